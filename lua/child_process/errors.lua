@@ -1,0 +1,174 @@
+--- Every error value of the library is made here.
+--
+-- Three routes lead out of the library: misuse raises at once; a failure of the system
+-- while a child is started, or later, is an event or a callback's argument.  All of them
+-- carry the same kind of value: a table with `name`, `code`, `message` and, where they
+-- apply, `errno` (negative), `syscall`, `path`, `spawnargs`, `stage`, `cause`.
+-- `tostring(e)` is `TypeError [ERR_X]: text`, or `Error: text` for a system error.
+local core = require 'child_process.core'
+
+local M = {}
+
+local Error = { __name = 'child_process.Error' }
+Error.__index = Error
+
+function Error.__tostring(e)
+  local code = e.code
+  if type(code) == 'string' and code:find '^ERR_' then
+    return ('%s [%s]: %s'):format(e.name, code, e.message)
+  end
+  return ('%s: %s'):format(e.name, e.message)
+end
+
+--- Makes an error value.
+-- @param name string: `Error`, `TypeError`, `RangeError`, `AbortError`
+-- @param code string|nil: Node's code (`ERR_…`, `ENOENT`, …)
+-- @param message string
+-- @param fields table|nil: further fields, copied
+function M.new(name, code, message, fields)
+  local e = { name = name, code = code, message = message }
+  for key, value in pairs(fields or {}) do
+    e[key] = value
+  end
+  return setmetatable(e, Error)
+end
+
+--- True for a value that this module made.
+function M.is_error(value)
+  return getmetatable(value) == Error
+end
+
+local function quote(text)
+  text = text:gsub("[%c\\']", function(c)
+    if c == "'" or c == '\\' then
+      return '\\' .. c
+    end
+    return ('\\x%02x'):format(c:byte())
+  end)
+  return "'" .. text .. "'"
+end
+
+local function class_name(value)
+  local mt = getmetatable(value)
+  local name = type(mt) == 'table' and rawget(mt, '__name')
+  return type(name) == 'string' and name or nil
+end
+
+--- The value as it stands in a message: `'text'`, `5`, `a table`.
+function M.inspect(value)
+  local kind = type(value)
+  if kind == 'string' then
+    return quote(#value > 128 and value:sub(1, 128) .. '...' or value)
+  elseif kind == 'number' or kind == 'boolean' or kind == 'nil' then
+    return tostring(value)
+  elseif value == core.null then
+    return 'null'
+  end
+  local name = class_name(value)
+  return name and 'an instance of ' .. name or 'a ' .. kind
+end
+
+-- Node's "Received …" tail: kind and value, long strings cut.
+local function received(value)
+  local kind = type(value)
+  if kind == 'string' then
+    local shown = #value > 28 and value:sub(1, 25) .. '...' or value
+    return ('type string (%s)'):format(quote(shown))
+  elseif kind == 'number' or kind == 'boolean' then
+    return ('type %s (%s)'):format(kind, tostring(value))
+  end
+  return M.inspect(value)
+end
+
+-- 'options.cwd' is a property, 'file' an argument.
+local function subject(what)
+  return ('"%s" %s'):format(what, what:find('.', 1, true) and 'property' or 'argument')
+end
+
+--- ERR_INVALID_ARG_TYPE.  `expected` reads on from "must be", e.g. `of type string`.
+function M.invalid_arg_type(what, expected, value)
+  local text = 'The %s must be %s. Received %s'
+  return M.new(
+    'TypeError',
+    'ERR_INVALID_ARG_TYPE',
+    text:format(subject(what), expected, received(value))
+  )
+end
+
+--- ERR_INVALID_ARG_VALUE.  `reason` reads on from the name, e.g. `cannot be empty`.
+function M.invalid_arg_value(what, reason, value)
+  local kind = what:find('.', 1, true) and 'property' or 'argument'
+  local text = "The %s '%s' %s. Received %s"
+  return M.new(
+    'TypeError',
+    'ERR_INVALID_ARG_VALUE',
+    text:format(kind, what, reason, M.inspect(value))
+  )
+end
+
+--- ERR_OUT_OF_RANGE.  `range` reads on from "It must be", e.g. `>= 0`.
+function M.out_of_range(what, range, value)
+  local text = 'The value of "%s" is out of range. It must be %s. Received %s'
+  return M.new(
+    'RangeError',
+    'ERR_OUT_OF_RANGE',
+    text:format(what, range, M.inspect(value))
+  )
+end
+
+-- The errors whose text never varies, by code: { name, text }.
+local FIXED = {
+  ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
+  ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
+  ERR_MULTIPLE_CALLBACK = { 'Error', 'Callback called multiple times' },
+  ERR_STREAM_DESTROYED = {
+    'Error',
+    'Cannot call %s after a stream was destroyed',
+  },
+  ERR_STREAM_WRITE_AFTER_END = { 'Error', 'write after end' },
+  ERR_STREAM_PUSH_AFTER_EOF = { 'Error', 'stream.push() after EOF' },
+  ERR_STREAM_PREMATURE_CLOSE = { 'Error', 'Premature close' },
+  ERR_STREAM_CANNOT_PIPE = { 'Error', 'Cannot pipe, not readable' },
+  ERR_STREAM_ALREADY_FINISHED = {
+    'Error',
+    'Cannot call %s after a stream was finished',
+  },
+  ERR_UNKNOWN_SIGNAL = { 'TypeError', 'Unknown signal: %s' },
+  ERR_UNKNOWN_ENCODING = { 'TypeError', 'Unknown encoding: %s' },
+  ERR_WOULD_BLOCK = {
+    'Error',
+    '%s cannot wait here: the loop is already running; call it in a coroutine (cp.async)',
+  },
+  ERR_CHILD_PROCESS_STDIO_MAXBUFFER = {
+    'RangeError',
+    '%s maxBuffer length exceeded',
+  },
+  ERR_INVALID_SYNC_FORK_INPUT = {
+    'TypeError',
+    'Asynchronous forks do not support Buffer, TypedArray, DataView or string input: %s',
+  },
+}
+
+--- An error with a fixed text; `…` fills the gaps of the text.
+function M.coded(code, ...)
+  local row = FIXED[code]
+  return M.new(row[1], code, row[2]:format(...))
+end
+
+--- AbortError, code ABORT_ERR; `cause` is the reason given to abort().
+function M.abort(cause)
+  return M.new('AbortError', 'ABORT_ERR', 'The operation was aborted', { cause = cause })
+end
+
+--- A failed system call.
+-- @param errno integer: negative, as libuv and Node give it
+-- @param syscall string: e.g. `spawn ls`, `write`
+-- @param fields table|nil: `path`, `stage`, …
+function M.system(errno, syscall, fields)
+  local code = core.errname(errno)
+  local e = M.new('Error', code, syscall .. ' ' .. code, fields)
+  e.errno, e.syscall = errno, syscall
+  return e
+end
+
+return M

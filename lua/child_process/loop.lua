@@ -1,0 +1,162 @@
+--- Ticks, immediates and timers over the loop of the core.
+--
+-- A tick runs when the callback that queued it has returned and before the loop goes on;
+-- an immediate runs after the loop has polled; timers count milliseconds.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+
+-- One instance a Lua state, also where package.loaded is emptied between uses (busted does):
+-- the core's loop has one place for the callbacks below.
+if core.loop then
+  return core.loop
+end
+
+local M = {}
+core.loop = M
+
+local function check_callback(fn)
+  if type(fn) ~= 'function' then
+    error(errors.invalid_arg_type('callback', 'of type function', fn), 3)
+  end
+end
+
+-- Ticks ---------------------------------------------------------------------------------
+
+local ticks, first, last = {}, 1, 0
+
+-- Called by the core after each outermost callback, and again as long as it raises: a tick
+-- is taken off the queue before it runs, so one that throws loses no other.
+local function drain_ticks()
+  while first <= last do
+    local tick = ticks[first]
+    ticks[first] = nil
+    first = first + 1
+    tick[1](table.unpack(tick, 2, tick.n))
+  end
+  first, last = 1, 0
+end
+
+core.on_ticks(drain_ticks)
+
+--- cp.nextTick(fn, …): runs `fn(…)` once the current callback has returned.
+-- Node: process.nextTick.  Raises ERR_INVALID_ARG_TYPE.
+function M.nextTick(fn, ...)
+  check_callback(fn)
+  last = last + 1
+  ticks[last] = table.pack(fn, ...)
+  if first == last then
+    core.want_ticks()
+  end
+end
+
+-- Immediates ----------------------------------------------------------------------------
+
+local Immediate = { __name = 'child_process.Immediate' }
+Immediate.__index = Immediate
+
+local immediates = {} -- queue of this turn of the loop
+local pending, referenced = 0, 0
+
+local function update_check()
+  core.want_check(pending > 0, referenced > 0)
+end
+
+local function retire(immediate)
+  immediate.fn = nil
+  pending = pending - 1
+  if immediate.refed then
+    referenced = referenced - 1
+  end
+end
+
+core.on_check(function(call)
+  local queue = immediates
+  immediates = {}
+  for i = 1, #queue do
+    local immediate = queue[i]
+    local fn = immediate.fn
+    if fn then
+      retire(immediate)
+      -- each one is a callback of its own: ticks run in between, an error stops none
+      call(fn, table.unpack(immediate.args, 1, immediate.args.n))
+    end
+  end
+  update_check()
+end)
+
+--- cp.setImmediate(fn, …): runs `fn(…)` after this turn of the loop has polled.
+-- Returns an object with `ref`, `unref`, `hasRef`, `close`.  Node: setImmediate.
+function M.setImmediate(fn, ...)
+  check_callback(fn)
+  local immediate = setmetatable({ fn = fn, args = table.pack(...), refed = true }, Immediate)
+  immediates[#immediates + 1] = immediate
+  pending, referenced = pending + 1, referenced + 1
+  update_check()
+  return immediate
+end
+
+--- cp.clearImmediate(immediate): it will not run; nil and one that has run are ignored.
+function M.clearImmediate(immediate)
+  if getmetatable(immediate) == Immediate and immediate.fn then
+    retire(immediate)
+    update_check()
+  end
+end
+
+Immediate.close = M.clearImmediate
+
+local function set_ref(immediate, refed)
+  if immediate.fn and immediate.refed ~= refed then
+    immediate.refed = refed
+    referenced = referenced + (refed and 1 or -1)
+    update_check()
+  end
+  return immediate
+end
+
+function Immediate:ref()
+  return set_ref(self, true)
+end
+
+function Immediate:unref()
+  return set_ref(self, false)
+end
+
+function Immediate:hasRef()
+  return self.fn ~= nil and self.refed
+end
+
+-- Timers --------------------------------------------------------------------------------
+
+-- Node's rule: anything outside 1 … 2^31-1 ms counts as 1.
+local function duration(ms)
+  ms = tonumber(ms) or 1
+  if not (ms >= 1 and ms <= 2147483647) then
+    return 1
+  end
+  return math.floor(ms)
+end
+
+--- cp.setTimeout(fn, ms, …): runs `fn(…)` once, not before `ms` milliseconds have passed.
+-- Returns a timer with `ref`, `unref`, `hasRef`, `close`.  Node: setTimeout.
+function M.setTimeout(fn, ms, ...)
+  check_callback(fn)
+  return core.timer(duration(ms), false, fn, ...)
+end
+
+--- cp.setInterval(fn, ms, …): runs `fn(…)` every `ms` milliseconds.  Node: setInterval.
+function M.setInterval(fn, ms, ...)
+  check_callback(fn)
+  return core.timer(duration(ms), true, fn, ...)
+end
+
+--- cp.clearTimeout(timer): the timer will not fire (again); nil is ignored.
+function M.clearTimeout(timer)
+  if timer ~= nil and core.is_timer(timer) then
+    timer:close()
+  end
+end
+
+M.clearInterval = M.clearTimeout
+
+return M
