@@ -1,0 +1,428 @@
+--- What every spec stands on: a body is run, then the loop until it is idle, and then
+-- nothing may be left over: no expected call missing, no descriptor, no child process
+-- (zombies included), nothing that keeps the loop alive.
+--
+--   local t = require 'spec.helper'
+--   it('says so when it ends', t.run(function()
+--     local child = t.cp.spawn('true')
+--     child:on('close', t.expect(function(code) assert.equal(0, code) end))
+--   end))
+local lfs = require 'lfs'
+
+local cp = require 'child_process'
+local core = require 'child_process.core'
+
+local M = { cp = cp }
+
+local function factor()
+  local wanted = tonumber(os.getenv 'LCP_TEST_TIMEOUT_FACTOR') or 1
+  return os.getenv 'LCP_GC_STRESS' and wanted * 5 or wanted
+end
+
+--- The one deadline of a test in milliseconds; LCP_TEST_TIMEOUT_FACTOR stretches it.
+M.TEST_TIMEOUT = math.floor(15000 * factor())
+
+--- The folder of the project; the specs are run there.
+M.root = lfs.currentdir()
+
+-- Looking at this process --------------------------------------------------------------
+
+local function slurp(path)
+  local file = io.open(path, 'rb')
+  if not file then
+    return nil
+  end
+  local text = file:read 'a'
+  file:close()
+  return text
+end
+
+M.slurp = slurp
+
+--- The process id of this program.
+function M.pid()
+  return math.tointeger(slurp('/proc/self/stat'):match '^%d+')
+end
+
+--- Open descriptors of this process (or of `pid`): number -> what it stands for.
+function M.fds(pid)
+  local folder = ('/proc/%s/fd'):format(pid or 'self')
+  local open = {}
+  for name in lfs.dir(folder) do
+    local target = name:find '^%d+$'
+      and lfs.symlinkattributes(folder .. '/' .. name, 'target')
+    -- the descriptor of this very listing is not one of them
+    if target and not target:find '^/proc/%d+/fd$' then
+      open[math.tointeger(name)] = target
+    end
+  end
+  return open
+end
+
+-- pid, name, state, ppid from a line of /proc/*/stat; the name may hold anything
+local function read_stat(pid)
+  local text = slurp(('/proc/%s/stat'):format(pid))
+  local name, state, ppid = (text or ''):match '%((.*)%) (%S) (%d+)'
+  return state, math.tointeger(ppid), name
+end
+
+local function children_by_task()
+  local found = {}
+  for task in lfs.dir '/proc/self/task' do
+    if task:find '^%d+$' then
+      local text = slurp(('/proc/self/task/%s/children'):format(task))
+      if not text then
+        return nil
+      end
+      for pid in text:gmatch '%d+' do
+        found[#found + 1] = math.tointeger(pid)
+      end
+    end
+  end
+  return found
+end
+
+local function children_by_scan()
+  local found, own = {}, M.pid()
+  for name in lfs.dir '/proc' do
+    if name:find '^%d+$' then
+      local _, ppid = read_stat(name)
+      if ppid == own then
+        found[#found + 1] = math.tointeger(name)
+      end
+    end
+  end
+  return found
+end
+
+--- The process ids of all children of this process, zombies included, in ascending order.
+function M.children()
+  local found = children_by_task() or children_by_scan()
+  table.sort(found)
+  return found
+end
+
+--- True while a process with that id exists and is not a zombie.
+function M.pid_alive(pid)
+  local state = read_stat(pid)
+  return state ~= nil and state ~= 'Z' and state ~= 'X'
+end
+
+--- The value of one field of /proc/PID/status, e.g. `SigBlk`; nil when it is gone.
+function M.status_field(pid, field)
+  local text = slurp(('/proc/%s/status'):format(pid))
+  return text and text:match('\n' .. field .. ':%s*([^\n]*)')
+end
+
+--- Which code starts the processes: 'linux' or 'uv'.
+function M.backend()
+  return core.backend
+end
+
+-- Programs of ours ---------------------------------------------------------------------
+
+local function absolute(path_list)
+  return (
+    path_list:gsub('[^;]+', function(entry)
+      if entry:sub(1, 1) ~= '/' then
+        entry = M.root .. '/' .. entry
+      end
+      return entry
+    end)
+  )
+end
+
+--- The interpreter that runs the specs (also where it is a host of our own).
+M.lua_exe = os.getenv 'LCP_TEST_HOST'
+  or lfs.symlinkattributes('/proc/self/exe', 'target')
+  or 'lua5.4'
+
+--- The path of a file in spec/fixtures.
+function M.fixture(name)
+  return M.root .. '/spec/fixtures/' .. name
+end
+
+--- Command and arguments that run a Lua program with this module on its path:
+-- `cp.spawn(t.lua('fixture.lua', 'argument'))`.
+-- @param program string: a fixture's name, an absolute path, or the program itself
+function M.lua(program, ...)
+  if program:find '^[%w_]+%.lua$' then
+    program = M.fixture(program)
+  end
+  local boot = M.fixture 'with_module.lua'
+  return M.lua_exe,
+    { boot, absolute(package.path), absolute(package.cpath), program, ... }
+end
+
+-- Scope of one test --------------------------------------------------------------------
+
+local scope -- what the running test has asked for
+
+local function caller()
+  local info = debug.getinfo(3, 'Sl')
+  return ('%s:%d'):format(info.short_src, info.currentline)
+end
+
+--- Wraps a callback that must be called exactly `n` times (default 1).
+function M.expect(fn, n)
+  local slot = { want = n or 1, got = 0, at = caller() }
+  table.insert(scope.expected, slot)
+  return function(...)
+    slot.got = slot.got + 1
+    if fn then
+      return fn(...)
+    end
+  end
+end
+
+--- A callback that must never be called.
+function M.never(message)
+  local slot = { want = 0, got = 0, at = caller() }
+  table.insert(scope.expected, slot)
+  return function(...)
+    slot.got = slot.got + 1
+    local shown = table.pack(...)
+    for i = 1, shown.n do
+      shown[i] = tostring(shown[i])
+    end
+    local text = '%s: called with (%s)'
+    error(text:format(message or slot.at, table.concat(shown, ', ')), 0)
+  end
+end
+
+local function remove_tree(path)
+  if lfs.symlinkattributes(path, 'mode') == 'directory' then
+    for name in lfs.dir(path) do
+      if name ~= '.' and name ~= '..' then
+        remove_tree(path .. '/' .. name)
+      end
+    end
+    lfs.rmdir(path)
+  else
+    os.remove(path)
+  end
+end
+
+local folders = 0
+
+--- A fresh folder, removed after the test.
+function M.tmpdir()
+  folders = folders + 1
+  local base = os.getenv 'TMPDIR' or '/tmp'
+  local path = ('%s/lcp-spec-%d-%d-%d'):format(base, M.pid(), os.time(), folders)
+  assert(lfs.mkdir(path))
+  table.insert(scope.folders, path)
+  return path
+end
+
+--- Writes a file; `mode` is what chmod takes, e.g. `+x`.  Returns its path.
+function M.write_file(path, text, mode)
+  local file = assert(io.open(path, 'wb'))
+  file:write(text)
+  file:close()
+  if mode then
+    assert(os.execute(("chmod %s '%s'"):format(mode, path)))
+  end
+  return path
+end
+
+-- Running a test -----------------------------------------------------------------------
+
+local function describe_children()
+  local lines = {}
+  for _, pid in ipairs(M.children()) do
+    local state, _, name = read_stat(pid)
+    local command = (slurp(('/proc/%d/cmdline'):format(pid)) or ''):gsub('%z', ' ')
+    lines[#lines + 1] = ('  %d %s %s: %s'):format(pid, state, name, command:sub(1, 200))
+  end
+  return #lines > 0 and table.concat(lines, '\n') or '  none'
+end
+
+local function describe_expected()
+  local lines = {}
+  for _, slot in ipairs(scope.expected) do
+    if slot.got ~= slot.want then
+      local text = '  the callback of %s: %d calls expected, %d seen'
+      lines[#lines + 1] = text:format(slot.at, slot.want, slot.got)
+    end
+  end
+  return #lines > 0 and table.concat(lines, '\n')
+end
+
+local function hang_report(limit)
+  local text = 'still not idle after %d ms\nchildren:\n%s\nopen calls:\n%s'
+  return text:format(limit, describe_children(), describe_expected() or '  none')
+end
+
+-- Runs the loop until it is idle; an error or the deadline ends it.
+local function drive(limit)
+  local deadline = cp.setTimeout(function()
+    error(hang_report(limit), 0)
+  end, limit)
+  deadline:unref()
+  local ok, err
+  repeat
+    ok, err = pcall(cp.run)
+  until not ok or not err
+  deadline:close()
+  return ok, err
+end
+
+-- After a failure: nothing may disturb the next test.
+local function abandon()
+  for _ = 1, 20 do
+    local pids = M.children()
+    if #pids > 0 then
+      os.execute('kill -9 ' .. table.concat(pids, ' ') .. ' 2>/dev/null')
+    end
+    if drive(math.max(M.TEST_TIMEOUT // 10, 500)) and #M.children() == 0 then
+      break
+    end
+  end
+  collectgarbage()
+  collectgarbage()
+end
+
+local function new_fds(before)
+  local lines = {}
+  for fd, target in pairs(M.fds()) do
+    if before[fd] ~= target then
+      lines[#lines + 1] = ('  %d -> %s'):format(fd, target)
+    end
+  end
+  table.sort(lines)
+  return #lines > 0 and table.concat(lines, '\n')
+end
+
+local function settle()
+  collectgarbage()
+  collectgarbage()
+  return cp.run 'nowait'
+end
+
+local function check_leftovers(before)
+  local missed = describe_expected()
+  if missed then
+    error('expected calls:\n' .. missed, 0)
+  end
+  assert(not settle(), 'the loop is still alive')
+  settle() -- delivers what the collection has closed
+  if #M.children() > 0 then
+    error('children left:\n' .. describe_children(), 0)
+  end
+  local fds = new_fds(before)
+  if fds then
+    error('descriptors left open:\n' .. fds, 0)
+  end
+end
+
+local function with_traceback(err)
+  return type(err) == 'string' and debug.traceback(err, 2) or err
+end
+
+local function attempt(body, options)
+  local ok, err = xpcall(body, with_traceback)
+  if ok then
+    ok, err = drive(options.timeout or M.TEST_TIMEOUT)
+  end
+  if not ok then
+    abandon()
+    error(err, 0)
+  end
+end
+
+local function clean_up()
+  for _, path in ipairs(scope.folders) do
+    remove_tree(path)
+  end
+  scope = nil
+end
+
+--- The function for `it`: runs `body`, then the loop until it is idle, then the checks.
+-- @param options table|nil: `timeout`, in milliseconds, instead of TEST_TIMEOUT
+function M.run(body, options)
+  return function()
+    scope = { expected = {}, folders = {} }
+    collectgarbage()
+    collectgarbage()
+    local before = M.fds()
+    local ok, err = pcall(attempt, body, options or {})
+    if ok then
+      ok, err = pcall(check_leftovers, before)
+    end
+    clean_up()
+    if not ok then
+      error(err, 0)
+    end
+  end
+end
+
+-- Small conveniences -------------------------------------------------------------------
+
+--- Calls `fn(…)`, which must raise an error value with that code; returns the value.
+function M.raises(code, fn, ...)
+  local ok, err = pcall(fn, ...)
+  if ok then
+    error(('nothing raised where %s was expected'):format(code), 2)
+  end
+  if type(err) ~= 'table' or err.code ~= code then
+    error(('%s expected, raised: %s'):format(code, tostring(err)), 2)
+  end
+  return err
+end
+
+--- Collects what a stream gives; the returned function tells all so far.
+function M.collect(stream)
+  local chunks = {}
+  stream:on('data', function(chunk)
+    chunks[#chunks + 1] = chunk
+  end)
+  return function()
+    return table.concat(chunks)
+  end
+end
+
+--- Calls `fn(line)` for each line that a stream gives, without the line end.
+function M.on_line(stream, fn)
+  local rest = ''
+  stream:on('data', function(chunk)
+    rest = rest .. chunk
+    while true do
+      local line, tail = rest:match '^([^\n]*)\n(.*)$'
+      if not line then
+        break
+      end
+      rest = tail
+      fn(line)
+    end
+  end)
+end
+
+--- Notes the events of an emitter in the order in which they come.
+-- @param names table: the events
+-- @param list table|nil: append to this one
+-- @param prefix string|nil: put in front of each name
+-- @return the list of names, and a list of their packed arguments
+function M.record(emitter, names, list, prefix)
+  list = list or {}
+  local arguments = {}
+  for _, name in ipairs(names) do
+    emitter:on(name, function(...)
+      list[#list + 1] = (prefix or '') .. name
+      arguments[#list] = table.pack(...)
+    end)
+  end
+  return list, arguments
+end
+
+-- The loop and whatever else is made once must not look like a leak of the first test.
+local function warm_up()
+  cp.spawn('true'):on('error', function() end)
+  cp.setTimeout(function() end, 1)
+  cp.setImmediate(function() end)
+  cp.run()
+end
+
+warm_up()
+
+return M
