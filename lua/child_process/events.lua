@@ -1,0 +1,318 @@
+--- EventEmitter: Node's `events`, for any value that takes fields.
+--
+-- The whole state of an emitter is one field, `_events`: event name -> list of listeners.
+-- A list is never changed once it is stored there: adding and removing put a new one in its
+-- place.  So `emit` walks what was registered when it began, whatever the listeners do.
+-- This file knows nothing of loops or processes.
+local errors = require 'child_process.errors'
+
+local M = {}
+local methods = {}
+
+-- Where setMaxListeners keeps its number in `_events`: no event can have this name.
+local MAX = {}
+local DEFAULT_MAX = 10
+
+-- A listener of once().  A callable table and not a closure, so that rawListeners() shows
+-- the user's function as the field `listener`, as Node does.
+local Once = { __name = 'child_process.OnceListener' }
+Once.__index = Once
+
+function Once.__call(once, ...)
+  if once.fired then
+    return
+  end
+  once.fired = true
+  once.target:removeListener(once.event, once)
+  return once.listener(...)
+end
+
+local function unwrap(entry)
+  return type(entry) == 'table' and entry.listener or entry
+end
+
+local function check_listener(listener)
+  if type(listener) ~= 'function' and getmetatable(listener) ~= Once then
+    error(errors.invalid_arg_type('listener', 'of type function', listener), 3)
+  end
+end
+
+local function check_name(name)
+  if name == nil or name ~= name then
+    error(errors.invalid_arg_type('eventName', 'a value other than nil and NaN', name), 3)
+  end
+end
+
+local function list_of(self, name)
+  local events = self._events
+  return events and events[name]
+end
+
+-- Lists ---------------------------------------------------------------------------------
+
+-- Numbers the event names in the order in which they first got a listener.
+local births = 0
+
+local function list_with(list, listener, prepend)
+  if not list then
+    births = births + 1
+    return { listener, birth = births }
+  end
+  local count = #list
+  local copy = table.move(list, 1, count, prepend and 2 or 1, { birth = list.birth })
+  copy[prepend and 1 or count + 1] = listener
+  return copy
+end
+
+local function list_without(list, index)
+  local count = #list
+  if count == 1 then
+    return nil
+  end
+  local copy = table.move(list, 1, index - 1, 1, { birth = list.birth })
+  return table.move(list, index + 1, count, index, copy)
+end
+
+-- The latest registration goes first, as in Node.
+local function last_index(list, listener)
+  for i = #list, 1, -1 do
+    if list[i] == listener or unwrap(list[i]) == listener then
+      return i
+    end
+  end
+end
+
+local function add(self, name, listener, prepend)
+  if list_of(self, 'newListener') then
+    -- before the listener is there: one for 'newListener' does not see itself
+    self:emit('newListener', name, unwrap(listener))
+  end
+  local events = self._events
+  if not events then
+    events = {}
+    self._events = events
+  end
+  events[name] = list_with(events[name], listener, prepend)
+  return self
+end
+
+local function new_once(self, name, listener)
+  return setmetatable({ target = self, event = name, listener = listener }, Once)
+end
+
+-- Adding and removing -------------------------------------------------------------------
+
+--- emitter:on(name, listener) -> emitter: calls `listener(…)` at every `emit(name, …)`.
+-- `name` is any value but nil and NaN.  Emits `newListener(name, listener)` first, if anybody
+-- listens for that.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
+function methods:on(name, listener)
+  check_name(name)
+  check_listener(listener)
+  return add(self, name, listener, false)
+end
+
+--- The same as `on`.
+methods.addListener = methods.on
+
+--- emitter:prependListener(name, listener) -> emitter: `on`, but in front of the others.
+function methods:prependListener(name, listener)
+  check_name(name)
+  check_listener(listener)
+  return add(self, name, listener, true)
+end
+
+--- emitter:once(name, listener) -> emitter: `on` for the next `emit` only; the listener is
+-- removed before it is called.  Node: emitter.once.
+function methods:once(name, listener)
+  check_name(name)
+  check_listener(listener)
+  return add(self, name, new_once(self, name, listener), false)
+end
+
+--- emitter:prependOnceListener(name, listener) -> emitter: `once` in front of the others.
+function methods:prependOnceListener(name, listener)
+  check_name(name)
+  check_listener(listener)
+  return add(self, name, new_once(self, name, listener), true)
+end
+
+--- emitter:off(name, listener) -> emitter: takes one registration away, the latest one.
+-- `listener` is what was given to `on` or `once`, or an item of `rawListeners`.  Emits
+-- `removeListener(name, listener)` afterwards.  Raises ERR_INVALID_ARG_TYPE.
+-- Node: emitter.removeListener.
+function methods:off(name, listener)
+  check_listener(listener)
+  local list = list_of(self, name)
+  local index = list and last_index(list, listener)
+  if index then
+    self._events[name] = list_without(list, index)
+    if self._events.removeListener then
+      self:emit('removeListener', name, unwrap(listener))
+    end
+  end
+  return self
+end
+
+--- The same as `off`.
+methods.removeListener = methods.off
+
+local function remove_list(self, name)
+  local list = list_of(self, name)
+  if list and not list_of(self, 'removeListener') then
+    self._events[name] = nil
+    return
+  end
+  for i = list and #list or 0, 1, -1 do
+    self:removeListener(name, list[i])
+  end
+end
+
+--- emitter:removeAllListeners([name]) -> emitter: of one event, or of all of them.
+-- With a listener for `removeListener` each one is announced, the latest first.
+-- Node: emitter.removeAllListeners.
+function methods:removeAllListeners(name)
+  if name ~= nil then
+    remove_list(self, name)
+    return self
+  end
+  for _, event in ipairs(self:eventNames()) do
+    if event ~= 'removeListener' then
+      remove_list(self, event)
+    end
+  end
+  -- last, so that it hears of all the others
+  remove_list(self, 'removeListener')
+  return self
+end
+
+-- Emitting ------------------------------------------------------------------------------
+
+-- What Lua programs raise as errors; anything else is wrapped, as Node wraps what is no Error.
+local RAISED_AS_IS = { string = true, table = true, userdata = true }
+
+local function raise_unhandled(value)
+  if RAISED_AS_IS[type(value)] then
+    error(value, 0)
+  end
+  local text = ('Unhandled error. (%s)'):format(errors.inspect(value))
+  error(errors.new('Error', 'ERR_UNHANDLED_ERROR', text, { context = value }), 0)
+end
+
+--- emitter:emit(name, …) -> boolean: calls the listeners in order with `…`; true if there
+-- are any.  What a listener raises leaves `emit`, and those after it are not called.
+-- `emit('error', e)` without a listener raises `e` itself if it is a string, table or
+-- userdata, else ERR_UNHANDLED_ERROR with the value as `context`.  Node: emitter.emit.
+function methods:emit(name, ...)
+  local events = self._events
+  local list = events and events[name]
+  if not list then
+    if name == 'error' then
+      raise_unhandled((...))
+    end
+    return false
+  end
+  local count = #list
+  if count == 1 then
+    list[1](...)
+    return true
+  end
+  for i = 1, count do
+    list[i](...)
+  end
+  return true
+end
+
+-- Asking --------------------------------------------------------------------------------
+
+--- emitter:listenerCount(name [, listener]) -> integer: how many listeners the event has, or
+-- how often this one is among them.  Node: emitter.listenerCount.
+function methods:listenerCount(name, listener)
+  local list = list_of(self, name) or {}
+  if listener == nil then
+    return #list
+  end
+  local count = 0
+  for _, entry in ipairs(list) do
+    if entry == listener or unwrap(entry) == listener then
+      count = count + 1
+    end
+  end
+  return count
+end
+
+--- emitter:listeners(name) -> array: the functions given to `on` and `once`, in order.
+function methods:listeners(name)
+  local functions = {}
+  for i, entry in ipairs(list_of(self, name) or functions) do
+    functions[i] = unwrap(entry)
+  end
+  return functions
+end
+
+--- emitter:rawListeners(name) -> array: as `listeners`, but one added by `once` is a callable
+-- object whose field `listener` is the function; calling it removes it from the emitter.
+function methods:rawListeners(name)
+  return { table.unpack(list_of(self, name) or {}) }
+end
+
+--- emitter:eventNames() -> array: the events that have listeners, the first used first.
+function methods:eventNames()
+  local events, names = self._events or {}, {}
+  for name in pairs(events) do
+    if name ~= MAX then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names, function(a, b)
+    return events[a].birth < events[b].birth
+  end)
+  return names
+end
+
+--- emitter:setMaxListeners(n) -> emitter: only kept for `getMaxListeners`.  Node prints a
+-- warning above the maximum; this library never prints, so nothing happens there.
+-- Raises ERR_INVALID_ARG_TYPE for what is no number, ERR_OUT_OF_RANGE below 0 and for NaN.
+function methods:setMaxListeners(n)
+  if type(n) ~= 'number' then
+    error(errors.invalid_arg_type('setMaxListeners', 'of type number', n), 2)
+  elseif n < 0 or n ~= n then
+    error(errors.out_of_range('setMaxListeners', '>= 0', n), 2)
+  end
+  if not self._events then
+    self._events = {}
+  end
+  self._events[MAX] = n
+  return self
+end
+
+--- emitter:getMaxListeners() -> number: what `setMaxListeners` was given, or 10.
+function methods:getMaxListeners()
+  local events = self._events
+  return events and events[MAX] or DEFAULT_MAX
+end
+
+-- Module --------------------------------------------------------------------------------
+
+--- The methods, for any `self` that has a field `_events` to itself.
+M.methods = methods
+
+--- events.extend(class) -> class: copies the methods into a class table.
+function M.extend(class)
+  for key, method in pairs(methods) do
+    class[key] = method
+  end
+  return class
+end
+
+local Emitter = { __name = 'child_process.EventEmitter', __index = methods }
+
+--- events.new() -> an emitter of its own.
+function M.new()
+  return setmetatable({}, Emitter)
+end
+
+--- cp.EventEmitter() -> an emitter of its own.  A class of the user's inherits by
+-- `setmetatable(Class, { __index = cp.EventEmitter })`.  Node: class EventEmitter.
+M.EventEmitter = setmetatable({}, { __index = methods, __call = M.new })
+
+return M
