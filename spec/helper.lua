@@ -143,15 +143,16 @@ function M.fixture(name)
 end
 
 --- Command and arguments that run a Lua program with this module on its path:
--- `cp.spawn(t.lua('fixture.lua', 'argument'))`.
+-- `cp.spawn(t.lua('fixture.lua', 'argument'))`.  In there `require 'again'` is this
+-- function once more.
 -- @param program string: a fixture's name, an absolute path, or the program itself
 function M.lua(program, ...)
   if program:find '^[%w_]+%.lua$' then
     program = M.fixture(program)
   end
   local boot = M.fixture 'with_module.lua'
-  return M.lua_exe,
-    { boot, absolute(package.path), absolute(package.cpath), program, ... }
+  local path, cpath = absolute(package.path), absolute(package.cpath)
+  return M.lua_exe, { boot, M.lua_exe, path, cpath, program, ... }
 end
 
 -- Scope of one test --------------------------------------------------------------------
