@@ -3,10 +3,11 @@
 -- (zombies included), nothing that keeps the loop alive.
 --
 --   local t = require 'spec.helper'
---   it('says so when it ends', t.run(function()
+--   local it = t.wrap(it)
+--   it('says so when it ends', function()
 --     local child = t.cp.spawn('true')
---     child:on('close', t.expect(function(code) assert.equal(0, code) end))
---   end))
+--     t.once(child, 'close', function(code) assert.equal(0, code) end)
+--   end)
 local lfs = require 'lfs'
 
 local cp = require 'child_process'
@@ -159,9 +160,15 @@ end
 
 local scope -- what the running test has asked for
 
+-- The line of the spec that called into this file.
 local function caller()
-  local info = debug.getinfo(3, 'Sl')
-  return ('%s:%d'):format(info.short_src, info.currentline)
+  local own = debug.getinfo(1, 'S').source
+  for level = 2, 10 do
+    local info = debug.getinfo(level, 'Sl')
+    if info and info.source ~= own and info.what ~= 'C' then
+      return ('%s:%d'):format(info.short_src, info.currentline)
+    end
+  end
 end
 
 --- Wraps a callback that must be called exactly `n` times (default 1).
@@ -358,6 +365,13 @@ function M.run(body, options)
   end
 end
 
+--- `local it = t.wrap(it)`: an `it` that takes the body itself.
+function M.wrap(it)
+  return function(title, body, options)
+    it(title, M.run(body, options))
+  end
+end
+
 -- Small conveniences -------------------------------------------------------------------
 
 --- Calls `fn(…)`, which must raise an error value with that code; returns the value.
@@ -370,6 +384,11 @@ function M.raises(code, fn, ...)
     error(('%s expected, raised: %s'):format(code, tostring(err)), 2)
   end
   return err
+end
+
+--- Listens to an event that must come exactly once.
+function M.once(emitter, event, fn)
+  emitter:on(event, M.expect(fn))
 end
 
 --- Collects what a stream gives; the returned function tells all so far.
