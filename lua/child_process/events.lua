@@ -1,7 +1,7 @@
 --- EventEmitter: Node's `events`, for any value that takes fields.
 --
 -- The whole state of an emitter is one field, `_events`: event name -> list of listeners.
--- A list is never changed once it is stored there: adding and removing put a new one in its
+-- A list is never changed once it is stored: adding and removing put a new one in its
 -- place.  So `emit` walks what was registered when it began, whatever the listeners do.
 -- This file knows nothing of loops or processes.
 local errors = require 'child_process.errors'
@@ -103,8 +103,8 @@ end
 -- Adding and removing -------------------------------------------------------------------
 
 --- emitter:on(name, listener) -> emitter: calls `listener(…)` at every `emit(name, …)`.
--- `name` is any value but nil and NaN.  Emits `newListener(name, listener)` first, if anybody
--- listens for that.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
+-- `name` is any value but nil and NaN.  Emits `newListener(name, listener)` first, if
+-- anybody listens for that.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
 function methods:on(name, listener)
   check_name(name)
   check_listener(listener)
@@ -121,8 +121,8 @@ function methods:prependListener(name, listener)
   return add(self, name, listener, true)
 end
 
---- emitter:once(name, listener) -> emitter: `on` for the next `emit` only; the listener is
--- removed before it is called.  Node: emitter.once.
+--- emitter:once(name, listener) -> emitter: `on` for the next `emit` only; the listener
+-- is removed before it is called.  Node: emitter.once.
 function methods:once(name, listener)
   check_name(name)
   check_listener(listener)
@@ -187,7 +187,7 @@ end
 
 -- Emitting ------------------------------------------------------------------------------
 
--- What Lua programs raise as errors; anything else is wrapped, as Node wraps what is no Error.
+-- What Lua programs raise as errors; the rest is wrapped, as Node wraps what is no Error.
 local RAISED_AS_IS = { string = true, table = true, userdata = true }
 
 local function raise_unhandled(value)
@@ -224,8 +224,8 @@ end
 
 -- Asking --------------------------------------------------------------------------------
 
---- emitter:listenerCount(name [, listener]) -> integer: how many listeners the event has, or
--- how often this one is among them.  Node: emitter.listenerCount.
+--- emitter:listenerCount(name [, listener]) -> integer: how many listeners the event has,
+-- or how often this one is among them.  Node: emitter.listenerCount.
 function methods:listenerCount(name, listener)
   local list = list_of(self, name) or {}
   if listener == nil then
@@ -249,8 +249,8 @@ function methods:listeners(name)
   return functions
 end
 
---- emitter:rawListeners(name) -> array: as `listeners`, but one added by `once` is a callable
--- object whose field `listener` is the function; calling it removes it from the emitter.
+--- emitter:rawListeners(name) -> array: as `listeners`, but one added by `once` is a
+-- callable object whose field `listener` is the function; a call removes it first.
 function methods:rawListeners(name)
   return { table.unpack(list_of(self, name) or {}) }
 end
@@ -271,7 +271,7 @@ end
 
 --- emitter:setMaxListeners(n) -> emitter: only kept for `getMaxListeners`.  Node prints a
 -- warning above the maximum; this library never prints, so nothing happens there.
--- Raises ERR_INVALID_ARG_TYPE for what is no number, ERR_OUT_OF_RANGE below 0 and for NaN.
+-- Raises ERR_INVALID_ARG_TYPE, and ERR_OUT_OF_RANGE below 0 and for NaN.
 function methods:setMaxListeners(n)
   if type(n) ~= 'number' then
     error(errors.invalid_arg_type('setMaxListeners', 'of type number', n), 2)
