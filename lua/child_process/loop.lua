@@ -69,7 +69,7 @@ local function retire(immediate)
   end
 end
 
-core.on_check(function(call)
+core.on_check(function()
   local queue = immediates
   immediates = {}
   for i = 1, #queue do
@@ -78,7 +78,7 @@ core.on_check(function(call)
     if fn then
       retire(immediate)
       -- each one is a callback of its own: ticks run in between, an error stops none
-      call(fn, table.unpack(immediate.args, 1, immediate.args.n))
+      core.call(fn, table.unpack(immediate.args, 1, immediate.args.n))
     end
   end
   update_check()

@@ -1,0 +1,38 @@
+/* core.c - opens child_process.core; one table a Lua state, however often it is opened.
+ */
+#include <lauxlib.h>
+
+#include "child.h"
+#include "child_process.h"
+#include "encoding.h"
+#include "loop.h"
+#include "self.h"
+#include "signo.h"
+#include "spawn.h"
+#include "stream.h"
+#include "timer.h"
+
+static const char core_key; /* its address: the core table in the registry */
+
+int luaopen_child_process_core(lua_State *L) {
+  luaL_checkversion(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE)
+    return 1;
+  lua_newtable(L);
+  lcp__loop_open(L);
+  lcp__timer_open(L);
+  lcp__stream_open_lib(L);
+  lcp__child_open(L);
+  lcp__self_open(L);
+  lcp__signo_open(L);
+  lcp__encoding_open(L);
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  lua_pushstring(L, lcp__spawn_backend());
+  lua_setfield(L, -2, "backend");
+  lua_pushliteral(L, LCP_VERSION);
+  lua_setfield(L, -2, "version");
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
+  return 1;
+}

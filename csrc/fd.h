@@ -1,0 +1,33 @@
+/* fd.h - descriptors: made close-on-exec, kept clear of 0, 1, 2, written without SIGPIPE.
+ * No Lua, no libuv.  Every function returns >= 0 or a negative errno. */
+#ifndef LCP_FD_H
+#define LCP_FD_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* Both ends are close-on-exec, blocking, and above 2: a host may run with its standard
+ * descriptors closed, and a pipe end there would be taken for one of them. */
+int lcp__fd_pipe(int fds[2]);
+int lcp__fd_socketpair(int fds[2]);
+int lcp__fd_open(const char *path, int flags);
+
+/* Moves an owned descriptor above 2; closes it when that fails. */
+int lcp__fd_raise(int fd);
+
+/* Closes *fd unless it is -1, and forgets it. */
+void lcp__fd_close(int *fd);
+
+/* Gives *fd away: the caller owns the result, *fd is -1. */
+int lcp__fd_take(int *fd);
+
+int lcp__fd_nonblock(int fd, int on);
+
+/* writev that never raises SIGPIPE in this process, whatever its disposition is. */
+ssize_t lcp__fd_writev(int fd, const struct iovec *iov, int n, int is_socket);
+
+/* A second description of what is behind `fd`, with flags of its own.  Only pipes and
+ * files can be opened again; a socket gives an error (ENXIO). */
+int lcp__fd_reopen(int fd, int flags);
+
+#endif

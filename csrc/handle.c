@@ -1,0 +1,178 @@
+/* handle.c - see handle.h. */
+#include "handle.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
+  h->loop = loop;
+  h->pin = LUA_NOREF;
+  h->next = loop->handles;
+  h->link = &loop->handles;
+  if (h->next != NULL)
+    h->next->link = &h->next;
+  loop->handles = h;
+}
+
+static void unlink_handle(struct lcp_handle *h) {
+  *h->link = h->next;
+  if (h->next != NULL)
+    h->next->link = h->link;
+  h->loop = NULL;
+}
+
+static void free_if_done(struct lcp_handle *h) {
+  if (h->closed && h->dropped)
+    free(h);
+}
+
+static void closed_cb(uv_handle_t *uv) {
+  struct lcp_handle *h = (struct lcp_handle *)uv;
+  h->closed = 1;
+  free_if_done(h);
+}
+
+void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
+  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp_handle **box = lua_newuserdatauv(L, sizeof(struct lcp_handle *), slots);
+  *box = NULL;
+  luaL_setmetatable(L, tname);
+  *box = calloc(1, size);
+  if (*box == NULL)
+    luaL_error(L, "not enough memory");
+  link_handle(loop, *box);
+  return *box;
+}
+
+struct lcp_handle *lcp__handle_internal(struct lcp_loop *loop) {
+  struct lcp_handle *h = calloc(1, sizeof *h);
+  if (h != NULL) {
+    link_handle(loop, h);
+    h->dropped = 1;
+  }
+  return h;
+}
+
+void lcp__handle_init(struct lcp_handle *h) {
+  h->active = 1;
+  if (h->unreferenced)
+    uv_unref(&h->uv.any);
+}
+
+void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
+  return *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
+}
+
+void lcp__handle_close(struct lcp_handle *h) {
+  if (h->closing)
+    return;
+  h->closing = 1;
+  lcp__handle_unpin(h);
+  unlink_handle(h);
+  if (h->active)
+    uv_close(&h->uv.any, closed_cb); /* before its descriptor goes */
+  else
+    h->closed = 1;
+  if (h->release != NULL)
+    h->release(h);
+  free_if_done(h);
+}
+
+void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index) {
+  if (h->pin == LUA_NOREF) {
+    lua_pushvalue(L, index);
+    h->pin = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+}
+
+void lcp__handle_unpin(struct lcp_handle *h) {
+  if (h->pin != LUA_NOREF)
+    luaL_unref(h->loop->main, LUA_REGISTRYINDEX, h->pin);
+  h->pin = LUA_NOREF;
+}
+
+void lcp__handle_push(lua_State *L, const struct lcp_handle *h) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, h->pin);
+}
+
+void lcp__handle_set_ref(struct lcp_handle *h, int on) {
+  h->unreferenced = !on;
+  if (!h->active || h->closing)
+    return;
+  if (on)
+    uv_ref(&h->uv.any);
+  else
+    uv_unref(&h->uv.any);
+}
+
+void lcp__handle_detach_all(struct lcp_loop *loop) {
+  while (loop->handles != NULL)
+    lcp__handle_close(loop->handles);
+}
+
+/* ---- methods of every class; upvalue 1 is its metatable ---- */
+
+static struct lcp_handle *self(lua_State *L) {
+  int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
+  luaL_argexpected(L, same, 1, "handle");
+  return *(struct lcp_handle **)lua_touserdata(L, 1);
+}
+
+/* handle:close()  Idempotent; releases the descriptor at once. */
+static int l_close(lua_State *L) {
+  struct lcp_handle *h = self(L);
+  if (h != NULL)
+    lcp__handle_close(h);
+  return 0;
+}
+
+static int l_gc(lua_State *L) {
+  struct lcp_handle **box = lua_touserdata(L, 1);
+  struct lcp_handle *h = *box;
+  if (h != NULL && !h->dropped) {
+    lcp__handle_close(h);
+    h->dropped = 1;
+    free_if_done(h);
+    *box = NULL;
+  }
+  return 0;
+}
+
+/* handle:ref() -> handle, handle:unref() -> handle: whether it keeps the loop alive. */
+static int l_ref(lua_State *L) {
+  lcp__handle_set_ref(self(L), 1);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int l_unref(lua_State *L) {
+  lcp__handle_set_ref(self(L), 0);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* handle:has_ref() -> boolean */
+static int l_has_ref(lua_State *L) {
+  struct lcp_handle *h = self(L);
+  lua_pushboolean(L, !h->closing && !h->unreferenced);
+  return 1;
+}
+
+static const luaL_Reg common_methods[] = {
+    {"close", l_close}, {"ref", l_ref},    {"unref", l_unref}, {"has_ref", l_has_ref},
+    {"__gc", l_gc},     {"__close", l_gc}, {NULL, NULL}};
+
+void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *methods) {
+  if (luaL_newmetatable(L, tname)) {
+    lua_pushvalue(L, -1);
+    luaL_setfuncs(L, common_methods, 1);
+    luaL_setfuncs(L, methods, 0);
+    if (lua_getfield(L, -1, "__index") == LUA_TNIL) {
+      lua_pushvalue(L, -2);
+      lua_setfield(L, -3, "__index");
+    }
+    lua_pop(L, 1);
+    lua_pushboolean(L, 0); /* nobody gets at __gc through getmetatable */
+    lua_setfield(L, -2, "__metatable");
+  }
+}

@@ -1,0 +1,72 @@
+/* handle.h - base of everything that libuv can call back.
+ *
+ * A handle is two things: a block (malloc) that libuv works on, and a userdata that Lua
+ * sees and that points to the block.  The block is freed when libuv has closed it and Lua
+ * has dropped it, whichever comes last: lua_close frees userdata before libuv delivers
+ * close callbacks, and a host's loop may outlive the state.
+ *
+ * While libuv may call back, the userdata is pinned in the registry; otherwise only Lua
+ * holds it, so that idle objects and cycles through them can be collected. */
+#ifndef LCP_HANDLE_H
+#define LCP_HANDLE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <uv.h>
+
+#include "loop.h"
+
+struct lcp_handle {
+  union { /* first: a uv_handle_t is its block */
+    uv_handle_t any;
+    uv_timer_t timer;
+    uv_poll_t poll;
+    uv_idle_t idle;
+    uv_check_t check;
+  } uv;
+  struct lcp_loop *loop; /* NULL once the loop has let go of it */
+  struct lcp_handle *next, **link;
+  void (*release)(struct lcp_handle *); /* frees descriptors and memory of the derived
+                                           type when it is closed; may be NULL */
+  int pin;
+  unsigned active : 1;       /* libuv has initialised `uv` */
+  unsigned closing : 1;      /* uv_close has been called, or was not needed */
+  unsigned closed : 1;       /* libuv is done with the block */
+  unsigned dropped : 1;      /* Lua is done with the block */
+  unsigned unreferenced : 1; /* unref() before `uv` was initialised */
+};
+
+/* Pushes a new userdata of class `tname` with `slots` user values and a zeroed block of
+ * `size` bytes (its first member a struct lcp_handle).  Raises without memory. */
+void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots);
+
+/* A block that Lua never sees, for the loop's own use.  NULL without memory. */
+struct lcp_handle *lcp__handle_internal(struct lcp_loop *loop);
+
+/* To be called when `uv` has been initialised by a uv_*_init. */
+void lcp__handle_init(struct lcp_handle *h);
+
+/* The block of the userdata at `arg`, of class `tname`; raises on any other value. */
+void *lcp__handle_check(lua_State *L, int arg, const char *tname);
+
+/* Idempotent; no callback comes afterwards. */
+void lcp__handle_close(struct lcp_handle *h);
+
+/* Pins the userdata at `index`; unpinning needs no userdata. */
+void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index);
+void lcp__handle_unpin(struct lcp_handle *h);
+
+/* Pushes the userdata of a pinned handle. */
+void lcp__handle_push(lua_State *L, const struct lcp_handle *h);
+
+void lcp__handle_set_ref(struct lcp_handle *h, int on);
+
+/* The methods every handle has: close, ref, unref, has_ref, __gc, __close.  Creates the
+ * metatable `tname` with `methods` (both kinds in one table) and leaves it on the stack.
+ */
+void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *methods);
+
+/* Closes all handles of the loop, without a Lua call; for the end of the state. */
+void lcp__handle_detach_all(struct lcp_loop *loop);
+
+#endif

@@ -1,0 +1,422 @@
+/* loop.c - see loop.h.
+ * Owns: the uv loop (unless it is a host's), its internal handles, the read buffer.
+ * The userdata's user values: errors to be raised, the function that runs the ticks, the
+ * function that runs the immediates. */
+#include "loop.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "child_process.h"
+#include "handle.h"
+
+enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOTS = SLOT_CHECK };
+
+static const char loop_key; /* its address: the loop in the registry */
+
+static int l_loop_gc(lua_State *L);
+
+/* Pushes the userdata; its uv loop may not be open yet. */
+static struct lcp_loop *push_loop(lua_State *L) {
+  struct lcp_loop *loop;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) == LUA_TUSERDATA)
+    return lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  loop = lua_newuserdatauv(L, sizeof *loop, SLOTS);
+  memset(loop, 0, sizeof *loop);
+  loop->gc_stress = getenv("LCP_GC_STRESS") != NULL;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  loop->main = loop->L = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  lua_createtable(L, 1, 0);
+  lua_setiuservalue(L, -2, SLOT_ERRORS);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_loop_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
+  return loop;
+}
+
+static struct lcp_loop *loop_state(lua_State *L) {
+  struct lcp_loop *loop = push_loop(L);
+  lua_pop(L, 1);
+  return loop;
+}
+
+static void push_slot(lua_State *L, int slot) {
+  push_loop(L);
+  lua_getiuservalue(L, -1, slot);
+  lua_remove(L, -2);
+}
+
+/* ---- the gate ---- */
+
+/* A string gets the traceback behind it, an error value of ours as a field; any other
+ * value is passed on as it is. */
+static int l_traceback(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  } else if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING && lua_istable(L, 1) &&
+             strcmp(lua_tostring(L, -1), "child_process.Error") == 0) {
+    lua_settop(L, 1);
+    lua_pushliteral(L, "traceback");
+    if (lua_rawget(L, 1) == LUA_TNIL) {
+      luaL_traceback(L, L, NULL, 1);
+      lua_setfield(L, 1, "traceback");
+    }
+  }
+  lua_settop(L, lua_type(L, 1) == LUA_TSTRING ? 2 : 1);
+  return 1;
+}
+
+/* stack: error */
+static int l_keep_error(lua_State *L) {
+  push_slot(L, SLOT_ERRORS);
+  lua_insert(L, 1);
+  lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+  return 0;
+}
+
+/* Pops the error on top of the stack: to the host's handler if the host drives the loop,
+ * else to the list from which run() raises it. */
+static void report_error(struct lcp_loop *loop, lua_State *L) {
+  if (loop->running)
+    uv_stop(loop->uv);
+  else if (loop->on_error != NULL) {
+    loop->on_error(L, loop->on_error_data);
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pushcfunction(L, l_keep_error);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    loop->lost_errors = 1;
+    lua_pop(L, 1);
+  }
+}
+
+/* stack: function, nargs arguments; pops them.  1, or 0 after an error. */
+static int call(struct lcp_loop *loop, lua_State *L, int nargs) {
+  int base = lua_gettop(L) - nargs, ok;
+  lua_pushcfunction(L, l_traceback);
+  lua_insert(L, base);
+  ok = lua_pcall(L, nargs, 0, base) == LUA_OK;
+  if (!ok)
+    report_error(loop, L);
+  lua_settop(L, base - 1);
+  return ok;
+}
+
+static int l_run_slot(lua_State *L) {
+  int slot = (int)(intptr_t)lua_touserdata(L, 1);
+  push_slot(L, slot);
+  if (lua_isfunction(L, -1))
+    lua_call(L, 0, 0);
+  return 0;
+}
+
+static int call_slot(struct lcp_loop *loop, lua_State *L, int slot) {
+  lua_pushcfunction(L, l_run_slot);
+  lua_pushlightuserdata(L, (void *)(intptr_t)slot);
+  return call(loop, L, 1);
+}
+
+/* One that raises ends the round; the rest run in the next turn, which `wake` brings. */
+static void run_ticks(struct lcp_loop *loop, lua_State *L) {
+  while (loop->ticks_wanted) {
+    loop->ticks_wanted = 0;
+    if (!call_slot(loop, L, SLOT_TICKS)) {
+      loop->ticks_wanted = 1;
+      break;
+    }
+  }
+}
+
+static void wake_cb(uv_idle_t *uv);
+
+static int enter_begin(struct lcp_loop *loop, lua_State *L) {
+  if (!lua_checkstack(L, LUA_MINSTACK)) {
+    loop->lost_errors = 1;
+    return 0;
+  }
+  loop->depth++;
+  if (loop->gc_stress)
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  return 1;
+}
+
+static void enter_end(struct lcp_loop *loop, lua_State *L) {
+  if (loop->depth == 1)
+    run_ticks(loop, L);
+  loop->depth--;
+  if (loop->depth == 0 && loop->ticks_wanted && loop->uv != NULL)
+    uv_idle_start(&loop->wake->uv.idle, wake_cb);
+}
+
+void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event) {
+  lua_State *L = loop->L;
+  if (!enter_begin(loop, L))
+    return;
+  lua_pushcfunction(L, fn);
+  lua_pushlightuserdata(L, event);
+  call(loop, L, 1);
+  enter_end(loop, L);
+}
+
+/* A turn that has only ticks to run. */
+static void turn(struct lcp_loop *loop) {
+  lua_State *L = loop->L;
+  if (enter_begin(loop, L))
+    enter_end(loop, L);
+}
+
+static void wake_cb(uv_idle_t *uv) {
+  uv_idle_stop(uv);
+  turn(((struct lcp_handle *)uv)->loop);
+}
+
+static void check_cb(uv_check_t *uv) {
+  lcp__enter(((struct lcp_handle *)uv)->loop, l_run_slot, (void *)(intptr_t)SLOT_CHECK);
+}
+
+/* Spinning keeps the loop alive and from sleeping while immediates wait. */
+static void spin_cb(uv_idle_t *uv) { (void)uv; }
+
+/* ---- opening and closing ---- */
+
+static int open_internal(struct lcp_loop *loop) {
+  loop->wake = lcp__handle_internal(loop);
+  loop->check = lcp__handle_internal(loop);
+  loop->spin = lcp__handle_internal(loop);
+  if (loop->wake == NULL || loop->check == NULL || loop->spin == NULL)
+    return UV_ENOMEM;
+  uv_idle_init(loop->uv, &loop->wake->uv.idle);
+  uv_check_init(loop->uv, &loop->check->uv.check);
+  uv_idle_init(loop->uv, &loop->spin->uv.idle);
+  lcp__handle_init(loop->wake);
+  lcp__handle_init(loop->check);
+  lcp__handle_init(loop->spin);
+  lcp__handle_set_ref(loop->check, 0);
+  return 0;
+}
+
+static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
+  int rc = 0;
+  if (host == NULL) {
+    rc = uv_loop_init(&loop->own);
+    if (rc != 0)
+      return rc;
+  }
+  loop->owned = host == NULL;
+  loop->uv = host != NULL ? host : &loop->own;
+  return open_internal(loop);
+}
+
+struct lcp_loop *lcp__loop(lua_State *L) {
+  struct lcp_loop *loop = loop_state(L);
+  if (loop->closed)
+    luaL_error(L, "the Lua state is being closed");
+  if (loop->uv == NULL) {
+    int rc = open_uv(loop, NULL);
+    if (rc != 0)
+      luaL_error(L, "cannot open an event loop: %s", uv_strerror(rc));
+  }
+  return loop;
+}
+
+/* The end of the state.  A host's loop delivers the close callbacks later, to blocks that
+ * know no state any more; in our own they are run here.  We may be inside run() (os.exit
+ * closes the state under it), but then it never gets control back. */
+static int l_loop_gc(lua_State *L) {
+  struct lcp_loop *loop = lua_touserdata(L, 1);
+  lcp__handle_detach_all(loop);
+  if (loop->owned) {
+    uv_run(loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(loop->uv);
+  }
+  free(loop->buffer);
+  loop->buffer = NULL;
+  loop->uv = NULL;
+  loop->owned = 0;
+  loop->closed = 1;
+  return 0;
+}
+
+char *lcp__loop_buffer(struct lcp_loop *loop) {
+  if (loop->buffer == NULL)
+    loop->buffer = malloc(LCP_BUFFER_SIZE);
+  return loop->buffer;
+}
+
+void lcp__loop_update_time(struct lcp_loop *loop) {
+  if (loop->depth == 0)
+    uv_update_time(loop->uv);
+}
+
+/* ---- called from Lua ---- */
+
+/* Raises the oldest error that a callback left. */
+static void raise_kept_error(lua_State *L, struct lcp_loop *loop) {
+  lua_Integer n, i;
+  push_slot(L, SLOT_ERRORS);
+  n = (lua_Integer)lua_rawlen(L, -1);
+  if (n > 0) {
+    lua_rawgeti(L, -1, 1);
+    for (i = 1; i <= n; i++) {
+      lua_rawgeti(L, -2, i + 1);
+      lua_rawseti(L, -3, i);
+    }
+    lua_error(L);
+  }
+  lua_pop(L, 1);
+  if (loop->lost_errors) {
+    loop->lost_errors = 0;
+    luaL_error(L, "not enough memory for an error in a callback");
+  }
+}
+
+static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
+  lua_State *outer = loop->L;
+  int alive;
+  loop->L = L;
+  loop->running = 1;
+  turn(loop);
+  alive = uv_run(loop->uv, mode);
+  loop->running = 0;
+  loop->L = outer;
+  return alive;
+}
+
+/* core.run(mode) -> boolean: still alive | nil: the loop is running already.
+ * mode: 'default', 'once', 'nowait'.  Raises the error that a callback raised. */
+static int l_run(lua_State *L) {
+  static const char *const names[] = {"default", "once", "nowait", NULL};
+  static const uv_run_mode modes[] = {UV_RUN_DEFAULT, UV_RUN_ONCE, UV_RUN_NOWAIT};
+  int mode = luaL_checkoption(L, 1, "default", names), alive;
+  struct lcp_loop *loop = lcp__loop(L);
+  if (loop->depth > 0 || loop->running)
+    return 0;
+  raise_kept_error(L, loop);
+  alive = run_loop(loop, L, modes[mode]);
+  raise_kept_error(L, loop);
+  lua_pushboolean(L, alive);
+  return 1;
+}
+
+/* core.stop()  Leaves run() after this callback; nothing outside run(). */
+static int l_stop(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  if (loop->running)
+    uv_stop(loop->uv);
+  return 0;
+}
+
+/* core.running() -> boolean: a callback of this loop is on the stack */
+static int l_running(lua_State *L) {
+  struct lcp_loop *loop = loop_state(L);
+  lua_pushboolean(L, loop->running || loop->depth > 0);
+  return 1;
+}
+
+static int set_slot(lua_State *L, int slot) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  push_loop(L);
+  lua_insert(L, 1);
+  lua_setiuservalue(L, 1, slot);
+  return 0;
+}
+
+/* core.on_ticks(fn)  `fn()` runs the ticks, after the outermost callback. */
+static int l_on_ticks(lua_State *L) { return set_slot(L, SLOT_TICKS); }
+
+/* core.want_ticks()  There are ticks to run. */
+static int l_want_ticks(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  loop->ticks_wanted = 1;
+  if (loop->depth == 0)
+    uv_idle_start(&loop->wake->uv.idle, wake_cb);
+  return 0;
+}
+
+/* core.on_check(fn)  `fn()` runs the immediates, after the loop has polled. */
+static int l_on_check(lua_State *L) { return set_slot(L, SLOT_CHECK); }
+
+/* core.want_check(any, referenced)  There are immediates; some keep the loop alive. */
+static int l_want_check(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  if (lua_toboolean(L, 1))
+    uv_check_start(&loop->check->uv.check, check_cb);
+  else
+    uv_check_stop(&loop->check->uv.check);
+  if (lua_toboolean(L, 2))
+    uv_idle_start(&loop->spin->uv.idle, spin_cb);
+  else
+    uv_idle_stop(&loop->spin->uv.idle);
+  return 0;
+}
+
+/* core.call(fn, …)  Runs it as a callback of its own inside a callback: its error is
+ * kept, the ticks it queued run before this returns. */
+static int l_call(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  call(loop, L, lua_gettop(L) - 1);
+  if (loop->depth == 1)
+    run_ticks(loop, L);
+  return 0;
+}
+
+/* core.pollfd() -> fd: readable when the loop has something to do */
+static int l_pollfd(lua_State *L) {
+  lua_pushinteger(L, uv_backend_fd(lcp__loop(L)->uv));
+  return 1;
+}
+
+/* core.timeout() -> seconds until the next timer | nil: none */
+static int l_timeout(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  int ms;
+  lcp__loop_update_time(loop);
+  if (!uv_loop_alive(loop->uv))
+    return 0;
+  ms = uv_backend_timeout(loop->uv);
+  if (ms < 0)
+    return 0;
+  lua_pushnumber(L, (lua_Number)ms / 1000);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"run", l_run},
+                                     {"stop", l_stop},
+                                     {"running", l_running},
+                                     {"on_ticks", l_on_ticks},
+                                     {"want_ticks", l_want_ticks},
+                                     {"on_check", l_on_check},
+                                     {"want_check", l_want_check},
+                                     {"call", l_call},
+                                     {"pollfd", l_pollfd},
+                                     {"timeout", l_timeout},
+                                     {NULL, NULL}};
+
+int lcp__loop_open(lua_State *L) {
+  loop_state(L);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}
+
+/* ---- called by host programs ---- */
+
+int lcp_set_loop(lua_State *L, uv_loop_t *host) {
+  struct lcp_loop *loop = loop_state(L);
+  return loop->uv != NULL ? UV_EBUSY : open_uv(loop, host);
+}
+
+void lcp_on_error(lua_State *L, void (*handler)(lua_State *, void *), void *data) {
+  struct lcp_loop *loop = loop_state(L);
+  loop->on_error = handler;
+  loop->on_error_data = data;
+}

@@ -1,0 +1,50 @@
+/* loop.h - the loop of one Lua state, and the gate through which callbacks enter Lua. */
+#ifndef LCP_LOOP_H
+#define LCP_LOOP_H
+
+#include <lua.h>
+#include <uv.h>
+
+struct lcp_handle;
+
+/* A userdata kept in the registry: as old as the module, finalised last. */
+struct lcp_loop {
+  uv_loop_t *uv; /* NULL once closed */
+  uv_loop_t own;
+  int closed;      /* the state is being closed: nothing can be started */
+  int owned;       /* uv == &own: we run it and close it; else a host does */
+  int running;     /* inside our uv_run */
+  int depth;       /* callbacks of ours on the C stack */
+  int gc_stress;   /* LCP_GC_STRESS: collect at every callback */
+  lua_State *main; /* where callbacks run when the host drives the loop */
+  lua_State *L;    /* where they run now: the state inside run() */
+  struct lcp_handle *handles;
+  struct lcp_handle *wake, *check, *spin; /* see want_ticks, want_check */
+  int ticks_wanted;
+  int check_wanted;
+  int lost_errors; /* errors that could not be kept for want of memory */
+  void (*on_error)(lua_State *L, void *data);
+  void *on_error_data;
+  char *buffer; /* read buffer, shared by all streams of the loop */
+};
+
+enum { LCP_BUFFER_SIZE = 256 * 1024 };
+
+/* The loop of this state, made on first use. */
+struct lcp_loop *lcp__loop(lua_State *L);
+
+/* Runs `fn(event)` as a callback: protected, with a traceback; an error is kept for
+ * run(), or given to the host.  Afterwards, when no other callback of ours is on the
+ * stack, the ticks run.  Never raises: this is what libuv's callbacks call. */
+void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event);
+
+/* The shared read buffer, or NULL without memory. */
+char *lcp__loop_buffer(struct lcp_loop *loop);
+
+/* `now` of uv_now is as old as the last turn of the loop: renews it outside callbacks. */
+void lcp__loop_update_time(struct lcp_loop *loop);
+
+/* Adds the functions of the loop to the core table on top of the stack. */
+int lcp__loop_open(lua_State *L);
+
+#endif

@@ -1,0 +1,40 @@
+/* proc.h - one child process: seen to end, signalled, reaped.
+ * No Lua, no libuv.  A pidfd where the kernel gives one, else a waiter thread. */
+#ifndef LCP_PROC_H
+#define LCP_PROC_H
+
+#include <sys/types.h>
+
+struct lcp_waiter;
+
+struct lcp_proc {
+  pid_t pid; /* 0: none */
+  int pidfd; /* -1: `waiter` watches */
+  struct lcp_waiter *waiter;
+  int tries; /* see exit_info() */
+};
+
+/* How it ended.  Neither exited nor signalled: somebody else reaped it, and this kernel
+ * does not tell. */
+struct lcp_exit {
+  int exited, code;
+  int signalled, sig;
+};
+
+/* Takes over a child that has just been started; `pidfd` may be -1.  On failure the child
+ * is killed and reaped, and a negative errno returned. */
+int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd);
+
+/* A descriptor that polls readable when the process has ended. */
+int lcp__proc_fd(const struct lcp_proc *p);
+
+/* 1: reaped, *how is set.  0: it still runs. */
+int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how);
+
+/* 0 or a negative errno; -ESRCH when it is gone.  Cannot reach another process. */
+int lcp__proc_kill(struct lcp_proc *p, int sig);
+
+/* Lets go of it: after the reaping, or before, when it is reaped whenever it ends. */
+void lcp__proc_close(struct lcp_proc *p, int reaped);
+
+#endif

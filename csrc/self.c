@@ -1,0 +1,112 @@
+/* self.c - see self.h. */
+#include "self.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+extern char **environ;
+
+static int result(lua_State *L, int ok) {
+  int err = errno;
+  if (!ok) {
+    lua_pushnil(L);
+    lua_pushinteger(L, -err);
+    return 2;
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* core.pid() -> integer */
+static int l_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+/* core.ppid() -> integer */
+static int l_ppid(lua_State *L) {
+  lua_pushinteger(L, getppid());
+  return 1;
+}
+
+/* core.cwd() -> path | nil, errno */
+static int l_cwd(lua_State *L) {
+  luaL_Buffer b;
+  size_t size = 4096;
+  char *to = luaL_buffinitsize(L, &b, size);
+  int rc = uv_cwd(to, &size);
+  if (rc != 0) {
+    lua_pushnil(L);
+    lua_pushinteger(L, rc);
+    return 2;
+  }
+  luaL_pushresultsize(&b, size);
+  return 1;
+}
+
+/* core.chdir(path) -> true | nil, errno */
+static int l_chdir(lua_State *L) { return result(L, chdir(luaL_checkstring(L, 1)) == 0); }
+
+/* core.signal_pid(pid, signal) -> true | nil, errno: kill(2), by number */
+static int l_signal_pid(lua_State *L) {
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  return result(L, kill(pid, (int)luaL_checkinteger(L, 2)) == 0);
+}
+
+/* core.hrtime() -> integer nanoseconds of a clock that only goes forward */
+static int l_hrtime(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)uv_hrtime());
+  return 1;
+}
+
+/* core.isatty(fd) -> boolean */
+static int l_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* core.environ() -> table name -> value: a copy */
+static int l_environ(lua_State *L) {
+  char **entry;
+  lua_newtable(L);
+  for (entry = environ; entry != NULL && *entry != NULL; entry++) {
+    const char *eq = strchr(*entry, '=');
+    if (eq != NULL) {
+      lua_pushlstring(L, *entry, (size_t)(eq - *entry));
+      lua_pushstring(L, eq + 1);
+      lua_rawset(L, -3);
+    }
+  }
+  return 1;
+}
+
+/* core.file_fd(value) -> fd of a Lua file, with what Lua still buffers written out |
+ * false: a closed file | nil: no file */
+static int l_file_fd(lua_State *L) {
+  const luaL_Stream *file = luaL_testudata(L, 1, LUA_FILEHANDLE);
+  if (file == NULL)
+    return 0;
+  if (file->closef == NULL) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  fflush(file->f);
+  lua_pushinteger(L, fileno(file->f));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"pid", l_pid},         {"ppid", l_ppid},
+                                     {"cwd", l_cwd},         {"chdir", l_chdir},
+                                     {"hrtime", l_hrtime},   {"signal_pid", l_signal_pid},
+                                     {"isatty", l_isatty},   {"environ", l_environ},
+                                     {"file_fd", l_file_fd}, {NULL, NULL}};
+
+int lcp__self_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

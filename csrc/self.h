@@ -1,0 +1,10 @@
+/* self.h - facts and acts of this process. */
+#ifndef LCP_SELF_H
+#define LCP_SELF_H
+
+#include <lua.h>
+
+/* Adds its functions to the core table on top of the stack. */
+int lcp__self_open(lua_State *L);
+
+#endif

@@ -1,0 +1,499 @@
+/* stream.c - see stream.h.
+ *
+ * Owns: the descriptor (unless it is shared) and the list of what is left of a write.
+ *
+ * Reading and writing are done here, libuv only tells when: so that one wake-up empties
+ * the pipe however small the writer's pieces are, a broken pipe is never a signal, and
+ * descriptors that are shared with other programs (standard input) keep their flags.
+ *
+ * The userdata's user values: the owner (a Lua object), its two callbacks, and the
+ * strings of the write that is under way. */
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+#include "fd.h"
+#include "handle.h"
+
+#define LCP_STREAM "child_process.core.Stream"
+
+enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_PENDING };
+
+enum { MAX_IOV = 64 };
+
+enum kind {
+  KIND_OWN,    /* non-blocking and ours alone: read and written until EAGAIN */
+  KIND_SHARED, /* blocking or not, others use it: one read when there is something */
+  KIND_FILE    /* always ready; read a piece a turn */
+};
+
+struct lcp_stream {
+  struct lcp_handle base;
+  int fd;
+  int watch_fd; /* what libuv polls: fd, or an epoll that holds a shared one */
+  int owned;    /* fd is closed with the stream */
+  enum kind kind;
+  int is_socket;
+  int reading;
+  int events; /* what libuv watches for now */
+  /* the write under way: parts of the strings in SLOT_PENDING */
+  struct iovec *iov;
+  int niov, at;
+};
+
+/* ---- opening ---- */
+
+static void release(struct lcp_handle *h) {
+  struct lcp_stream *s = (struct lcp_stream *)h;
+  if (s->watch_fd != s->fd)
+    lcp__fd_close(&s->watch_fd);
+  if (s->owned)
+    lcp__fd_close(&s->fd);
+  s->fd = s->watch_fd = -1;
+  free(s->iov);
+  s->iov = NULL;
+}
+
+struct lcp_stream *lcp__stream_new(lua_State *L) {
+  struct lcp_stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
+  s->fd = s->watch_fd = -1;
+  s->base.release = release;
+  return s;
+}
+
+void lcp__stream_open(struct lcp_stream *s, int fd, int is_socket) {
+  lcp__fd_nonblock(fd, 1);
+  s->fd = s->watch_fd = fd;
+  s->owned = 1;
+  s->is_socket = is_socket;
+}
+
+/* A descriptor that cannot be polled (a file, /dev/null) is always ready.  One that can
+ * is put into an epoll of ours, which libuv polls in its place: libuv would make the
+ * descriptor non-blocking, for everyone who shares it. */
+static int open_shared(struct lcp_stream *s, int fd) {
+  struct stat st;
+  s->fd = fd;
+  s->kind = KIND_SHARED;
+  s->is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+#ifdef __linux__
+  struct epoll_event ev = {.events = EPOLLIN};
+  s->watch_fd = lcp__fd_raise(epoll_create1(EPOLL_CLOEXEC));
+  if (s->watch_fd < 0)
+    return -errno;
+  if (epoll_ctl(s->watch_fd, EPOLL_CTL_ADD, fd, &ev) == 0)
+    return 0;
+  lcp__fd_close(&s->watch_fd);
+#else
+  s->watch_fd = fd;
+  if (!S_ISREG(st.st_mode))
+    return 0;
+#endif
+  s->watch_fd = fd;
+  s->kind = KIND_FILE;
+  return 0;
+}
+
+/* ---- watching ---- */
+
+static void ready_cb(uv_poll_t *uv, int status, int events);
+static void file_cb(uv_idle_t *uv);
+
+static int init_uv(struct lcp_stream *s) {
+  struct lcp_handle *h = &s->base;
+  int rc = s->kind == KIND_FILE ? uv_idle_init(h->loop->uv, &h->uv.idle)
+                                : uv_poll_init(h->loop->uv, &h->uv.poll, s->watch_fd);
+  if (rc == 0)
+    lcp__handle_init(h);
+  return rc;
+}
+
+/* Brings what libuv watches for in line with what is wanted.  `index`: the userdata. */
+static int update(lua_State *L, struct lcp_stream *s, int index) {
+  struct lcp_handle *h = &s->base;
+  int events = (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0), rc = 0;
+  if (events == s->events)
+    return 0;
+  if (!h->active)
+    rc = init_uv(s);
+  if (rc != 0)
+    return rc;
+  if (s->kind == KIND_FILE)
+    events ? uv_idle_start(&h->uv.idle, file_cb) : uv_idle_stop(&h->uv.idle);
+  else
+    rc =
+        events ? uv_poll_start(&h->uv.poll, events, ready_cb) : uv_poll_stop(&h->uv.poll);
+  if (rc != 0)
+    return rc;
+  s->events = events;
+  if (events)
+    lcp__handle_pin(L, h, index);
+  else
+    lcp__handle_unpin(h);
+  return 0;
+}
+
+/* ---- reading ---- */
+
+struct read_event {
+  struct lcp_stream *s;
+  const char *data;
+  size_t size;
+  int end; /* 0: more may come, 1: end of file, < 0: errno */
+};
+
+/* One piece; 0 with *end unset means that there is nothing now. */
+static size_t read_some(struct lcp_stream *s, char *to, size_t room, int *end) {
+  ssize_t n;
+  do {
+    n = s->is_socket ? recv(s->fd, to, room, MSG_DONTWAIT) : read(s->fd, to, room);
+  } while (n < 0 && errno == EINTR);
+  if (n > 0)
+    return (size_t)n;
+  if (n == 0)
+    *end = 1;
+  else if (errno != EAGAIN && errno != EWOULDBLOCK)
+    *end = -errno;
+  return 0;
+}
+
+/* Fills the buffer from a descriptor of ours until it has no more. */
+static size_t read_all(struct lcp_stream *s, char *to, int *end) {
+  size_t size = 0, n;
+  do {
+    n = read_some(s, to + size, LCP_BUFFER_SIZE - size, end);
+    size += n;
+  } while (n > 0 && size < LCP_BUFFER_SIZE && s->kind == KIND_OWN);
+  return size;
+}
+
+/* Another reader may have been quicker since libuv woke us: do not block then. */
+static int still_readable(const struct lcp_stream *s) {
+  struct pollfd p = {s->fd, POLLIN, 0};
+  return s->kind != KIND_SHARED || poll(&p, 1, 0) > 0;
+}
+
+/* stack: event, userdata */
+static int call_onread(lua_State *L, const struct read_event *e, int errno_or_0) {
+  lua_getiuservalue(L, 2, SLOT_ONREAD);
+  lua_getiuservalue(L, 2, SLOT_OWNER);
+  if (e->size > 0)
+    lua_pushlstring(L, e->data, e->size);
+  else
+    lua_pushnil(L);
+  if (errno_or_0 != 0)
+    lua_pushinteger(L, errno_or_0);
+  else
+    lua_pushnil(L);
+  lua_call(L, 3, 0);
+  return 0;
+}
+
+static int l_data(lua_State *L) {
+  const struct read_event *e = lua_touserdata(L, 1);
+  lcp__handle_push(L, &e->s->base);
+  return call_onread(L, e, 0);
+}
+
+/* The end comes once: reading stops before it is told. */
+static int l_end(lua_State *L) {
+  const struct read_event *e = lua_touserdata(L, 1);
+  lcp__handle_push(L, &e->s->base);
+  e->s->reading = 0;
+  update(L, e->s, 2);
+  return call_onread(L, e, e->end < 0 ? e->end : 0);
+}
+
+static void readable(struct lcp_stream *s) {
+  struct read_event e = {s, NULL, 0, 0};
+  struct lcp_loop *loop = s->base.loop;
+  char *buffer = lcp__loop_buffer(loop);
+  if (buffer == NULL)
+    e.end = -ENOMEM;
+  else if (still_readable(s))
+    e.size = read_all(s, buffer, &e.end);
+  e.data = buffer;
+  if (e.size > 0)
+    lcp__enter(loop, l_data, &e);
+  e.size = 0;
+  if (e.end != 0 && !s->base.closing && s->reading)
+    lcp__enter(loop, l_end, &e);
+}
+
+/* ---- writing ---- */
+
+/* 1: all is written; 0: the descriptor takes no more now; < 0: errno. */
+static int flush(struct lcp_stream *s) {
+  while (s->at < s->niov) {
+    int n = s->niov - s->at;
+    ssize_t put =
+        lcp__fd_writev(s->fd, s->iov + s->at, n < MAX_IOV ? n : MAX_IOV, s->is_socket);
+    if (put == -EAGAIN || put == -EWOULDBLOCK)
+      return 0;
+    if (put < 0)
+      return (int)put;
+    while (s->at < s->niov && (size_t)put >= s->iov[s->at].iov_len)
+      put -= (ssize_t)s->iov[s->at++].iov_len;
+    if (put > 0) {
+      s->iov[s->at].iov_base = (char *)s->iov[s->at].iov_base + put;
+      s->iov[s->at].iov_len -= (size_t)put;
+    }
+  }
+  return 1;
+}
+
+/* A descriptor that is not ours alone is written to the end, as print does, waiting where
+ * somebody else made it non-blocking. */
+static int flush_blocking(struct lcp_stream *s) {
+  int rc;
+  while ((rc = flush(s)) == 0) {
+    struct pollfd p = {s->fd, POLLOUT, 0};
+    poll(&p, 1, -1);
+  }
+  return rc;
+}
+
+static void forget_write(struct lcp_stream *s) {
+  free(s->iov);
+  s->iov = NULL;
+  s->niov = s->at = 0;
+}
+
+struct write_event {
+  struct lcp_stream *s;
+  int err;
+};
+
+static int l_written(lua_State *L) {
+  const struct write_event *e = lua_touserdata(L, 1);
+  lcp__handle_push(L, &e->s->base);
+  forget_write(e->s);
+  update(L, e->s, 2);
+  lua_pushnil(L);
+  lua_setiuservalue(L, 2, SLOT_PENDING);
+  lua_getiuservalue(L, 2, SLOT_ONWRITTEN);
+  lua_getiuservalue(L, 2, SLOT_OWNER);
+  if (e->err < 0)
+    lua_pushinteger(L, e->err);
+  else
+    lua_pushnil(L);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static void writable(struct lcp_stream *s) {
+  struct write_event e = {s, flush(s)};
+  if (e.err != 0)
+    lcp__enter(s->base.loop, l_written, &e);
+}
+
+/* A status is an error condition on the descriptor, for which libuv has stopped watching:
+ * the next read or write says what it is, and watching goes on if it is none. */
+static int l_rewatch(lua_State *L) {
+  struct lcp_stream *s = lua_touserdata(L, 1);
+  lcp__handle_push(L, &s->base);
+  update(L, s, 2);
+  return 0;
+}
+
+static void ready_cb(uv_poll_t *uv, int status, int events) {
+  struct lcp_stream *s = (struct lcp_stream *)uv;
+  if (status < 0) {
+    s->events = 0;
+    events = UV_READABLE | UV_WRITABLE;
+  }
+  if ((events & UV_WRITABLE) && s->niov > 0)
+    writable(s);
+  if ((events & UV_READABLE) && !s->base.closing && s->reading)
+    readable(s);
+  if (status < 0 && !s->base.closing && s->base.pin != LUA_NOREF)
+    lcp__enter(s->base.loop, l_rewatch, s);
+}
+
+static void file_cb(uv_idle_t *uv) { readable((struct lcp_stream *)uv); }
+
+/* ---- methods ---- */
+
+static struct lcp_stream *self(lua_State *L) {
+  return lcp__handle_check(L, 1, LCP_STREAM);
+}
+
+int lcp__stream_fileno(lua_State *L, int arg) {
+  struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
+  return s->base.closing ? -1 : s->fd;
+}
+
+static int fail(lua_State *L, int err) {
+  lua_pushnil(L);
+  lua_pushinteger(L, err);
+  return 2;
+}
+
+/* stream:bind(owner, onread, onwritten)
+ * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
+ * onwritten(owner, nil | errno) when the write left pending is over. */
+static int l_bind(lua_State *L) {
+  self(L);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  luaL_checktype(L, 4, LUA_TFUNCTION);
+  lua_settop(L, 4);
+  lua_setiuservalue(L, 1, SLOT_ONWRITTEN);
+  lua_setiuservalue(L, 1, SLOT_ONREAD);
+  lua_setiuservalue(L, 1, SLOT_OWNER);
+  return 0;
+}
+
+static int set_reading(lua_State *L, int on) {
+  struct lcp_stream *s = self(L);
+  int rc;
+  if (s->base.closing || s->fd < 0)
+    return 0;
+  s->reading = on;
+  rc = update(L, s, 1);
+  return rc == 0 ? 0 : fail(L, rc);
+}
+
+/* stream:read_start() -> nothing | nil, errno */
+static int l_read_start(lua_State *L) { return set_reading(L, 1); }
+
+/* stream:read_stop() */
+static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
+
+/* stack: stream, string or array of strings.  Points s->iov at them. */
+static void collect(lua_State *L, struct lcp_stream *s) {
+  int single = lua_type(L, 2) == LUA_TSTRING, i;
+  int n = single ? 1 : (int)lua_rawlen(L, 2);
+  if (!single)
+    luaL_checktype(L, 2, LUA_TTABLE);
+  s->iov = calloc((size_t)n, sizeof *s->iov);
+  if (s->iov == NULL && n > 0)
+    luaL_error(L, "not enough memory");
+  for (i = 0; i < n; i++) {
+    if (single)
+      lua_pushvalue(L, 2);
+    else
+      lua_rawgeti(L, 2, i + 1);
+    s->iov[i].iov_base = (char *)lua_tolstring(L, -1, &s->iov[i].iov_len);
+    lua_pop(L, 1);
+  }
+  s->niov = n;
+  s->at = 0;
+}
+
+/* Most writes are one string that fits: tried first, with nothing allocated. */
+static int write_at_once(lua_State *L, struct lcp_stream *s, size_t *done) {
+  struct iovec one;
+  ssize_t put;
+  one.iov_base = (char *)lua_tolstring(L, 2, &one.iov_len);
+  put = lcp__fd_writev(s->fd, &one, 1, s->is_socket);
+  if (put < 0 && put != -EAGAIN && put != -EWOULDBLOCK)
+    return (int)put;
+  *done = put < 0 ? 0 : (size_t)put;
+  return *done == one.iov_len;
+}
+
+static int start_write(lua_State *L, struct lcp_stream *s) {
+  size_t done = 0;
+  int rc = 0;
+  if (lua_type(L, 2) == LUA_TSTRING && s->kind == KIND_OWN)
+    rc = write_at_once(L, s, &done);
+  if (rc != 0)
+    return rc;
+  collect(L, s);
+  if (done > 0) {
+    s->iov[0].iov_base = (char *)s->iov[0].iov_base + done;
+    s->iov[0].iov_len -= done;
+    return 0;
+  }
+  return s->kind == KIND_OWN ? flush(s) : flush_blocking(s);
+}
+
+/* stream:write(data) -> true: all is written | false: `onwritten` will follow |
+ * nil, errno.  data: a string or an array of strings, kept until it is written. */
+static int l_write(lua_State *L) {
+  struct lcp_stream *s = self(L);
+  int rc;
+  lua_settop(L, 2);
+  if (s->base.closing || s->fd < 0)
+    return fail(L, -EBADF);
+  if (s->niov > 0)
+    return luaL_error(L, "a write is under way");
+  rc = start_write(L, s);
+  if (rc == 0) {
+    lua_setiuservalue(L, 1, SLOT_PENDING);
+    rc = update(L, s, 1);
+    if (rc == 0) {
+      lua_pushboolean(L, 0);
+      return 1;
+    }
+  }
+  forget_write(s);
+  if (rc < 0)
+    return fail(L, rc);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* stream:shutdown() -> true | nil, errno: no more is written.  A socket tells its peer;
+ * of anything else the descriptor is closed, so only what is not read may be shut down.
+ */
+static int l_shutdown(lua_State *L) {
+  struct lcp_stream *s = self(L);
+  if (s->base.closing || s->fd < 0)
+    return fail(L, -EBADF);
+  if (s->is_socket && shutdown(s->fd, SHUT_WR) != 0)
+    return fail(L, -errno);
+  if (!s->is_socket)
+    lcp__handle_close(&s->base);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* stream:fileno() -> fd | nil: closed */
+static int l_fileno(lua_State *L) {
+  int fd = lcp__stream_fileno(L, 1);
+  if (fd < 0)
+    return 0;
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* core.shared_stream(fd) -> stream | nil, errno: over a descriptor that stays the host's
+ * and whose flags are not touched.  A closed one reads and writes like /dev/null. */
+static int l_shared_stream(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1), rc;
+  struct lcp_stream *s = lcp__stream_new(L);
+  if (fcntl(fd, F_GETFD) < 0) {
+    rc = s->fd = s->watch_fd = lcp__fd_open("/dev/null", O_RDWR);
+    s->owned = 1;
+    s->kind = KIND_FILE;
+  } else {
+    rc = open_shared(s, fd);
+  }
+  return rc < 0 ? fail(L, rc) : 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"bind", l_bind},   {"read_start", l_read_start}, {"read_stop", l_read_stop},
+    {"write", l_write}, {"shutdown", l_shutdown},     {"fileno", l_fileno},
+    {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"shared_stream", l_shared_stream}, {NULL, NULL}};
+
+int lcp__stream_open_lib(lua_State *L) {
+  lcp__handle_class(L, LCP_STREAM, methods);
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

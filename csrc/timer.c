@@ -1,0 +1,108 @@
+/* timer.c - a function called once, or again and again, after so many milliseconds.
+ * The userdata's user values: the function, and a table of its arguments (or nil). */
+#include "timer.h"
+
+#include <lauxlib.h>
+#include <stdint.h>
+
+#include "handle.h"
+
+#define LCP_TIMER "child_process.Timer"
+
+enum { SLOT_FN = 1, SLOT_ARGS, SLOTS = SLOT_ARGS };
+
+struct timer {
+  struct lcp_handle base;
+  int nargs;
+};
+
+static void push_args(lua_State *L, int index, int nargs) {
+  int i;
+  luaL_checkstack(L, nargs + 1, "too many arguments for a timer");
+  lua_getiuservalue(L, index, SLOT_ARGS);
+  for (i = 1; i <= nargs; i++)
+    lua_rawgeti(L, index + 2, i);
+  lua_remove(L, index + 2);
+}
+
+/* A timer that fires once is closed before its function runs, so that what the function
+ * does cannot depend on whether it is collected. */
+static int l_fire(lua_State *L) {
+  struct timer *t = lua_touserdata(L, 1);
+  int nargs = t->nargs;
+  lcp__handle_push(L, &t->base);
+  lua_getiuservalue(L, 2, SLOT_FN);
+  if (nargs > 0)
+    push_args(L, 2, nargs);
+  if (uv_timer_get_repeat(&t->base.uv.timer) == 0)
+    lcp__handle_close(&t->base);
+  lua_call(L, nargs, 0);
+  return 0;
+}
+
+static void timer_cb(uv_timer_t *uv) {
+  struct timer *t = (struct timer *)uv;
+  lcp__enter(t->base.loop, l_fire, t);
+}
+
+/* libuv counts from the last whole millisecond; a timer must not come early, so count
+ * from the next one. */
+static uint64_t delay(const struct lcp_loop *loop, uint64_t ms) {
+  uint64_t now = (uv_hrtime() + 999999) / 1000000, seen = uv_now(loop->uv);
+  return ms + (now > seen ? now - seen : 0);
+}
+
+static void start(struct timer *t, uint64_t ms, int again) {
+  struct lcp_handle *h = &t->base;
+  lcp__loop_update_time(h->loop);
+  uv_timer_init(h->loop->uv, &h->uv.timer);
+  lcp__handle_init(h);
+  uv_timer_start(&h->uv.timer, timer_cb, delay(h->loop, ms), again ? ms : 0);
+}
+
+/* core.timer(ms, again, fn, …) -> timer: calls fn(…) after `ms` milliseconds, and every
+ * `ms` again if `again`. */
+static int l_timer(lua_State *L) {
+  lua_Integer ms = luaL_checkinteger(L, 1);
+  int again = lua_toboolean(L, 2), nargs = lua_gettop(L) - 3, i;
+  struct timer *t;
+  luaL_argcheck(L, ms >= 1, 1, "must be positive");
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  t = lcp__handle_new(L, sizeof *t, LCP_TIMER, SLOTS);
+  lua_insert(L, 1);
+  if (nargs > 0) {
+    lua_createtable(L, nargs, 0);
+    for (i = 1; i <= nargs; i++) {
+      lua_pushvalue(L, 4 + i);
+      lua_rawseti(L, -2, i);
+    }
+    lua_setiuservalue(L, 1, SLOT_ARGS);
+    t->nargs = nargs;
+  }
+  lua_settop(L, 4);
+  lua_setiuservalue(L, 1, SLOT_FN);
+  lua_settop(L, 1);
+  lcp__handle_pin(L, &t->base, 1);
+  start(t, (uint64_t)ms, again);
+  return 1;
+}
+
+/* core.is_timer(value) -> boolean */
+static int l_is_timer(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, LCP_TIMER) != NULL);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"timer", l_timer}, {"is_timer", l_is_timer}, {NULL, NULL}};
+
+int lcp__timer_open(lua_State *L) {
+  lcp__handle_class(L, LCP_TIMER, methods);
+  lua_getfield(L, -1, "has_ref");
+  lua_setfield(L, -2, "hasRef"); /* timers are public: Node's name */
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

@@ -1,0 +1,10 @@
+/* timer.h - timers for Lua. */
+#ifndef LCP_TIMER_H
+#define LCP_TIMER_H
+
+#include <lua.h>
+
+/* Adds the functions of timers to the core table on top of the stack. */
+int lcp__timer_open(lua_State *L);
+
+#endif

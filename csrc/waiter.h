@@ -1,0 +1,30 @@
+/* waiter.h - a thread that waits for one process, where no pidfd can.
+ * No Lua, no libuv.
+ *
+ * It serves two needs: a kernel or sandbox that refuses pidfd, and a state that is closed
+ * while its children live, which still have to be reaped some day.  The thread has every
+ * signal blocked, holds no lock while it waits, and ends with its process. */
+#ifndef LCP_WAITER_H
+#define LCP_WAITER_H
+
+#include <sys/types.h>
+
+struct lcp_waiter;
+
+/* Starts waiting for the child `pid`.  NULL and a negative errno in *err on failure. */
+struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err);
+
+/* Polls readable (end of file) once the process has been reaped. */
+int lcp__waiter_fd(const struct lcp_waiter *w);
+
+/* 1 and the wait status once the process has been reaped; -1 in *status if it is unknown.
+ */
+int lcp__waiter_status(struct lcp_waiter *w, int *status);
+
+/* Sends `sig` unless the process has been reaped (then -ESRCH): never to a stranger. */
+int lcp__waiter_kill(struct lcp_waiter *w, int sig);
+
+/* The caller is done; the thread goes on until the process ends. */
+void lcp__waiter_drop(struct lcp_waiter *w);
+
+#endif
