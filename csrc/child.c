@@ -37,12 +37,11 @@ struct child {
 
 enum slot_kind {
   SLOT_IGNORE,
-  SLOT_INHERIT, /* our own descriptor of the same number */
-  SLOT_FD,      /* a descriptor of somebody else, as it is */
-  SLOT_STREAM,  /* a descriptor of a stream of ours */
-  SLOT_IN,      /* the child reads a pipe */
-  SLOT_OUT,     /* the child writes a pipe */
-  SLOT_DUPLEX   /* both, over a pair of sockets */
+  SLOT_FD,     /* a descriptor of somebody else, as it is */
+  SLOT_STREAM, /* a descriptor of a stream of ours */
+  SLOT_IN,     /* the child reads a pipe */
+  SLOT_OUT,    /* the child writes a pipe */
+  SLOT_DUPLEX  /* both, over a pair of sockets */
 };
 
 struct slot {
@@ -100,9 +99,9 @@ static unsigned read_id(lua_State *L, int plan, const char *field, unsigned flag
 }
 
 static void read_slot(lua_State *L, struct slot *slot, int item) {
-  static const char *const names[] = {"ignore", "inherit", "in", "out", "duplex", NULL};
-  static const enum slot_kind kinds[] = {SLOT_IGNORE, SLOT_INHERIT, SLOT_IN, SLOT_OUT,
-                                         SLOT_DUPLEX};
+  static const char *const names[] = {"ignore", "in", "out", "duplex", NULL};
+  static const enum slot_kind kinds[] = {SLOT_IGNORE, SLOT_IN, SLOT_OUT, SLOT_DUPLEX};
+  int owned;
   slot->opened = slot->mine = slot->fd = -1;
   switch (lua_type(L, item)) {
   case LUA_TNUMBER:
@@ -110,8 +109,8 @@ static void read_slot(lua_State *L, struct slot *slot, int item) {
     slot->fd = (int)lua_tointeger(L, item);
     break;
   case LUA_TUSERDATA:
-    slot->kind = SLOT_STREAM;
-    slot->fd = lcp__stream_fileno(L, item);
+    slot->fd = lcp__stream_fileno(L, item, &owned);
+    slot->kind = owned ? SLOT_STREAM : SLOT_FD;
     break;
   default:
     slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
@@ -197,16 +196,22 @@ static int open_blocking(struct slot *slot) {
   return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
 }
 
-static int open_slot(struct slot *slot, int number) {
+/* A closed standard descriptor of ours reaches the child as /dev/null. */
+static int open_given(struct slot *slot) {
+  if (fcntl(slot->fd, F_GETFD) >= 0)
+    return 0;
+  if (slot->fd < 0 || slot->fd > 2)
+    return -EBADF;
+  slot->fd = -1;
+  return 0;
+}
+
+static int open_slot(struct slot *slot) {
   switch (slot->kind) {
   case SLOT_IGNORE:
     return 0;
-  case SLOT_INHERIT:
-    if (fcntl(number, F_GETFD) >= 0)
-      slot->fd = number;
-    return 0; /* a closed one becomes /dev/null, as in a Node started that way */
   case SLOT_FD:
-    return fcntl(slot->fd, F_GETFD) < 0 ? -errno : 0;
+    return open_given(slot);
   case SLOT_STREAM:
     return slot->fd < 0 ? -EBADF : open_blocking(slot);
   default:
@@ -217,7 +222,7 @@ static int open_slot(struct slot *slot, int number) {
 static int open_slots(struct plan *p) {
   int i, rc = 0;
   for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
-    rc = open_slot(&p->slots[i], i);
+    rc = open_slot(&p->slots[i]);
     p->fds[i] = p->slots[i].opened >= 0 ? p->slots[i].opened : p->slots[i].fd;
   }
   return rc;
@@ -319,7 +324,7 @@ static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHI
 
 /* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage
  * plan: { file, args, env, cwd, stdio, detached, uid, gid }, all checked by the caller;
- * stdio: array of 'ignore', 'inherit', 'in', 'out', 'duplex', a number, or a stream.
+ * stdio: array of 'ignore', 'in', 'out', 'duplex', a descriptor, or a stream.
  * streams: slot number -> stream, for the pipes.  onexit(child, code, signal). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);

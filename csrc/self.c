@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>
@@ -85,6 +86,12 @@ static int l_environ(lua_State *L) {
   return 1;
 }
 
+/* core.setenv(name, value | nil) -> true | nil, errno: of this process; nil removes it */
+static int l_setenv(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1), *value = luaL_optstring(L, 2, NULL);
+  return result(L, (value != NULL ? setenv(name, value, 1) : unsetenv(name)) == 0);
+}
+
 /* core.file_fd(value) -> fd of a Lua file, with what Lua still buffers written out |
  * false: a closed file | nil: no file */
 static int l_file_fd(lua_State *L) {
@@ -100,11 +107,12 @@ static int l_file_fd(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"pid", l_pid},         {"ppid", l_ppid},
-                                     {"cwd", l_cwd},         {"chdir", l_chdir},
-                                     {"hrtime", l_hrtime},   {"signal_pid", l_signal_pid},
-                                     {"isatty", l_isatty},   {"environ", l_environ},
-                                     {"file_fd", l_file_fd}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"pid", l_pid},       {"ppid", l_ppid},
+                                     {"cwd", l_cwd},       {"chdir", l_chdir},
+                                     {"hrtime", l_hrtime}, {"signal_pid", l_signal_pid},
+                                     {"isatty", l_isatty}, {"environ", l_environ},
+                                     {"setenv", l_setenv}, {"file_fd", l_file_fd},
+                                     {NULL, NULL}};
 
 int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -329,8 +329,9 @@ static struct lcp_stream *self(lua_State *L) {
   return lcp__handle_check(L, 1, LCP_STREAM);
 }
 
-int lcp__stream_fileno(lua_State *L, int arg) {
-  struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
+int lcp__stream_fileno(lua_State *L, int arg, int *owned) {
+  const struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
+  *owned = s->owned;
   return s->base.closing ? -1 : s->fd;
 }
 
@@ -462,7 +463,7 @@ static int l_shutdown(lua_State *L) {
 
 /* stream:fileno() -> fd | nil: closed */
 static int l_fileno(lua_State *L) {
-  int fd = lcp__stream_fileno(L, 1);
+  int owned, fd = lcp__stream_fileno(L, 1, &owned);
   if (fd < 0)
     return 0;
   lua_pushinteger(L, fd);

@@ -13,8 +13,9 @@ struct lcp_stream *lcp__stream_new(lua_State *L);
 /* Hands `fd` over to the stream, which makes it non-blocking. */
 void lcp__stream_open(struct lcp_stream *s, int fd, int is_socket);
 
-/* The descriptor of the stream at `arg`, -1 when it is closed; raises on other values. */
-int lcp__stream_fileno(lua_State *L, int arg);
+/* The descriptor of the stream at `arg`, -1 when it is closed, and whether it is the
+ * stream's own; raises on other values. */
+int lcp__stream_fileno(lua_State *L, int arg, int *owned);
 
 /* Adds the functions of streams to the core table on top of the stack. */
 int lcp__stream_open_lib(lua_State *L);

@@ -88,7 +88,8 @@ end)
 -- Returns an object with `ref`, `unref`, `hasRef`, `close`.  Node: setImmediate.
 function M.setImmediate(fn, ...)
   check_callback(fn)
-  local immediate = setmetatable({ fn = fn, args = table.pack(...), refed = true }, Immediate)
+  local immediate =
+    setmetatable({ fn = fn, args = table.pack(...), refed = true }, Immediate)
   immediates[#immediates + 1] = immediate
   pending, referenced = pending + 1, referenced + 1
   update_check()

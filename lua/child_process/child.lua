@@ -1,0 +1,277 @@
+--- ChildProcess: one child, its streams, and the order of its events.
+--
+-- `spawn`, data, `exit`, `close`.  `close` counts: it comes when the process has ended and
+-- every stream that we read from it has closed.  A start that failed takes the same way,
+-- with `error` in the place of `exit`.  What must follow an event is guarded, so that a
+-- listener that raises does not cost the `close`.
+--
+-- The userdata, the signals and the watch for the exit are the core's (csrc/child.c).
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local events = require 'child_process.events'
+local guard = require 'child_process.guard'
+local loop = require 'child_process.loop'
+local options = require 'child_process.options'
+local stdio = require 'child_process.stdio'
+local stream = require 'child_process.stream'
+
+local M = {}
+
+-- The core's table: ref and unref are there already.
+local methods = core.child_methods
+events.extend(methods)
+
+--- The methods of ChildProcess; what is changed here is changed for all of them.
+M.methods = methods
+
+--- cp.ChildProcess() -> a ChildProcess that has not been started, see `child:spawn`.
+function M.new()
+  local child = core.new_child()
+  child.killed = false
+  child.connected = false
+  return child
+end
+
+-- The end -------------------------------------------------------------------------------
+
+-- One of the things that `close` waits for is over.
+local function count_down(child)
+  child._open = child._open - 1
+  if child._open == 0 then
+    child._closed = true
+    child:emit('close', child.exitCode, child.signalCode)
+  end
+end
+
+-- Nobody has read these streams, and nothing more comes: let them run out, so that they
+-- close.  One that was lent to another child would never tell us its end.
+local function flush_stdio(child)
+  for i = 1, child.stdio.n do
+    local s = child.stdio[i]
+    if s and s._used_as_stdio then
+      s:destroy()
+    elseif s and s.readable then
+      s:resume()
+    end
+  end
+end
+
+local function after_end(child)
+  if not child._end_handled then
+    child._end_handled = true
+    loop.nextTick(flush_stdio, child)
+    count_down(child)
+  end
+end
+
+local function forget_limits(child)
+  loop.clearTimeout(child._timer)
+  child._timer = nil
+  if child._abort_listener then
+    child._abort_signal:removeEventListener('abort', child._abort_listener)
+    child._abort_listener, child._abort_signal = nil, nil
+  end
+end
+
+-- The process is no more, or never was: `name` is 'exit' or 'error'.
+local function finish(child, code, signal, name, ...)
+  child.exitCode, child.signalCode = code, signal
+  forget_limits(child)
+  if child.stdin then
+    child.stdin:destroy()
+  end
+  local _ <close> = guard.new(child, after_end)
+  child:emit(name, ...)
+  after_end(child)
+end
+
+local function on_exit(child, code, signal)
+  finish(child, code, signal, 'exit', code, signal)
+end
+
+-- The start -----------------------------------------------------------------------------
+
+local ROLES = {
+  ['in'] = { readable = false, writable = true },
+  out = { readable = true, writable = false },
+  duplex = { readable = true, writable = true },
+}
+
+-- `handles` is nil after a failed start: the streams exist then, and end at once.
+local function make_streams(child, entries, handles)
+  child.stdio = { n = #entries }
+  for i, entry in ipairs(entries) do
+    local role = ROLES[entry]
+    if role then
+      local s = stream.new(handles and handles[i], role)
+      child.stdio[i] = s
+      if role.readable then
+        child._open = child._open + 1
+        s:on('close', function()
+          count_down(child)
+        end)
+      end
+    end
+  end
+  child.stdin, child.stdout, child.stderr = child.stdio[1], child.stdio[2], child.stdio[3]
+  if child.stdin then
+    child.stdin._quiet_epipe = true
+  end
+end
+
+local function end_streams(child)
+  for i = 1, child.stdio.n do
+    if child.stdio[i] then
+      child.stdio[i]:_fail_start()
+    end
+  end
+end
+
+-- As in Node there are no streams when it was descriptors that we ran out of.
+local function fail_start(child, entries, code, err)
+  child._error = err
+  child._reason = err.code == 'ABORT_ERR' and 'abort' or 'spawn'
+  local exhausted = err.code == 'EMFILE' or err.code == 'ENFILE'
+  make_streams(child, exhausted and {} or entries)
+  loop.nextTick(function()
+    end_streams(child)
+    finish(child, code, nil, 'error', err)
+  end)
+end
+
+-- What is at fault: a directory that cannot be entered is no missing command.
+local function start_error(plan, errno, stage)
+  local err = errors.system(errno, 'spawn ' .. plan.file, {
+    path = plan.file,
+    spawnargs = table.move(plan.args, 2, #plan.args, 1, {}),
+    stage = stage,
+  })
+  if stage == 'chdir' then
+    err.path = plan.cwd
+    err.message = ("%s: cannot enter the directory '%s'"):format(err.message, plan.cwd)
+  end
+  return err
+end
+
+local function check_plan(plan)
+  if type(plan) ~= 'table' then
+    error(errors.invalid_arg_type('options', 'of type object', plan), 3)
+  elseif type(plan.file) ~= 'string' then
+    error(errors.invalid_arg_type('options.file', 'of type string', plan.file), 3)
+  elseif plan.args ~= nil and type(plan.args) ~= 'table' then
+    error(errors.invalid_arg_type('options.args', 'an instance of Array', plan.args), 3)
+  elseif plan.envPairs ~= nil and type(plan.envPairs) ~= 'table' then
+    local what = 'options.envPairs'
+    error(errors.invalid_arg_type(what, 'an instance of Array', plan.envPairs), 3)
+  end
+end
+
+local function emit_spawn(child)
+  child:emit 'spawn'
+end
+
+--- child:spawn(options): starts a ChildProcess made by hand.
+--
+-- `options` has `file`, `args` (argv, with argv[0]), `envPairs` (array of `NAME=value`),
+-- `cwd`, `stdio`, `detached`, `uid`, `gid`.  cp.spawn checks more and is what one wants.
+-- Raises ERR_INVALID_ARG_TYPE.  Node: ChildProcess.prototype.spawn.
+function methods:spawn(plan)
+  check_plan(plan)
+  local entries = stdio.resolve(plan.stdio, plan.customFds)
+  plan = setmetatable({
+    args = plan.args or { plan.file },
+    env = plan.env or plan.envPairs,
+    stdio = entries,
+  }, { __index = plan })
+  self.spawnfile, self.spawnargs = plan.file, plan.args
+  self._open = 1
+  if plan.signal and plan.signal.aborted then
+    return fail_start(self, entries, nil, errors.abort(plan.signal.reason))
+  end
+  local pid, handles, stage = core.spawn(self, plan, on_exit)
+  if not pid then
+    local errno = handles
+    return fail_start(self, entries, errno, start_error(plan, errno, stage))
+  end
+  self.pid = pid
+  make_streams(self, entries, handles)
+  loop.nextTick(emit_spawn, self)
+end
+
+-- Limits --------------------------------------------------------------------------------
+
+-- The first cause is the one that wait() tells.  What kill raises becomes an event: there
+-- is no caller to raise it to.
+local function end_by(child, reason, signo)
+  child._reason = child._reason or reason
+  local ok, result = pcall(child.kill, child, signo)
+  if not ok then
+    child:emit('error', result)
+  end
+  return ok and result
+end
+
+local function limit_time(child, plan)
+  if plan.timeout and plan.timeout > 0 then
+    child._timer = loop.setTimeout(function()
+      child._timer = nil
+      end_by(child, 'timeout', plan.kill_signal)
+    end, plan.timeout)
+  end
+end
+
+local function obey_signal(child, plan)
+  local signal = plan.signal
+  if signal then
+    child._abort_signal = signal
+    child._abort_listener = function()
+      if end_by(child, 'abort', plan.kill_signal) then
+        child:emit('error', errors.abort(signal.reason))
+      end
+    end
+    signal:addEventListener('abort', child._abort_listener, { once = true })
+  end
+end
+
+--- child.spawn(plan) -> ChildProcess, from a plan of options.lua.
+function M.spawn(plan)
+  local child = M.new()
+  child._max_buffer = plan.maxBuffer
+  child:spawn(plan)
+  if child.pid then
+    limit_time(child, plan)
+    obey_signal(child, plan)
+  end
+  if plan.input and child.stdin then
+    child.stdin:finish(plan.input)
+  end
+  return child
+end
+
+-- Methods -------------------------------------------------------------------------------
+
+--- child:kill([signal]) -> boolean: sends a signal (name or number, default SIGTERM; 0
+-- only tests).  True if it was delivered, false if the child is gone: it reaches no other
+-- process, even if one has got the same pid.  Sets `killed`.
+-- Raises ERR_UNKNOWN_SIGNAL.  Not being permitted is an event `error`.
+-- Node: subprocess.kill; pidfd_send_signal(2).
+function methods:kill(signal)
+  local signo = core.signals.SIGTERM
+  if signal ~= nil then
+    signo = options.signal_number(signal, true)
+  end
+  local ok, errno = core.kill(self, signo)
+  if ok then
+    self.killed = self.killed or signo ~= 0
+    return true
+  end
+  local code = core.errname(errno)
+  if code ~= 'ESRCH' then
+    self:emit('error', errors.system(errno, 'kill'))
+  end
+  return false
+end
+
+M.is_child = core.is_child
+
+return M

@@ -1,0 +1,94 @@
+--- child_process: Node's child processes for Lua 5.4.
+--
+--   local cp = require 'child_process'
+--   local child = cp.spawn('ls', { '-l' })
+--   child.stdout:on('data', io.write)
+--   cp.run()
+--
+-- Misuse raises at once; everything else is an event or a callback's argument.
+local abort = require 'child_process.abort'
+local child = require 'child_process.child'
+local co = require 'child_process.co'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local events = require 'child_process.events'
+local exec = require 'child_process.exec'
+local loop = require 'child_process.loop'
+local options = require 'child_process.options'
+local process = require 'child_process.process'
+local stream = require 'child_process.stream'
+
+local M = {
+  _VERSION = 'child_process ' .. core.version,
+  null = core.null,
+  exec = exec.exec,
+  execFile = exec.execFile,
+  async = co.async,
+  setTimeout = loop.setTimeout,
+  setInterval = loop.setInterval,
+  setImmediate = loop.setImmediate,
+  nextTick = loop.nextTick,
+  clearTimeout = loop.clearTimeout,
+  clearInterval = loop.clearInterval,
+  clearImmediate = loop.clearImmediate,
+  AbortController = abort.AbortController,
+  AbortSignal = abort.AbortSignal,
+  EventEmitter = events.EventEmitter,
+  process = process.get(),
+}
+
+co.install(stream.Stream, child.methods)
+
+--- cp.ChildProcess() -> a ChildProcess that has not been started.  `prototype` holds the
+-- methods of all.  Node: class ChildProcess.
+M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.new })
+
+--- cp.spawn(command [, args] [, options]) -> ChildProcess: starts a program.
+--
+-- Options: `cwd, env, argv0, uid, gid, stdio, customFds, detached, shell, timeout` (ms)`,
+-- killSignal, signal, input, maxBuffer` (bytes that wait() collects), `serialization,
+-- windowsHide, windowsVerbatimArguments`.  Raises on a wrong argument (ERR_INVALID_ARG_TYPE,
+-- ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL, ERR_IPC_ONE_PIPE); a start
+-- that fails is an event `error`.  Node: child_process.spawn.
+function M.spawn(command, args, opts)
+  return child.spawn(options.normalize(options.shuffle('file', command, args, opts)))
+end
+
+local MODES = { default = true, once = true, nowait = true }
+
+--- cp.run([mode]) -> boolean: whether something is still alive.
+--
+-- `default` runs until nothing is left to wait for or cp.stop() is called, `once` waits for
+-- one turn of the loop, `nowait` takes what is ready.  Raises what a callback raised; a
+-- further call goes on.  Raises ERR_WOULD_BLOCK inside a callback.
+function M.run(mode)
+  if mode ~= nil and not MODES[mode] then
+    local reason = "must be one of: nil, 'default', 'once', 'nowait'"
+    error(errors.invalid_arg_value('mode', reason, mode), 2)
+  end
+  local alive = core.run(mode)
+  if alive == nil then
+    error(errors.coded('ERR_WOULD_BLOCK', 'cp.run()'), 2)
+  end
+  return alive
+end
+
+--- cp.stop(): leaves cp.run() after this callback.
+M.stop = core.stop
+
+--- cp.loop: for another event loop that drives this one.  Each works with and without
+-- self.  Poll `pollfd()` for `events()` no longer than `timeout()` seconds (nil: without
+-- end), then call cp.run('nowait').
+M.loop = {
+  pollfd = function()
+    return core.pollfd()
+  end,
+  events = function()
+    return 'r'
+  end,
+  timeout = function()
+    return core.timeout()
+  end,
+}
+
+return M

@@ -1,0 +1,156 @@
+--- The `stdio` option -> what the core opens: one entry a descriptor of the child.
+--
+-- An entry of the result is 'in' (the child reads a pipe), 'out' (it writes one), 'duplex'
+-- (a pair of sockets), 'ignore', a descriptor number, or a stream of the core.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local stream = require 'child_process.stream'
+
+local M = {}
+
+local MAX_SLOTS = 1024
+local MAX_FD = 2 ^ 31 - 1
+
+local function refuse(value)
+  error(errors.invalid_arg_value('stdio', 'is invalid', value), 0)
+end
+
+-- Slot numbers here are the child's descriptor numbers, from 0.
+
+local function pipe(fd)
+  return fd == 0 and 'in' or fd <= 2 and 'out' or 'duplex'
+end
+
+local by_name = {
+  pipe = pipe,
+  overlapped = pipe,
+  ignore = function()
+    return 'ignore'
+  end,
+  inherit = function(fd)
+    return fd
+  end,
+}
+
+local function from_string(value, fd)
+  local make = by_name[value]
+  if make then
+    return make(fd)
+  elseif value == 'ipc' then
+    local reason = "'ipc' is not available: this version has no channel"
+    error(errors.invalid_arg_value('stdio', reason, value), 0)
+  end
+  error(errors.coded('ERR_INVALID_SYNC_FORK_INPUT', errors.inspect(value)), 0)
+end
+
+-- As in Node a negative number asks for a pipe.
+local function from_number(value, fd)
+  local number = math.tointeger(value)
+  if not number or number > MAX_FD then
+    refuse(value)
+  end
+  return number < 0 and pipe(fd) or number
+end
+
+local function from_file(value)
+  local fd = core.file_fd(value)
+  if fd == nil then
+    refuse(value)
+  elseif not fd then
+    error(errors.invalid_arg_value('stdio', 'is a closed file', value), 0)
+  end
+  return fd
+end
+
+-- The child gets it: from now on we do not read what is meant for the child.
+local function from_stream(value)
+  local handle = value._handle
+  if not handle or not handle:fileno() then
+    error(errors.invalid_arg_value('stdio', 'is a stream that is closed', value), 0)
+  end
+  return handle
+end
+
+local function entry(value, fd)
+  local kind = type(value)
+  if value == nil or value == false or value == core.null then
+    return fd <= 2 and pipe(fd) or 'ignore'
+  elseif kind == 'string' then
+    return from_string(value, fd)
+  elseif kind == 'number' then
+    return from_number(value, fd)
+  elseif stream.is_stream(value) then
+    return from_stream(value)
+  end
+  return from_file(value)
+end
+
+-- The last index that counts: arrays of the caller may have holes.
+local function last_index(list)
+  local last = math.tointeger(rawget(list, 'n')) or 0
+  for key in next, list do
+    local index = math.type(key) == 'integer' and key or key == 'n' and last
+    if not index or index < 1 and key ~= 'n' then
+      refuse(list)
+    end
+    last = math.max(last, index)
+  end
+  if last > MAX_SLOTS then
+    local range = ('an array of at most %d entries'):format(MAX_SLOTS)
+    error(errors.out_of_range('options.stdio', range, last), 0)
+  end
+  return last
+end
+
+local function spread(value)
+  if by_name[value] then
+    return { value, value, value }
+  elseif type(value) ~= 'table' or stream.is_stream(value) then
+    refuse(value)
+  end
+  return value
+end
+
+local function check_one_channel(list)
+  local channels = 0
+  for _, value in next, list do
+    channels = channels + (value == 'ipc' and 1 or 0)
+  end
+  if channels > 1 then
+    error(errors.coded 'ERR_IPC_ONE_PIPE', 0)
+  end
+end
+
+-- Streams that the child takes over, so that we stop reading them: only once nothing in
+-- the list can be wrong any more.
+local function lend(list, count)
+  for i = 1, count do
+    local value = rawget(list, i)
+    if stream.is_stream(value) then
+      value:pause()
+      value._used_as_stdio = true
+    end
+  end
+end
+
+--- stdio.resolve(stdio, custom_fds) -> array for the core.
+-- @param stdio string, array or nil: as api and Node have it; index 1 is descriptor 0
+-- @param custom_fds array or nil: the older form, used where `stdio` is not given
+-- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_SYNC_FORK_INPUT, ERR_IPC_ONE_PIPE,
+-- ERR_OUT_OF_RANGE.  Node: options.stdio.
+function M.resolve(stdio, custom_fds)
+  if stdio == nil or stdio == core.null then
+    stdio = custom_fds
+  end
+  local list = stdio == nil and {} or spread(stdio)
+  check_one_channel(list)
+  local count = math.max(3, last_index(list))
+  local entries = {}
+  for i = 1, count do
+    entries[i] = entry(rawget(list, i), i - 1)
+  end
+  lend(list, count)
+  return entries
+end
+
+return M
