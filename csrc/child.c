@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ enum { SLOT_FIELDS = 1, SLOT_ONEXIT, SLOTS = SLOT_ONEXIT };
 struct child {
   struct lcp_handle base;
   struct lcp_proc proc;
+  struct lcp_exit how;
+  struct lcp_deferred exit; /* see exit_cb */
   int reaped;
 };
 
@@ -247,41 +250,44 @@ static void hand_over(struct plan *p) {
 
 /* ---- the exit ---- */
 
-struct exit_event {
-  struct child *c;
-  struct lcp_exit how;
-};
-
 /* Calls onexit(child, code | nil, signal name | nil). */
 static int l_exit(lua_State *L) {
-  const struct exit_event *e = lua_touserdata(L, 1);
-  lcp__handle_push(L, &e->c->base);
-  lcp__handle_close(&e->c->base);
+  struct child *c = lua_touserdata(L, 1);
+  const struct lcp_exit how = c->how;
+  lcp__handle_push(L, &c->base);
+  lcp__handle_close(&c->base);
   lua_getiuservalue(L, 2, SLOT_ONEXIT);
   lua_pushvalue(L, 2);
-  if (e->how.exited)
-    lua_pushinteger(L, e->how.code);
+  if (how.exited)
+    lua_pushinteger(L, how.code);
   else
     lua_pushnil(L);
-  if (e->how.signalled && lcp__signal_name(e->how.sig) != NULL)
-    lua_pushstring(L, lcp__signal_name(e->how.sig));
-  else if (e->how.signalled)
-    lua_pushinteger(L, e->how.sig);
+  if (how.signalled && lcp__signal_name(how.sig) != NULL)
+    lua_pushstring(L, lcp__signal_name(how.sig));
+  else if (how.signalled)
+    lua_pushinteger(L, how.sig);
   else
     lua_pushnil(L);
   lua_call(L, 3, 0);
   return 0;
 }
 
+static void report_exit(struct lcp_deferred *d) {
+  struct child *c = (struct child *)((char *)d - offsetof(struct child, exit));
+  lcp__enter(c->base.loop, l_exit, c);
+}
+
+/* What it wrote before it ended is told before the end: the pipes of this turn first. */
 static void exit_cb(uv_poll_t *uv, int status, int events) {
-  struct exit_event e = {.c = (struct child *)uv};
+  struct child *c = (struct child *)uv;
   (void)status;
   (void)events;
-  if (!lcp__proc_reap(&e.c->proc, &e.how))
+  if (!lcp__proc_reap(&c->proc, &c->how))
     return;
+  c->reaped = 1;
   uv_poll_stop(uv);
-  e.c->reaped = 1;
-  lcp__enter(e.c->base.loop, l_exit, &e);
+  c->exit.run = report_exit;
+  lcp__after_poll(c->base.loop, &c->exit);
 }
 
 static void release(struct lcp_handle *h) {

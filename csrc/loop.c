@@ -25,6 +25,7 @@ static struct lcp_loop *push_loop(lua_State *L) {
   lua_pop(L, 1);
   loop = lua_newuserdatauv(L, sizeof *loop, SLOTS);
   memset(loop, 0, sizeof *loop);
+  loop->last = &loop->first;
   loop->gc_stress = getenv("LCP_GC_STRESS") != NULL;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   loop->main = loop->L = lua_tothread(L, -1);
@@ -179,7 +180,26 @@ static void wake_cb(uv_idle_t *uv) {
 }
 
 static void check_cb(uv_check_t *uv) {
-  lcp__enter(((struct lcp_handle *)uv)->loop, l_run_slot, (void *)(intptr_t)SLOT_CHECK);
+  struct lcp_loop *loop = ((struct lcp_handle *)uv)->loop;
+  struct lcp_deferred *d = loop->first;
+  loop->first = NULL;
+  loop->last = &loop->first;
+  while (d != NULL) {
+    struct lcp_deferred *next = d->next;
+    d->run(d);
+    d = next;
+  }
+  if (loop->check_wanted)
+    lcp__enter(loop, l_run_slot, (void *)(intptr_t)SLOT_CHECK);
+  else if (loop->first == NULL)
+    uv_check_stop(uv);
+}
+
+void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d) {
+  d->next = NULL;
+  *loop->last = d;
+  loop->last = &d->next;
+  uv_check_start(&loop->check->uv.check, check_cb);
 }
 
 /* Spinning keeps the loop alive and from sleeping while immediates wait. */
@@ -348,10 +368,9 @@ static int l_on_check(lua_State *L) { return set_slot(L, SLOT_CHECK); }
 /* core.want_check(any, referenced)  There are immediates; some keep the loop alive. */
 static int l_want_check(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
-  if (lua_toboolean(L, 1))
+  loop->check_wanted = lua_toboolean(L, 1);
+  if (loop->check_wanted)
     uv_check_start(&loop->check->uv.check, check_cb);
-  else
-    uv_check_stop(&loop->check->uv.check);
   if (lua_toboolean(L, 2))
     uv_idle_start(&loop->spin->uv.idle, spin_cb);
   else

@@ -7,6 +7,12 @@
 
 struct lcp_handle;
 
+/* Something to be done when this turn of the loop has polled. */
+struct lcp_deferred {
+  struct lcp_deferred *next;
+  void (*run)(struct lcp_deferred *);
+};
+
 /* A userdata kept in the registry: as old as the module, finalised last. */
 struct lcp_loop {
   uv_loop_t *uv; /* NULL once closed */
@@ -21,7 +27,8 @@ struct lcp_loop {
   struct lcp_handle *handles;
   struct lcp_handle *wake, *check, *spin; /* see want_ticks, want_check */
   int ticks_wanted;
-  int check_wanted;
+  int check_wanted;                   /* there are immediates */
+  struct lcp_deferred *first, **last; /* lcp__after_poll */
   int lost_errors; /* errors that could not be kept for want of memory */
   void (*on_error)(lua_State *L, void *data);
   void *on_error_data;
@@ -37,6 +44,10 @@ struct lcp_loop *lcp__loop(lua_State *L);
  * run(), or given to the host.  Afterwards, when no other callback of ours is on the
  * stack, the ticks run.  Never raises: this is what libuv's callbacks call. */
 void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event);
+
+/* Has d->run(d) called after the callbacks of this turn and before the immediates.  `d`
+ * must stay where it is until then, and is queued once. */
+void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d);
 
 /* The shared read buffer, or NULL without memory. */
 char *lcp__loop_buffer(struct lcp_loop *loop);

@@ -1,7 +1,7 @@
 --- ChildProcess: one child, its streams, and the order of its events.
 --
--- `spawn`, data, `exit`, `close`.  `close` counts: it comes when the process has ended and
--- every stream that we read from it has closed.  A start that failed takes the same way,
+-- `spawn`, data, `exit`, `close`.  `close` counts: it comes when the process has ended
+-- and every stream that we read from it has closed.  A failed start takes the same way,
 -- with `error` in the place of `exit`.  What must follow an event is guarded, so that a
 -- listener that raises does not cost the `close`.
 --
@@ -139,16 +139,38 @@ local function fail_start(child, entries, code, err)
   end)
 end
 
--- What is at fault: a directory that cannot be entered is no missing command.
+-- The interpreter that a script names in its first line.
+local function interpreter_of(plan)
+  local path = plan.file
+  if plan.cwd and path:sub(1, 1) ~= '/' then
+    path = plan.cwd .. '/' .. path
+  end
+  local file = path:find '/' and io.open(path, 'rb')
+  local line = file and file:read(256)
+  if file then
+    file:close()
+  end
+  return line and line:match '^#![ \t]*([^ \t\n]+)'
+end
+
+-- What is at fault: a directory that cannot be entered is no missing command, and neither
+-- is a script whose interpreter is missing.
 local function start_error(plan, errno, stage)
   local err = errors.system(errno, 'spawn ' .. plan.file, {
     path = plan.file,
     spawnargs = table.move(plan.args, 2, #plan.args, 1, {}),
     stage = stage,
   })
+  local interpreter = stage == 'exec' and err.code == 'ENOENT' and interpreter_of(plan)
   if stage == 'chdir' then
     err.path = plan.cwd
     err.message = ("%s: cannot enter the directory '%s'"):format(err.message, plan.cwd)
+  elseif interpreter then
+    err.path = interpreter
+    err.message = ("%s: cannot find its interpreter '%s'"):format(
+      err.message,
+      interpreter
+    )
   end
   return err
 end

@@ -45,11 +45,11 @@ M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.ne
 
 --- cp.spawn(command [, args] [, options]) -> ChildProcess: starts a program.
 --
--- Options: `cwd, env, argv0, uid, gid, stdio, customFds, detached, shell, timeout` (ms)`,
--- killSignal, signal, input, maxBuffer` (bytes that wait() collects), `serialization,
--- windowsHide, windowsVerbatimArguments`.  Raises on a wrong argument (ERR_INVALID_ARG_TYPE,
--- ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL, ERR_IPC_ONE_PIPE); a start
--- that fails is an event `error`.  Node: child_process.spawn.
+-- Options: `cwd, env, argv0, uid, gid, stdio, customFds, detached, shell, killSignal,
+-- signal, input, serialization, windowsHide, windowsVerbatimArguments`; `timeout` (ms);
+-- `maxBuffer` (bytes that wait() collects).  Raises on a wrong argument:
+-- ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL,
+-- ERR_IPC_ONE_PIPE.  A start that fails is an event `error`.  Node: child_process.spawn.
 function M.spawn(command, args, opts)
   return child.spawn(options.normalize(options.shuffle('file', command, args, opts)))
 end
@@ -58,9 +58,9 @@ local MODES = { default = true, once = true, nowait = true }
 
 --- cp.run([mode]) -> boolean: whether something is still alive.
 --
--- `default` runs until nothing is left to wait for or cp.stop() is called, `once` waits for
--- one turn of the loop, `nowait` takes what is ready.  Raises what a callback raised; a
--- further call goes on.  Raises ERR_WOULD_BLOCK inside a callback.
+-- `default` runs until nothing is left to wait for or cp.stop() is called, `once` waits
+-- for one turn of the loop, `nowait` takes what is ready.  Raises what a callback raised;
+-- a further call goes on.  Raises ERR_WOULD_BLOCK inside a callback.
 function M.run(mode)
   if mode ~= nil and not MODES[mode] then
     local reason = "must be one of: nil, 'default', 'once', 'nowait'"
