@@ -1,8 +1,8 @@
 --- Arguments and options of the caller -> one plan.
 --
--- Everything is checked here, before anything is started: a wrong type, range, NUL byte or
--- form of arguments raises at once.  The plan is a new table that shares nothing with the
--- caller's; those are only read, and only their own fields (rawget).
+-- Everything is checked here, before anything is started: a wrong type, range, NUL byte
+-- or form of arguments raises at once.  The plan is a new table that shares nothing with
+-- the caller's; those are only read, and only their own fields (rawget).
 local abort = require 'child_process.abort'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -19,7 +19,7 @@ local function refuse(err)
   error(err, 0)
 end
 
--- Checkers: (value, name) -> the value for the plan ---------------------------------------
+-- Checkers: (value, name) -> the value for the plan ---------------------------------
 
 local function of_type(kind)
   return function(value, name)
@@ -81,7 +81,7 @@ local function milliseconds(value, name)
 end
 
 local function size(value, name)
-  if not (number(value, name) >= 0) then
+  if number(value, name) < 0 or value ~= value then
     refuse(errors.out_of_range(name, '>= 0', value))
   end
   return value == math.huge and value or math.floor(value)
@@ -126,8 +126,9 @@ local function find_signal(value, allow_zero)
   return (known_number[signo] or allow_zero and signo == 0) and signo
 end
 
---- options.signal_number(value [, allow_zero]) -> integer: of a signal's name (in any case)
--- or number; 0 only with `allow_zero`.  Raises ERR_UNKNOWN_SIGNAL.  Node: child.kill.
+--- options.signal_number(value [, allow_zero]) -> integer: of a signal's name (in any
+-- case) or number; 0 only with `allow_zero`.  Raises ERR_UNKNOWN_SIGNAL.
+-- Node: subprocess.kill.
 function M.signal_number(value, allow_zero)
   local signo = find_signal(value, allow_zero)
   if not signo then
@@ -313,8 +314,8 @@ local function sort_out(args, opts)
 end
 
 --- options.shuffle(first_name, file [, args] [, opts]) -> file, args, opts: the forms of
--- spawn, spawnSync, fork and execFileSync.  A table of options in the place of the arguments
--- ends the list: what follows it is ignored, as in Node.
+-- spawn, spawnSync, fork and execFileSync.  A table of options in the place of the
+-- arguments ends the list: what follows it is ignored, as in Node.
 -- @param first_name string: what messages call the first argument
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
 function M.shuffle(first_name, file, args, opts)
@@ -361,13 +362,14 @@ end
 
 --- options.normalize(file, args, opts [, call]) -> plan, from what `shuffle` gave.
 --
--- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1), `spawnfile`
--- and `spawnargs` (the same, for the child's fields), `env` (array of `NAME=value`; nil: that
--- of this process), `cwd`, `uid`, `gid`, `detached`, `timeout` (ms), `kill_signal` (number),
--- `signal`, `serialization`, `maxBuffer`, `encoding`, `input`; `stdio` and `customFds` as
--- given.
+-- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1),
+-- `spawnfile` and `spawnargs` (the same, for the child's fields), `env` (array of
+-- `NAME=value`; nil: that of this process), `cwd`, `uid`, `gid`, `detached`, `timeout`
+-- (ms), `kill_signal` (number), `signal`, `serialization`, `maxBuffer`, `encoding`,
+-- `input`; `stdio` and `customFds` as given.
 -- @param call string|nil: whose options are read: `spawn` (default) or `exec`
--- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
+-- ERR_UNKNOWN_SIGNAL.
 -- Node: child_process.spawn.
 function M.normalize(file, args, opts, call)
   local plan = read_options(opts, call or 'spawn')

@@ -1,0 +1,163 @@
+--- exec and execFile: spawn, collect the output under limits, call back once.
+local child_process = require 'child_process.child'
+local collect = require 'child_process.collect'
+local core = require 'child_process.core'
+local encodings = require 'child_process.encoding'
+local errors = require 'child_process.errors'
+local loop = require 'child_process.loop'
+local options = require 'child_process.options'
+
+local M = {}
+
+local DEFAULT_MAX_BUFFER = 1024 * 1024
+
+-- A job is one call: `child`, its collectors `stdout` and `stderr`, what it was called
+-- with, and what became of it (`err`, `killed`, `finished`).
+
+local function failure(job, code, signal, stderr)
+  if math.type(code) == 'integer' and code < 0 then
+    code = core.errname(code)
+  end
+  local text = ('Command failed: %s\n%s'):format(job.cmd, stderr)
+  local killed = job.child.killed or job.killed or false
+  return errors.new('Error', code, text, { killed = killed, signal = signal })
+end
+
+-- What a user emitted or raised may be of any type; only a table takes the fields.
+local function describe(err, fields)
+  if type(err) == 'table' then
+    for name, value in pairs(fields) do
+      rawset(err, name, value)
+    end
+  end
+  return err
+end
+
+local function finish(job, code, signal)
+  if job.finished then
+    return
+  end
+  job.finished = true
+  loop.clearTimeout(job.timer)
+  if not job.callback then
+    return
+  end
+  local stdout, stderr = job.stdout:text(), job.stderr:text()
+  local err = job.err
+  if err == nil and not (code == 0 and signal == nil) then
+    err = failure(job, code, signal, stderr)
+  end
+  describe(err, { cmd = job.cmd, stdout = stdout, stderr = stderr })
+  job.callback(err, stdout, stderr)
+end
+
+-- The first cause is the one that wait() tells.
+local function kill(job, reason)
+  local child = job.child
+  child._reason = child._reason or reason
+  collect.drop(child)
+  job.killed = true
+  local ok, err = pcall(child.kill, child, job.kill_signal)
+  if not ok then
+    job.err = err
+    finish(job)
+  end
+end
+
+local function collector(job, name)
+  local stream = job.child[name]
+  local encoding = job.encoding and encodings.name(job.encoding)
+  if stream and encoding and encoding ~= 'buffer' then
+    stream:setEncoding(encoding)
+  end
+  return collect.new(stream, job.max_buffer, function()
+    job.err = errors.coded('ERR_CHILD_PROCESS_STDIO_MAXBUFFER', name)
+    job.child._error = job.err
+    kill(job, 'maxBuffer')
+  end)
+end
+
+local function watch(job)
+  local child = job.child
+  job.stdout = collector(job, 'stdout')
+  job.stderr = collector(job, 'stderr')
+  child._collected = { stdout = job.stdout, stderr = job.stderr }
+  child:on('close', function(code, signal)
+    finish(job, code, signal)
+  end)
+  child:on('error', function(err)
+    job.err = err
+    collect.drop(child)
+    finish(job)
+  end)
+end
+
+-- spawn's own timeout would leave the pipes open.
+local function take_timeout(plan)
+  local timeout = plan.timeout
+  plan.timeout = nil
+  return timeout and timeout > 0 and timeout or nil
+end
+
+local function start(plan, cmd, callback)
+  local timeout = take_timeout(plan)
+  local job = {
+    cmd = cmd,
+    callback = callback,
+    kill_signal = plan.kill_signal,
+    encoding = plan.encoding,
+    max_buffer = plan.maxBuffer or DEFAULT_MAX_BUFFER,
+  }
+  job.child = child_process.spawn(plan)
+  watch(job)
+  if timeout then
+    job.timer = loop.setTimeout(function()
+      kill(job, 'timeout')
+    end, timeout)
+  end
+  return job.child
+end
+
+-- The command as messages show it.
+local function command_line(plan, file)
+  if plan.shell then
+    return plan.args[3]
+  end
+  local words = table.move(plan.args, 2, #plan.args, 2, { file })
+  return table.concat(words, ' ')
+end
+
+--- cp.execFile(file [, args] [, options] [, callback]) -> ChildProcess: runs a program
+-- and calls `callback(err, stdout, stderr)` once, when it has closed.
+--
+-- `err` is nil for exit code 0, else an error value with `code` (exit code or error
+-- code), `signal`, `killed`, `cmd`, `stdout`, `stderr`.  Options: `cwd, env, uid, gid,
+-- shell, customFds, signal, input`; `timeout` (ms) and `maxBuffer` (bytes a stream,
+-- default 1024 * 1024, math.huge for none) end the program by `killSignal` and close its
+-- pipes; `encoding`: raw bytes if it is missing, `buffer` or unknown.
+-- Raises on a wrong argument, see options.lua.  Node: child_process.execFile.
+function M.execFile(file, args, opts, callback)
+  file, args, opts, callback = options.shuffle_exec_file(file, args, opts, callback)
+  local plan = options.normalize(file, args, opts, 'exec')
+  return start(plan, command_line(plan, file), callback)
+end
+
+-- Only a path can replace the default shell, and '' asks for none.
+local function with_shell(opts)
+  local copy = {}
+  for name, value in next, opts do
+    copy[name] = value
+  end
+  copy.shell = copy.shell or true
+  return copy
+end
+
+--- cp.exec(command [, options] [, callback]) -> ChildProcess: execFile of a shell
+-- (`options.shell`, default /bin/sh) that runs `command`.  Node: child_process.exec.
+function M.exec(command, opts, callback)
+  command, opts, callback = options.shuffle_exec(command, opts, callback)
+  local plan = options.normalize(command, {}, with_shell(opts), 'exec')
+  return start(plan, command, callback)
+end
+
+return M
