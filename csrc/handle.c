@@ -4,16 +4,6 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
-  h->loop = loop;
-  h->pin = LUA_NOREF;
-  h->next = loop->handles;
-  h->link = &loop->handles;
-  if (h->next != NULL)
-    h->next->link = &h->next;
-  loop->handles = h;
-}
-
 static void unlink_handle(struct lcp_handle *h) {
   *h->link = h->next;
   if (h->next != NULL)
@@ -32,35 +22,10 @@ static void closed_cb(uv_handle_t *uv) {
   free_if_done(h);
 }
 
-void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
-  struct lcp_loop *loop = lcp__loop(L);
-  struct lcp_handle **box = lua_newuserdatauv(L, sizeof(struct lcp_handle *), slots);
-  *box = NULL;
-  luaL_setmetatable(L, tname);
-  *box = calloc(1, size);
-  if (*box == NULL)
-    luaL_error(L, "not enough memory");
-  link_handle(loop, *box);
-  return *box;
-}
-
-struct lcp_handle *lcp__handle_internal(struct lcp_loop *loop) {
-  struct lcp_handle *h = calloc(1, sizeof *h);
-  if (h != NULL) {
-    link_handle(loop, h);
-    h->dropped = 1;
-  }
-  return h;
-}
-
-void lcp__handle_init(struct lcp_handle *h) {
-  h->active = 1;
-  if (h->unreferenced)
-    uv_unref(&h->uv.any);
-}
-
-void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
-  return *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
+void lcp__handle_unpin(struct lcp_handle *h) {
+  if (h->pin != LUA_NOREF)
+    luaL_unref(h->loop->main, LUA_REGISTRYINDEX, h->pin);
+  h->pin = LUA_NOREF;
 }
 
 void lcp__handle_close(struct lcp_handle *h) {
@@ -78,17 +43,50 @@ void lcp__handle_close(struct lcp_handle *h) {
   free_if_done(h);
 }
 
+/* The end of the state: no Lua function is called. */
+static void close_handles(struct lcp_loop *loop) {
+  while (loop->handles != NULL)
+    lcp__handle_close(loop->handles);
+}
+
+static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
+  h->loop = loop;
+  h->pin = LUA_NOREF;
+  h->next = loop->handles;
+  h->link = &loop->handles;
+  if (h->next != NULL)
+    h->next->link = &h->next;
+  loop->handles = h;
+  loop->close_handles = close_handles;
+}
+
+void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
+  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp_handle **box = lua_newuserdatauv(L, sizeof(struct lcp_handle *), slots);
+  *box = NULL;
+  luaL_setmetatable(L, tname);
+  *box = calloc(1, size);
+  if (*box == NULL)
+    luaL_error(L, "not enough memory");
+  link_handle(loop, *box);
+  return *box;
+}
+
+void lcp__handle_init(struct lcp_handle *h) {
+  h->active = 1;
+  if (h->unreferenced)
+    uv_unref(&h->uv.any);
+}
+
+void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
+  return *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
+}
+
 void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index) {
   if (h->pin == LUA_NOREF) {
     lua_pushvalue(L, index);
     h->pin = luaL_ref(L, LUA_REGISTRYINDEX);
   }
-}
-
-void lcp__handle_unpin(struct lcp_handle *h) {
-  if (h->pin != LUA_NOREF)
-    luaL_unref(h->loop->main, LUA_REGISTRYINDEX, h->pin);
-  h->pin = LUA_NOREF;
 }
 
 void lcp__handle_push(lua_State *L, const struct lcp_handle *h) {
@@ -103,11 +101,6 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on) {
     uv_ref(&h->uv.any);
   else
     uv_unref(&h->uv.any);
-}
-
-void lcp__handle_detach_all(struct lcp_loop *loop) {
-  while (loop->handles != NULL)
-    lcp__handle_close(loop->handles);
 }
 
 /* ---- methods of every class; upvalue 1 is its metatable ---- */

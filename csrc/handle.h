@@ -22,7 +22,6 @@ struct lcp_handle {
     uv_timer_t timer;
     uv_poll_t poll;
     uv_idle_t idle;
-    uv_check_t check;
   } uv;
   struct lcp_loop *loop; /* NULL once the loop has let go of it */
   struct lcp_handle *next, **link;
@@ -39,9 +38,6 @@ struct lcp_handle {
 /* Pushes a new userdata of class `tname` with `slots` user values and a zeroed block of
  * `size` bytes (its first member a struct lcp_handle).  Raises without memory. */
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots);
-
-/* A block that Lua never sees, for the loop's own use.  NULL without memory. */
-struct lcp_handle *lcp__handle_internal(struct lcp_loop *loop);
 
 /* To be called when `uv` has been initialised by a uv_*_init. */
 void lcp__handle_init(struct lcp_handle *h);
@@ -65,8 +61,5 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on);
  * metatable `tname` with `methods` (both kinds in one table) and leaves it on the stack.
  */
 void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *methods);
-
-/* Closes all handles of the loop, without a Lua call; for the end of the state. */
-void lcp__handle_detach_all(struct lcp_loop *loop);
 
 #endif

@@ -1,5 +1,5 @@
 /* loop.c - see loop.h.
- * Owns: the uv loop (unless it is a host's), its internal handles, the read buffer.
+ * Owns: the uv loop (unless it is a host's), the hub, the read buffer.
  * The userdata's user values: errors to be raised, the function that runs the ticks, the
  * function that runs the immediates. */
 #include "loop.h"
@@ -9,9 +9,17 @@
 #include <string.h>
 
 #include "child_process.h"
-#include "handle.h"
 
 enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOTS = SLOT_CHECK };
+
+/* A block of its own: on a host's loop its close callbacks come when the state is gone.
+ */
+struct lcp_hub {
+  uv_idle_t wake; /* brings a turn when there are only ticks to run */
+  uv_idle_t spin; /* keeps the loop awake while immediates wait */
+  uv_check_t check;
+  int open;
+};
 
 static const char loop_key; /* its address: the loop in the registry */
 
@@ -73,11 +81,13 @@ static int l_traceback(lua_State *L) {
   return 1;
 }
 
-/* stack: error */
+/* stack: error.  Each is kept in a box, since it may be nil. */
 static int l_keep_error(lua_State *L) {
   push_slot(L, SLOT_ERRORS);
-  lua_insert(L, 1);
-  lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   return 0;
 }
 
@@ -154,7 +164,7 @@ static void enter_end(struct lcp_loop *loop, lua_State *L) {
     run_ticks(loop, L);
   loop->depth--;
   if (loop->depth == 0 && loop->ticks_wanted && loop->uv != NULL)
-    uv_idle_start(&loop->wake->uv.idle, wake_cb);
+    uv_idle_start(&loop->hub->wake, wake_cb);
 }
 
 void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event) {
@@ -176,11 +186,11 @@ static void turn(struct lcp_loop *loop) {
 
 static void wake_cb(uv_idle_t *uv) {
   uv_idle_stop(uv);
-  turn(((struct lcp_handle *)uv)->loop);
+  turn(uv->data);
 }
 
 static void check_cb(uv_check_t *uv) {
-  struct lcp_loop *loop = ((struct lcp_handle *)uv)->loop;
+  struct lcp_loop *loop = uv->data;
   struct lcp_deferred *d = loop->first;
   loop->first = NULL;
   loop->last = &loop->first;
@@ -199,28 +209,38 @@ void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d) {
   d->next = NULL;
   *loop->last = d;
   loop->last = &d->next;
-  uv_check_start(&loop->check->uv.check, check_cb);
+  uv_check_start(&loop->hub->check, check_cb);
 }
 
-/* Spinning keeps the loop alive and from sleeping while immediates wait. */
 static void spin_cb(uv_idle_t *uv) { (void)uv; }
 
 /* ---- opening and closing ---- */
 
-static int open_internal(struct lcp_loop *loop) {
-  loop->wake = lcp__handle_internal(loop);
-  loop->check = lcp__handle_internal(loop);
-  loop->spin = lcp__handle_internal(loop);
-  if (loop->wake == NULL || loop->check == NULL || loop->spin == NULL)
+static int open_hub(struct lcp_loop *loop) {
+  struct lcp_hub *hub = malloc(sizeof *hub);
+  if (hub == NULL)
     return UV_ENOMEM;
-  uv_idle_init(loop->uv, &loop->wake->uv.idle);
-  uv_check_init(loop->uv, &loop->check->uv.check);
-  uv_idle_init(loop->uv, &loop->spin->uv.idle);
-  lcp__handle_init(loop->wake);
-  lcp__handle_init(loop->check);
-  lcp__handle_init(loop->spin);
-  lcp__handle_set_ref(loop->check, 0);
+  uv_idle_init(loop->uv, &hub->wake);
+  uv_idle_init(loop->uv, &hub->spin);
+  uv_check_init(loop->uv, &hub->check);
+  uv_unref((uv_handle_t *)&hub->check);
+  hub->wake.data = hub->spin.data = hub->check.data = loop;
+  hub->open = 3;
+  loop->hub = hub;
   return 0;
+}
+
+static void hub_closed_cb(uv_handle_t *uv) {
+  struct lcp_hub *hub = uv->data;
+  if (--hub->open == 0)
+    free(hub);
+}
+
+static void close_hub(struct lcp_hub *hub) {
+  hub->wake.data = hub->spin.data = hub->check.data = hub;
+  uv_close((uv_handle_t *)&hub->wake, hub_closed_cb);
+  uv_close((uv_handle_t *)&hub->spin, hub_closed_cb);
+  uv_close((uv_handle_t *)&hub->check, hub_closed_cb);
 }
 
 static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
@@ -232,7 +252,12 @@ static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
   }
   loop->owned = host == NULL;
   loop->uv = host != NULL ? host : &loop->own;
-  return open_internal(loop);
+  rc = open_hub(loop);
+  if (rc != 0 && loop->owned)
+    uv_loop_close(loop->uv);
+  if (rc != 0)
+    loop->uv = NULL;
+  return rc;
 }
 
 struct lcp_loop *lcp__loop(lua_State *L) {
@@ -252,13 +277,17 @@ struct lcp_loop *lcp__loop(lua_State *L) {
  * closes the state under it), but then it never gets control back. */
 static int l_loop_gc(lua_State *L) {
   struct lcp_loop *loop = lua_touserdata(L, 1);
-  lcp__handle_detach_all(loop);
+  if (loop->close_handles != NULL)
+    loop->close_handles(loop);
+  if (loop->hub != NULL)
+    close_hub(loop->hub);
   if (loop->owned) {
     uv_run(loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(loop->uv);
   }
   free(loop->buffer);
   loop->buffer = NULL;
+  loop->hub = NULL;
   loop->uv = NULL;
   loop->owned = 0;
   loop->closed = 1;
@@ -289,6 +318,7 @@ static void raise_kept_error(lua_State *L, struct lcp_loop *loop) {
       lua_rawgeti(L, -2, i + 1);
       lua_rawseti(L, -3, i);
     }
+    lua_rawgeti(L, -1, 1);
     lua_error(L);
   }
   lua_pop(L, 1);
@@ -358,7 +388,7 @@ static int l_want_ticks(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
   loop->ticks_wanted = 1;
   if (loop->depth == 0)
-    uv_idle_start(&loop->wake->uv.idle, wake_cb);
+    uv_idle_start(&loop->hub->wake, wake_cb);
   return 0;
 }
 
@@ -370,11 +400,11 @@ static int l_want_check(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
   loop->check_wanted = lua_toboolean(L, 1);
   if (loop->check_wanted)
-    uv_check_start(&loop->check->uv.check, check_cb);
+    uv_check_start(&loop->hub->check, check_cb);
   if (lua_toboolean(L, 2))
-    uv_idle_start(&loop->spin->uv.idle, spin_cb);
+    uv_idle_start(&loop->hub->spin, spin_cb);
   else
-    uv_idle_stop(&loop->spin->uv.idle);
+    uv_idle_stop(&loop->hub->spin);
   return 0;
 }
 

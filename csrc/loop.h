@@ -6,6 +6,7 @@
 #include <uv.h>
 
 struct lcp_handle;
+struct lcp_hub;
 
 /* Something to be done when this turn of the loop has polled. */
 struct lcp_deferred {
@@ -17,15 +18,16 @@ struct lcp_deferred {
 struct lcp_loop {
   uv_loop_t *uv; /* NULL once closed */
   uv_loop_t own;
-  int closed;      /* the state is being closed: nothing can be started */
-  int owned;       /* uv == &own: we run it and close it; else a host does */
-  int running;     /* inside our uv_run */
-  int depth;       /* callbacks of ours on the C stack */
-  int gc_stress;   /* LCP_GC_STRESS: collect at every callback */
-  lua_State *main; /* where callbacks run when the host drives the loop */
-  lua_State *L;    /* where they run now: the state inside run() */
-  struct lcp_handle *handles;
-  struct lcp_handle *wake, *check, *spin; /* see want_ticks, want_check */
+  int closed;                 /* the state is being closed: nothing can be started */
+  int owned;                  /* uv == &own: we run it and close it; else a host does */
+  int running;                /* inside our uv_run */
+  int depth;                  /* callbacks of ours on the C stack */
+  int gc_stress;              /* LCP_GC_STRESS: collect at every callback */
+  lua_State *main;            /* where callbacks run when the host drives the loop */
+  lua_State *L;               /* where they run now: the state inside run() */
+  struct lcp_handle *handles; /* handle.c's list, and how it is emptied at the end */
+  void (*close_handles)(struct lcp_loop *loop);
+  struct lcp_hub *hub; /* the loop's own uv handles */
   int ticks_wanted;
   int check_wanted;                   /* there are immediates */
   struct lcp_deferred *first, **last; /* lcp__after_poll */

@@ -1,7 +1,7 @@
 --- The `stdio` option -> what the core opens: one entry a descriptor of the child.
 --
--- An entry of the result is 'in' (the child reads a pipe), 'out' (it writes one), 'duplex'
--- (a pair of sockets), 'ignore', a descriptor number, or a stream of the core.
+-- An entry of the result is 'in' (the child reads a pipe), 'out' (it writes one),
+-- 'duplex' (a pair of sockets), 'ignore', a descriptor number, or a stream of the core.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local stream = require 'child_process.stream'
@@ -62,7 +62,6 @@ local function from_file(value)
   return fd
 end
 
--- The child gets it: from now on we do not read what is meant for the child.
 local function from_stream(value)
   local handle = value._handle
   if not handle or not handle:fileno() then
@@ -121,14 +120,15 @@ local function check_one_channel(list)
   end
 end
 
--- Streams that the child takes over, so that we stop reading them: only once nothing in
--- the list can be wrong any more.
+-- Streams that the child takes over: from now on we do not read what is meant for it.
+-- Only once nothing in the list can be wrong any more.
 local function lend(list, count)
   for i = 1, count do
     local value = rawget(list, i)
     if stream.is_stream(value) then
-      value:pause()
       value._used_as_stdio = true
+      value:pause()
+      value._handle:read_stop() -- not even ahead
     end
   end
 end
