@@ -1,0 +1,86 @@
+--- What the Lua contestants have in common: `lua5.4 NAME.lua MEASURE COUNT …` warms up,
+-- measures and prints one number, microseconds an operation or MiB a second.
+-- SPDX-License-Identifier: MIT
+local M = {}
+
+local MIB = 1 << 20
+local WARM_UP = 32 * MIB
+
+M.chunk = ('x'):rep(64 * 1024)
+
+--- harness.expect(expected, got): the count of bytes, or the exit code, must be right.
+function M.expect(expected, got)
+  if expected ~= got then
+    error(('%s instead of %s'):format(got, expected), 2)
+  end
+end
+
+local function resident_bytes()
+  local file <close> = assert(io.open '/proc/self/statm')
+  return tonumber(file:read('a'):match '^%d+ (%d+)') * 4096
+end
+
+-- string.rep writes every byte, so the pages are there.
+local function make_resident(mib)
+  local blocks = {}
+  for i = 1, mib do
+    blocks[i] = ('x'):rep(MIB)
+  end
+  assert(resident_bytes() >= mib * MIB, 'the memory is not resident')
+  return blocks
+end
+
+-- Keeps `parallel` operations going until `count` have ended.
+local function batch(operation, count, parallel, done)
+  local started, ended = 0, 0
+  local function next_one()
+    started = started + 1
+    operation(function()
+      ended = ended + 1
+      if ended == count then
+        done()
+      elseif started < count then
+        next_one()
+      end
+    end)
+  end
+  while started < math.min(count, parallel) do
+    next_one()
+  end
+end
+
+local function measure_batch(api, operation, count, parallel)
+  batch(operation, count // 10 + parallel, parallel, function()
+    local begin = api.now()
+    batch(operation, count, parallel, function()
+      print(('%.3f'):format((api.now() - begin) / 1e3 / count))
+    end)
+  end)
+end
+
+local function measure_flow(api, flow, mib, file)
+  flow(WARM_UP, nil, function()
+    local begin = api.now()
+    flow(mib * MIB, file, function()
+      print(('%.3f'):format(mib / ((api.now() - begin) / 1e9)))
+    end)
+  end)
+end
+
+--- harness.main(api): runs the measure that the command line names.
+-- `api.now()` is in nanoseconds, `api.run()` runs the loop; `api.spawn(done)` and
+-- `api.exec(done)` are operations, `api.read(bytes, file, done)` and the others flows.
+function M.main(api)
+  local name, count, second, mib = table.unpack(arg)
+  local measured = assert(api[name], 'no such measure')
+  local blocks = make_resident(tonumber(mib or 0))
+  if name == 'spawn' or name == 'exec' then
+    measure_batch(api, measured, tonumber(count), tonumber(second or 1))
+  else
+    measure_flow(api, measured, tonumber(count), second)
+  end
+  api.run()
+  return blocks
+end
+
+return M
