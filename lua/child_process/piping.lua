@@ -1,0 +1,175 @@
+--- pipe() and unpipe(): one stream's data into others, at the pace of the slowest.
+--
+-- The source is paused when a destination says that it is full, and flows again when
+-- all that said so have drained.  Which ones those are is kept as a round number: a
+-- link waits while its round is that of the source, so that one increment forgets them
+-- all.
+local errors = require 'child_process.errors'
+local loop = require 'child_process.loop'
+
+local M = {}
+local methods = {}
+
+--- The methods, to be copied into a class with a reading side.
+M.methods = methods
+
+local function on_drain(link)
+  local src = link.src
+  if link.round == src._await_round then
+    src._awaited = src._awaited - 1
+  end
+  link.round = false
+  if src._awaited == 0 and src._events.data then
+    src:resume()
+  end
+end
+
+-- The destination is full: the source waits for it.
+local function hold(link)
+  local src = link.src
+  if link.broken then
+    return
+  end
+  if link.round ~= src._await_round then
+    link.round = src._await_round
+    src._awaited = src._awaited + 1
+  end
+  src:pause()
+  if not link.listeners.drain then
+    link.listeners.drain = function()
+      on_drain(link)
+    end
+    link.dest:on('drain', link.listeners.drain)
+  end
+end
+
+-- Takes all listeners away; a source that waited for this destination goes on, if there
+-- is anybody left to read.
+local function cut(link)
+  link.broken = true
+  for name, listener in pairs(link.listeners) do
+    link.dest:off(name, listener)
+  end
+  link.src:off('end', link.on_end)
+  link.src:off('data', link.on_data)
+  if link.round == link.src._await_round then
+    on_drain(link)
+  end
+end
+
+local function index_of(links, dest)
+  for i, link in ipairs(links) do
+    if link.dest == dest then
+      return i
+    end
+  end
+end
+
+-- An error of the destination ends the pipe, but stays unhandled if nobody else listens.
+local function on_error(link, err)
+  local dest = link.dest
+  link.src:unpipe(dest)
+  dest:off('error', link.listeners.error)
+  if dest:listenerCount 'error' > 0 then
+    return
+  elseif dest._error_emitted == false then
+    dest:destroy(err) -- the user emitted it
+  elseif not (dest._is_quiet and dest:_is_quiet(err)) then
+    dest:emit('error', err)
+  end
+end
+
+local function listen_to_dest(link)
+  local dest, listeners = link.dest, link.listeners
+  function listeners.error(err)
+    on_error(link, err)
+  end
+  function listeners.close()
+    link.src:unpipe(dest)
+  end
+  function listeners.finish()
+    link.src:unpipe(dest)
+  end
+  -- before the user's: they see the pipe undone
+  dest:prependListener('error', listeners.error)
+  dest:once('close', listeners.close)
+  dest:once('finish', listeners.finish)
+end
+
+local function listen_to_src(link, finishes)
+  local src, dest = link.src, link.dest
+  function link.on_end()
+    if finishes then
+      dest:finish()
+    else
+      src:unpipe(dest)
+    end
+  end
+  function link.on_data(chunk)
+    if dest:write(chunk) == false then
+      hold(link)
+    end
+  end
+  if src.readableEnded then
+    loop.nextTick(link.on_end)
+  else
+    src:once('end', link.on_end)
+  end
+  src:on('data', link.on_data)
+end
+
+local function is_writable(dest)
+  local kind = type(dest)
+  return (kind == 'table' or kind == 'userdata') and dest.write and dest.prependListener
+end
+
+--- stream:pipe(dest [, options]) -> dest: writes all data to `dest`, waiting while it is
+-- full, and finishes it at the end, unless `options.finish` (or `options['end']`) is
+-- false or it is this program's own stdout or stderr.  `dest` gets the event
+-- `pipe(stream)`.  Raises ERR_INVALID_ARG_TYPE; a stream that cannot be read gets
+-- ERR_STREAM_CANNOT_PIPE as an event `error`.  Node: readable.pipe.
+function methods:pipe(dest, options)
+  if not is_writable(dest) then
+    error(errors.invalid_arg_type('dest', 'a writable stream', dest), 2)
+  elseif not self._has_readable then
+    self:destroy(errors.coded 'ERR_STREAM_CANNOT_PIPE')
+    return dest
+  end
+  local keep = options and (options.finish == false or options['end'] == false)
+  local link = { src = self, dest = dest, round = false, broken = false, listeners = {} }
+  table.insert(self._pipes, link)
+  listen_to_src(link, not keep and not dest._is_stdio)
+  listen_to_dest(link)
+  dest:emit('pipe', self)
+  if dest.writableNeedDrain then
+    hold(link)
+  elseif not self.readableFlowing then
+    self:resume()
+  end
+  return dest
+end
+
+--- stream:unpipe([dest]) -> stream: undoes pipe(dest), or every pipe; each destination
+-- gets the event `unpipe(stream)`.  Without any destination left the stream is paused.
+-- Node: readable.unpipe.
+function methods:unpipe(dest)
+  local links = self._pipes
+  local cuts = links
+  if dest ~= nil then
+    local index = index_of(links, dest)
+    cuts = { index and table.remove(links, index) }
+  end
+  if #cuts == 0 then
+    return self
+  elseif dest == nil or #links == 0 then
+    self._pipes = {}
+    self:pause()
+  end
+  for _, link in ipairs(cuts) do
+    cut(link)
+    link.dest:emit('unpipe', self)
+  end
+  return self
+end
+
+return M

@@ -1,0 +1,239 @@
+--- Streams: Node's Readable, Writable and Duplex over a handle of the core.
+--
+-- One class for all three.  A side that a stream does not have looks like one that is
+-- over.  This file has what both sides share: creation, destruction and the handle; the
+-- sides are in readable.lua and flowing.lua, writable.lua, and piping.lua.
+--
+-- What the user may look at are plain fields with Node's names, kept up to date;
+-- everything that begins with an underscore belongs to the library.
+local buffer = require 'child_process.stream_buffer'
+local errors = require 'child_process.errors'
+local events = require 'child_process.events'
+local flowing = require 'child_process.flowing'
+local guard = require 'child_process.guard'
+local loop = require 'child_process.loop'
+local piping = require 'child_process.piping'
+local readable = require 'child_process.readable'
+local writable = require 'child_process.writable'
+
+local M = {}
+
+local nextTick = loop.nextTick
+
+local READABLE_HIGH_WATER_MARK = 65536
+local WRITABLE_HIGH_WATER_MARK = 16384
+
+-- The errors of a reader that went away.
+local BROKEN_PIPE = { EPIPE = true, ECONNRESET = true }
+
+local Stream = events.extend { __name = 'child_process.Stream' }
+for _, part in ipairs { readable, flowing, writable, piping } do
+  for name, method in pairs(part.methods) do
+    Stream[name] = method
+  end
+end
+Stream.__index = Stream
+Stream._is_stream = true
+
+--- The class, to be extended: `setmetatable(Sub, { __index = stream.Stream })`.
+M.Stream = Stream
+
+--- What `read('l')` and its like do: read_format(stream, format).  Set by
+-- child_process.co.
+function M.read_format(_, format)
+  error(errors.invalid_arg_type('size', 'of type number', format), 3)
+end
+
+function Stream:_read_format(format)
+  return M.read_format(self, format)
+end
+
+-- Creation ------------------------------------------------------------------------------
+
+--- stream.init(self, handle, options): makes `self` a stream; for new() and for
+-- subclasses.  See new() for the arguments.  With `options.connecting` there is no
+-- handle yet: what is written waits for `_attach`.
+function M.init(self, handle, options)
+  self._events = self._events or {}
+  self._has_readable = options.readable == true
+  self._has_writable = options.writable == true
+  if self._has_readable then
+    readable.init(self, options.readableHighWaterMark or READABLE_HIGH_WATER_MARK)
+  else
+    readable.init_none(self)
+  end
+  if self._has_writable then
+    writable.init(self, options.writableHighWaterMark or WRITABLE_HIGH_WATER_MARK)
+    self._writing = options.connecting == true
+  else
+    writable.init_none(self)
+  end
+  self.allowHalfOpen = options.allowHalfOpen == true
+  self.destroyed, self.closed, self.errored = false, false, nil
+  self._on_destroy = options.on_destroy
+  self._error_emitted, self._close_emitted, self._closed = false, false, false
+  self._had_error = false
+  self._manual_start = options.manualStart == true
+  if handle then
+    self:_attach(handle)
+  end
+end
+
+--- stream.new(handle, options) -> Stream
+-- @param handle core.stream|nil: what it reads and writes, owned by the stream from now;
+--   nil for a start that failed, see `_fail_start`
+-- @param options table: `readable`, `writable`: the sides it has; `allowHalfOpen`: false
+--   finishes the writing side at the end of the reading side; `manualStart`: nothing is
+--   read before somebody asks; `readableHighWaterMark` (65536), `writableHighWaterMark`
+--   (16384): bytes; `on_destroy(stream, err)`: called when the handle has been closed
+function M.new(handle, options)
+  local self = setmetatable({}, Stream)
+  M.init(self, handle, options)
+  return self
+end
+
+--- True for a Stream or an object of a subclass.
+function M.is_stream(value)
+  return type(value) == 'table' and value._is_stream == true
+end
+
+-- The handle ----------------------------------------------------------------------------
+
+-- Takes a handle over: starts to read and, if the stream was connecting, to write.
+function Stream:_attach(handle)
+  self._handle = handle
+  handle:bind(self, readable.on_read, writable.on_written)
+  if not self._manual_start then
+    readable.start(self)
+  end
+  if self._writing then
+    writable.on_written(self)
+  end
+end
+
+-- Gives the handle up without closing it: to the user the stream is destroyed, silently.
+-- Returns the handle (nil if there is none any more) and the bytes already read from it.
+function Stream:_take_handle()
+  local handle = self._handle
+  if not handle then
+    return nil
+  end
+  handle:read_stop()
+  self._handle, self._reading = nil, false
+  self.destroyed, self.closed = true, true
+  self._close_emitted, self._closed = true, true
+  self.readable, self.writable, self.writableNeedDrain = false, false, false
+  nextTick(writable.fail_pending, self)
+  return handle, buffer.pull_all(self)
+end
+
+-- For a stream without a handle whose child could not be started: `end`, `close`.
+function Stream:_fail_start()
+  if self._has_readable then
+    readable.on_read(self, nil)
+  else
+    self:destroy()
+  end
+end
+
+--- stream:ref() -> stream: an open stream that reads or writes keeps the loop alive,
+-- which is the default.
+function Stream:ref()
+  if self._handle then
+    self._handle:ref()
+  end
+  return self
+end
+
+--- stream:unref() -> stream: it does not keep the loop alive any more.
+function Stream:unref()
+  if self._handle then
+    self._handle:unref()
+  end
+  return self
+end
+
+-- Destruction ---------------------------------------------------------------------------
+
+-- True for an error that is not raised when nobody listens: of a child's stdin.
+function Stream:_is_quiet(err)
+  return self._quiet_epipe == true
+    and type(err) == 'table'
+    and BROKEN_PIPE[err.code] == true
+    and not self._events.error
+end
+
+local function emit_error(self, err)
+  self._close_emitted = true
+  if err and not self._error_emitted then
+    self._error_emitted = true
+    if not self:_is_quiet(err) then
+      self:emit('error', err)
+    end
+  end
+end
+
+-- Once, whatever listeners raise: callbacks that still wait, then `close`.
+local function emit_close(self)
+  local _ <close> = guard.new(self, emit_close)
+  writable.fail_pending(self)
+  if not self._closed then
+    self._closed = true
+    self:emit('close', self._had_error)
+  end
+end
+
+local function close_handle(self)
+  local handle = self._handle
+  self._handle, self._reading = nil, false
+  if handle then
+    handle:close()
+  end
+end
+
+--- stream:destroy([err]) -> stream: closes it at once.  What is not written is lost, and
+-- its callbacks get `err` or ERR_STREAM_DESTROYED.  Then come `error(err)`, if there is
+-- one, and `close(hadError)`.  Without effect on a stream that is destroyed.  Node:
+-- stream.destroy.
+function Stream:destroy(err)
+  if self.destroyed then
+    return self
+  end
+  self.errored = self.errored or err or nil
+  self._had_error = err and true or false
+  self.destroyed, self.closed = true, true
+  self.readable, self.writable, self.writableNeedDrain = false, false, false
+  -- a write that is under way hears of it last, when the handle is closed
+  if not self._writing and writable.has_pending(self) then
+    nextTick(writable.fail_pending, self)
+  end
+  close_handle(self)
+  nextTick(emit_error, self, err)
+  loop.setImmediate(emit_close, self)
+  if self._on_destroy then
+    self:_on_destroy(err)
+  end
+  return self
+end
+
+--- stream:close(…): `destroy` for what can be read, else `finish`, with the arguments of
+-- each.
+function Stream:close(...)
+  if self._has_readable then
+    return self:destroy(...)
+  end
+  return self:finish(...)
+end
+
+Stream.__close = function(self)
+  self:destroy()
+end
+
+function Stream:__tostring()
+  local sides = self._has_readable and (self._has_writable and 'duplex' or 'readable')
+  local fd = self._handle and self._handle:fileno()
+  local state = fd and ('fd %d'):format(fd) or 'closed'
+  return ('%s (%s, %s)'):format(self.__name, sides or 'writable', state)
+end
+
+return M

@@ -1,0 +1,449 @@
+--- The writing side of a stream: queue, backpressure, `drain`, `finish`.
+--
+-- A chunk that the kernel takes at once costs neither a table nor a tick.  What it does
+-- not take is left with the handle, one write at a time; chunks that come meanwhile are
+-- queued and handed over together.  Callbacks of completed writes run on the next tick,
+-- those of one turn together.
+local encoding = require 'child_process.encoding'
+local errors = require 'child_process.errors'
+local guard = require 'child_process.guard'
+local loop = require 'child_process.loop'
+
+local M = {}
+local methods = {}
+
+--- The methods, to be copied into a class that is an emitter.
+M.methods = methods
+
+local nextTick = loop.nextTick
+
+local EPIPE = -32 -- what a write to a stream without a handle fails with
+
+--- Sets up the fields of a writing side over `self._handle`.
+-- @param high_water_mark integer: unwritten bytes from which write() returns false
+function M.init(self, high_water_mark)
+  self.writable = true
+  self.writableEnded = false -- finish() was called
+  self.writableFinished = false -- and all is written
+  self.writableLength = 0
+  self.writableNeedDrain = false
+  self.writableCorked = 0
+  self.writableHighWaterMark = high_water_mark
+  self.bytesWritten = 0
+  -- the write that the handle has not completed: its bytes, and its callback or a list
+  -- { [i] = callback, n = count }
+  self._writing, self._write_size, self._write_callback = false, 0, false
+  -- chunks that wait for it, and their callbacks by the same index
+  self._queue, self._queue_callbacks = {}, { n = 0 }
+  -- callbacks of completed writes, [first .. last]
+  self._done, self._done_first, self._done_last = {}, 1, 0
+  self._settle_scheduled = false
+  self._finish_callbacks = {}
+  self._final_called, self._finish_emitted = false, false
+end
+
+--- The fields of a stream that cannot be written: a writing side that has finished.
+function M.init_none(self)
+  M.init(self, 0)
+  self.writable, self.writableEnded, self.writableFinished = false, true, true
+end
+
+-- Failing -------------------------------------------------------------------------------
+
+-- Notes that `callback` (or none) is to be told why `verb` came to nothing.
+local function fail_callback(self, callback, verb)
+  if callback then
+    local failed = self._failed
+    failed.last = failed.last + 1
+    failed[failed.last] = {
+      callback,
+      self.errored or errors.coded('ERR_STREAM_DESTROYED', verb),
+    }
+  end
+end
+
+local function fail_callbacks(self, callbacks, count, verb)
+  for i = 1, count do
+    fail_callback(self, callbacks[i], verb)
+  end
+end
+
+-- Nothing that waits will be written any more.
+local function give_up(self)
+  self._failed = self._failed or { first = 1, last = 0 }
+  local pending = self._write_callback
+  if type(pending) == 'table' then
+    fail_callbacks(self, pending, pending.n, 'write')
+  else
+    fail_callback(self, pending, 'write')
+  end
+  fail_callbacks(self, self._queue_callbacks, self._queue_callbacks.n, 'write')
+  fail_callbacks(self, self._finish_callbacks, #self._finish_callbacks, 'end')
+  self._writing, self._write_size, self._write_callback = false, 0, false
+  self._queue, self._queue_callbacks, self._finish_callbacks = {}, { n = 0 }, {}
+  self.writableLength = 0
+end
+
+local function run_failed(self)
+  local failed = self._failed
+  local _ <close> = guard.new(self, run_failed)
+  while failed.first <= failed.last do
+    local entry = failed[failed.first]
+    failed[failed.first] = nil
+    failed.first = failed.first + 1
+    entry[1](entry[2])
+  end
+end
+
+--- Calls every callback that still waits with the error of the stream.
+function M.fail_pending(self)
+  give_up(self)
+  run_failed(self)
+end
+
+--- True if `fail_pending` has anything to do.
+function M.has_pending(self)
+  return self._writing or #self._queue > 0 or #self._finish_callbacks > 0
+end
+
+local function destroy_failed(self)
+  self:destroy(self.errored)
+end
+
+-- The callbacks hear of it before `error` comes.
+local function write_failed(self)
+  local _ <close> = guard.new(self, destroy_failed)
+  M.fail_pending(self)
+  destroy_failed(self)
+end
+
+local function note_error(self, errno)
+  self.errored = self.errored or errors.system(errno, 'write')
+  self.writable = false
+end
+
+-- Completing ----------------------------------------------------------------------------
+
+local function finish_rest(self)
+  local _ <close> = guard.new(self, finish_rest)
+  local callbacks = self._finish_callbacks
+  while #callbacks > 0 do
+    table.remove(callbacks, 1)(nil)
+  end
+  if not self._finish_emitted then
+    self._finish_emitted = true
+    self:emit 'finish'
+  end
+  if self.readableEnded then
+    self:destroy()
+  end
+end
+
+local function finish_now(self)
+  if not self.destroyed then
+    self.writableFinished = true
+    finish_rest(self)
+  end
+end
+
+-- The end of writing, once all is written: tells the other side.
+local function finish_maybe(self)
+  if
+    not self.writableEnded
+    or self._final_called
+    or self._writing
+    or self.destroyed
+    or self.errored
+    or self.writableLength > 0
+    or #self._queue > 0
+  then
+    return
+  end
+  self._final_called = true
+  local handle = self._handle
+  local ok, errno = true, nil
+  if handle then
+    ok, errno = handle:shutdown()
+  end
+  local err = not ok and errors.system(errno, 'shutdown')
+  if err and err.code ~= 'ENOTCONN' then
+    self:destroy(err)
+  else
+    nextTick(finish_now, self)
+  end
+end
+
+local function run_done(self, last)
+  local done = self._done
+  while self._done_first <= last do
+    local first = self._done_first
+    local callback = done[first]
+    done[first] = nil
+    self._done_first = first + 1
+    callback(nil)
+  end
+end
+
+local settle
+
+-- After writes were completed: `drain`, the callbacks up to `last`, `finish`.
+local function settle_until(self, last)
+  local drained = self.writableNeedDrain and self.writableLength == 0
+  if drained then
+    self.writableNeedDrain = false
+  end
+  if self._done_first > last and not self.destroyed then
+    -- nothing to guard: with a `drain` to come, finish() has not been called
+    if drained then
+      self:emit 'drain'
+    else
+      finish_maybe(self)
+    end
+    return
+  end
+  local _ <close> = guard.new(self, settle)
+  if drained then
+    self:emit 'drain'
+  end
+  run_done(self, last)
+  if self.destroyed and not self._writing then
+    M.fail_pending(self)
+  end
+  finish_maybe(self)
+end
+
+function settle(self)
+  self._settle_scheduled = false
+  settle_until(self, self._done_last)
+end
+
+local function settle_soon(self)
+  if not self._settle_scheduled then
+    self._settle_scheduled = true
+    nextTick(settle, self)
+  end
+end
+
+-- `callbacks`: false, a function or a list
+local function push_done(self, callbacks)
+  local done, last = self._done, self._done_last
+  if type(callbacks) == 'table' then
+    for i = 1, callbacks.n do
+      if callbacks[i] then
+        last = last + 1
+        done[last] = callbacks[i]
+      end
+    end
+  elseif callbacks then
+    last = last + 1
+    done[last] = callbacks
+  end
+  self._done_last = last
+end
+
+-- Writing -------------------------------------------------------------------------------
+
+-- Hands `data` to the handle; true if the kernel has taken all of it.
+local function hand_over(self, data, size, callbacks)
+  local handle = self._handle
+  local done, errno = nil, EPIPE
+  if handle then
+    done, errno = handle:write(data)
+  end
+  if done then
+    return true
+  elseif done == false then
+    self._writing, self._write_size, self._write_callback = true, size, callbacks
+  else
+    self._write_callback = callbacks
+    note_error(self, errno)
+    nextTick(write_failed, self)
+  end
+  return false
+end
+
+-- Hands the whole queue over.
+local function flush(self)
+  local queue, callbacks = self._queue, self._queue_callbacks
+  local count = #queue
+  if
+    count == 0
+    or self._writing
+    or self.writableCorked > 0
+    or self.destroyed
+    or self.errored
+  then
+    return
+  end
+  self._queue, self._queue_callbacks = {}, { n = 0 }
+  local data = count == 1 and queue[1] or queue
+  if hand_over(self, data, self.writableLength, callbacks) then
+    push_done(self, callbacks)
+    if self.writableNeedDrain or self._done_first <= self._done_last then
+      settle_soon(self)
+    end
+  end
+  if not self._writing then
+    self.writableLength = 0
+  end
+end
+
+--- What a handle is bound to: on_written(stream [, errno]), the pending write is over.
+function M.on_written(self, errno)
+  local callbacks = self._write_callback
+  self._writing = false
+  self.writableLength = self.writableLength - self._write_size
+  if errno then
+    note_error(self, errno)
+    return write_failed(self)
+  end
+  self._write_size, self._write_callback = 0, false
+  push_done(self, callbacks)
+  local last = self._done_last
+  flush(self)
+  settle_until(self, last)
+end
+
+local function refusal(self, finishing)
+  if not self.writableEnded then
+    return errors.coded('ERR_STREAM_DESTROYED', 'write')
+  elseif finishing or not self._has_readable or self.allowHalfOpen then
+    return errors.coded 'ERR_STREAM_WRITE_AFTER_END'
+  elseif self.readableEnded then
+    -- it was not the user who ended it
+    return errors.new('Error', 'EPIPE', 'This socket has been ended by the other party')
+  end
+  return errors.coded 'ERR_STREAM_WRITE_AFTER_END'
+end
+
+local function refuse(self, callback, finishing)
+  local err = refusal(self, finishing)
+  if callback then
+    nextTick(callback, err)
+  end
+  self:destroy(err)
+  return false, err
+end
+
+local function enqueue(self, chunk, callback)
+  local queue, callbacks = self._queue, self._queue_callbacks
+  local count = #queue + 1
+  queue[count] = chunk
+  if callback then
+    callbacks[count], callbacks.n = callback, count
+  end
+end
+
+-- Returns what write() does and, if nothing may be written, the error.
+local function write(self, chunk, name, callback, finishing)
+  if name ~= nil and name ~= 'buffer' then
+    name = encoding.check(name, 4)
+  end
+  if type(chunk) ~= 'string' then
+    error(errors.invalid_arg_type('chunk', 'of type string', chunk), 3)
+  elseif name then
+    chunk = encoding.encode(chunk, name)
+  end
+  if self.writableEnded or self.destroyed then
+    return refuse(self, callback, finishing)
+  end
+  local size = #chunk
+  self.bytesWritten = self.bytesWritten + size
+  local length = self.writableLength + size
+  if self._writing or self.writableCorked > 0 or self.errored then
+    self.writableLength = length
+    enqueue(self, chunk, callback)
+  else
+    if hand_over(self, chunk, size, callback) then
+      if callback then
+        push_done(self, callback)
+        settle_soon(self)
+      end
+      return true
+    elseif not self._writing then
+      return false
+    end
+    self.writableLength = length
+  end
+  local room = length < self.writableHighWaterMark or length == 0
+  if not room then
+    self.writableNeedDrain = true
+  end
+  return room and not self.errored
+end
+
+--- stream:write(chunk [, encoding] [, callback]) -> boolean: false when `writableLength`
+-- has reached `writableHighWaterMark`: then wait for `drain`.  `callback(err)` runs
+-- when the chunk is written or lost.  Without an encoding the bytes go out as they are.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_UNKNOWN_ENCODING.  ERR_STREAM_WRITE_AFTER_END,
+-- ERR_STREAM_DESTROYED and the system's errors go to the callback and to `error`.  Node:
+-- writable.write, write(2).
+function methods:write(chunk, name, callback)
+  if type(name) == 'function' then
+    name, callback = nil, name
+  elseif type(callback) ~= 'function' then
+    callback = nil
+  end
+  return (write(self, chunk, name, callback))
+end
+
+--- stream:cork(): chunks are queued until uncork() or finish().  Node: writable.cork.
+function methods:cork()
+  self.writableCorked = self.writableCorked + 1
+end
+
+--- stream:uncork(): the last of as many calls as cork() was called writes all that is
+-- queued.  Node: writable.uncork.
+function methods:uncork()
+  if self.writableCorked > 0 then
+    self.writableCorked = self.writableCorked - 1
+    flush(self)
+  end
+end
+
+-- Why finish() has no effect, or nil.
+local function finish_error(self)
+  if self.writableFinished then
+    return errors.coded('ERR_STREAM_ALREADY_FINISHED', 'end')
+  elseif self.destroyed then
+    return errors.coded('ERR_STREAM_DESTROYED', 'end')
+  end
+  return self.errored
+end
+
+--- stream:finish([chunk [, encoding]] [, callback]) -> stream: no more is written after
+-- what is queued and `chunk`; then the other side sees the end, and `finish` comes.
+-- `callback(err)` runs just before it, or with the error that prevents it.  The same
+-- function is `stream['end']`.  Raises as write() does.  Node: writable.end.
+function methods:finish(chunk, name, callback)
+  if type(chunk) == 'function' then
+    chunk, name, callback = nil, nil, chunk
+  elseif type(name) == 'function' then
+    name, callback = nil, name
+  end
+  local _, err
+  if chunk ~= nil then
+    _, err = write(self, chunk, name, nil, true)
+  end
+  if self.writableCorked > 0 then
+    self.writableCorked = 0
+    flush(self)
+  end
+  if not err and not self.writableEnded and not self.errored then
+    self.writableEnded, self.writable, self.writableNeedDrain = true, false, false
+    finish_maybe(self)
+  end
+  err = err or finish_error(self)
+  if type(callback) == 'function' then
+    if err then
+      nextTick(callback, err)
+    else
+      table.insert(self._finish_callbacks, callback)
+    end
+  end
+  return self
+end
+
+methods['end'] = methods.finish
+
+return M
