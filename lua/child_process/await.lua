@@ -87,15 +87,17 @@ local function sleep(waiter, is_ready)
 end
 
 local function drive(is_ready)
+  local alive = true
   while not is_ready() do
-    if not core.run 'once' and not is_ready() then
+    if not alive then
       return false
     end
+    alive = core.run 'once'
   end
   return true
 end
 
---- await.await(what, is_ready, register) -> boolean: returns when `is_ready()` is true;
+--- await.await(what, is_ready, register) -> boolean: asks `is_ready()` until it is true;
 -- false if that cannot come any more, because nothing keeps the loop alive.
 -- @param what string: the caller's name, for messages
 -- @param register function: given the registrations, it adds what wakes; not called if it

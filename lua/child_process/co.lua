@@ -27,9 +27,13 @@ local function check_timeout(value)
   return math.min(value, MAX_TIMER)
 end
 
+-- nil where there is no pipe, or somebody else has read.
 local function collected(child, name)
-  local collector = child._collected and child._collected[name]
-  return collector and collector:text()
+  local collector, stream = child._collected and child._collected[name], child[name]
+  if collector then
+    return collector:text()
+  end
+  return stream and stream.bytesRead == 0 and '' or nil
 end
 
 local function result(child)
@@ -164,6 +168,15 @@ function Reading.__close(self)
   end
 end
 
+-- Nearly every line lies in the first chunk.
+local function take_at_once(stream, delim)
+  local chunk = delim and not stream._kept and stream._buffer[stream._head]
+  if chunk then
+    local _, last = chunk:find(delim, stream._skip + 1, true)
+    return last and stream:read(last - stream._skip)
+  end
+end
+
 local function is_over(stream)
   return stream.readableEnded or stream.destroyed
 end
@@ -190,9 +203,13 @@ end
 
 -- The next piece with its delimiter, or nil at the end.  `delim` nil: all that is left.
 local function next_piece(stream, what, delim)
-  local scan, mark = new_scan(stream), stream.readableHighWaterMark
   stream._line_reader = true
-  local piece = take(stream, delim, scan)
+  local piece = take_at_once(stream, delim)
+  if piece then
+    return piece
+  end
+  local scan, mark = new_scan(stream), stream.readableHighWaterMark
+  piece = take(stream, delim, scan)
   if not piece and not is_over(stream) then
     piece = await_piece(stream, what, delim, scan)
     stream.readableHighWaterMark = mark

@@ -210,7 +210,9 @@ end
 -- that it closes.  What nobody has read so far is kept for those who ask later.
 function M.run_out(child, stream)
   local name = stream == child.stdout and 'stdout' or stream == child.stderr and 'stderr'
-  if stream._line_readings then
+  if not stream.readable then
+    return
+  elseif stream._line_readings then
     -- they read on; whoever is the last one calls this
     stream._run_out = function()
       M.run_out(child, stream)
