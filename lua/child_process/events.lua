@@ -167,6 +167,16 @@ local function remove_list(self, name)
   end
 end
 
+-- Those for removeListener go last, so that they hear of all the others.
+local function announce_all(self)
+  for _, event in ipairs(self:eventNames()) do
+    if event ~= 'removeListener' then
+      remove_list(self, event)
+    end
+  end
+  remove_list(self, 'removeListener')
+end
+
 --- emitter:removeAllListeners([name]) -> emitter: of one event, or of all of them.
 -- With a listener for `removeListener` each one is announced, the latest first.
 -- Node: emitter.removeAllListeners.
@@ -175,13 +185,12 @@ function methods:removeAllListeners(name)
     remove_list(self, name)
     return self
   end
-  for _, event in ipairs(self:eventNames()) do
-    if event ~= 'removeListener' then
-      remove_list(self, event)
-    end
+  if list_of(self, 'removeListener') then
+    announce_all(self)
   end
-  -- last, so that it hears of all the others
-  remove_list(self, 'removeListener')
+  if self._events then
+    self._events = { [MAX] = self._events[MAX] }
+  end
   return self
 end
 
