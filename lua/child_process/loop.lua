@@ -5,8 +5,8 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
--- One instance a Lua state, also where package.loaded is emptied between uses (busted does):
--- the core's loop has one place for the callbacks below.
+-- One instance a Lua state, also where package.loaded is emptied between uses (busted
+-- does): the core's loop has one place for the callbacks below.
 if core.loop then
   return core.loop
 end
@@ -24,8 +24,8 @@ end
 
 local ticks, first, last = {}, 1, 0
 
--- Called by the core after each outermost callback, and again as long as it raises: a tick
--- is taken off the queue before it runs, so one that throws loses no other.
+-- Called by the core after each outermost callback, and again if it raised: a tick is
+-- taken off the queue before it runs, so one that raises loses no other.
 local function drain_ticks()
   while first <= last do
     local tick = ticks[first]
