@@ -442,7 +442,7 @@ describe('EventEmitter: as a part of other objects', function()
         return events.methods[key] or fields[key]
       end,
       __newindex = function(_, key, value)
-        writes[#writes + 1] = key
+        writes[key] = true
         fields[key] = value
       end,
     })
@@ -450,7 +450,7 @@ describe('EventEmitter: as a part of other objects', function()
     object:emit 'y'
     assert.is_true(object:emit 'x')
     object:removeAllListeners()
-    assert.same({ '_events' }, writes)
+    assert.same({ _events = true }, writes)
   end)
 
   it('lets go of a listener that was removed', function()
