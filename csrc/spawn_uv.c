@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "fd.h"
 #include "spawn.h"
 
 static void fill_stdio(const struct lcp_spawn *plan, uv_stdio_container_t *stdio) {
@@ -93,7 +94,9 @@ static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
 int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
                struct lcp_failure *why) {
   pid_t pid = 0;
+  unsigned plugs = lcp__fd_plug();
   int rc = spawn_pid(plan, &pid);
+  lcp__fd_unplug(plugs);
   if (rc == 0) {
     rc = lcp__proc_open(proc, pid, -1);
     why->stage = LCP_STAGE_FORK;

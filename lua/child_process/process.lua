@@ -56,15 +56,28 @@ end
 
 -- Standard streams ----------------------------------------------------------------------
 
+-- Paused, it leaves what comes to others, and does not keep the loop alive.
+local function stop_reading(s)
+  s._reading = false
+  if s._handle then
+    s._handle:read_stop()
+  end
+end
+
 local function standard_stream(fd)
   local handle, errno = core.shared_stream(fd)
   if not handle then
     error(errors.system(errno, 'open'), 4)
   end
-  local reads = fd == 0
-  local s =
-    stream.new(handle, { readable = reads, writable = not reads, manualStart = true })
+  local sides = { readable = fd == 0, writable = fd ~= 0, manualStart = true }
+  local s = stream.new(handle, sides)
   s.fd, s.isTTY = fd, core.isatty(fd)
+  s._is_stdio = true -- pipe() does not finish it
+  if sides.readable then
+    s:on('pause', function()
+      stop_reading(s)
+    end)
+  end
   return s
 end
 
