@@ -1,0 +1,362 @@
+-- Every example is run as a program of its own; what it prints is what its header says.
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local LUA_HOST = os.getenv 'LCP_TEST_HOST' -- our own, which does not know Ctrl-C
+
+-- A program and arguments that run an example with English messages.
+local function command(name, ...)
+  local lua, args = t.lua(t.root .. '/examples/' .. name, ...)
+  return 'env', table.move(args, 1, #args, 3, { 'LC_ALL=C', lua })
+end
+
+local function finished(child)
+  local result = child:wait(t.TEST_TIMEOUT)
+  if not result then
+    child:kill 'SIGKILL'
+    error 'the example did not end in time'
+  end
+  return result
+end
+
+local function run(name, ...)
+  local file, args = command(name, ...)
+  return finished(cp.execFile(file, args))
+end
+
+-- Runs an example that must succeed quietly; returns its output.
+local function output_of(name, ...)
+  local result = run(name, ...)
+  assert.equal('', result.stderr)
+  assert.equal(0, result.code)
+  return result.stdout
+end
+
+local function make_fifo()
+  local path = t.tmpdir() .. '/fifo'
+  assert.is_true(finished(cp.execFile('mkfifo', { path })).ok)
+  return path
+end
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- The same as one shell command.
+local function shell_command(name, ...)
+  local file, args = command(name, ...)
+  local words = { file }
+  for _, arg in ipairs(args) do
+    words[#words + 1] = quote(arg)
+  end
+  return table.concat(words, ' ')
+end
+
+describe('examples/quickstart.lua', function()
+  it('shows six things and what came of them', function()
+    local out = output_of 'quickstart.lua'
+    local expected = {
+      '^run a program +[%d.]+ s  uname says Linux %S+, exit code 0$',
+      '^write to it, read lines +[%d.]+ s  sort %-n says 1 < 9 < 10$',
+      '^join programs by pipes +[%d.]+ s  seq .* gave 6888896 bytes$',
+      '^many at the same time +[%d.]+ s  32 times .* ticked %d+ times meanwhile$',
+      '^stop one that hangs +[%d.]+ s  sleep 60: timeout, .* SIGTERM, .* "begun"$',
+      '^learn what went wrong +[%d.]+ s  .*: chdir failed with ENOENT on /no/such/place$',
+    }
+    local lines = {}
+    for line in out:gmatch '[^\n]+' do
+      lines[#lines + 1] = line
+      assert.matches(expected[#lines], line)
+    end
+    assert.equal(#expected, #lines)
+  end)
+end)
+
+describe('examples/list_directory.lua', function()
+  it('shows the lines of standard output and the exit code', function()
+    local folder = t.tmpdir()
+    t.write_file(folder .. '/a file', 'text')
+    local out = output_of('list_directory.lua', folder)
+    assert.matches('^stdout: total %d+\nstdout: %-rw[^\n]* a file\n', out)
+    assert.matches('\nexit: code 0, signal nil\nclose: code 0, signal nil\n$', out)
+  end)
+
+  it('shows standard error and the exit code of a failure', function()
+    local out = output_of('list_directory.lua', '/no/such/folder')
+    assert.matches("stderr: ls: cannot access '/no/such/folder'[^\n]*\n", out)
+    assert.matches('exit: code 2, signal nil\nclose: code 2, signal nil\n$', out)
+  end)
+end)
+
+describe('examples/ps_grep.lua', function()
+  it('finds itself among the processes', function()
+    local out = output_of('ps_grep.lua', 'ps_grep[.]lua')
+    assert.matches('examples/ps_grep.lua', out, 1, true)
+  end)
+
+  it('says so when nothing matches', function()
+    -- the pattern does not match itself in the lists of arguments
+    assert.equal(
+      'no process matches\n',
+      output_of('ps_grep.lua', '[z]zz no such[.]program')
+    )
+  end)
+end)
+
+describe('examples/find_wc.lua', function()
+  it('counts the files below a directory', function()
+    local folder = t.tmpdir()
+    for i = 1, 3 do
+      t.write_file(('%s/%d'):format(folder, i), '')
+    end
+    assert.equal('3 files in ' .. folder .. '\n', output_of('find_wc.lua', folder))
+  end)
+end)
+
+describe('examples/stdin_wc.lua', function()
+  it('counts what comes by a pipe', function()
+    local child = cp.execFile(command 'stdin_wc.lua')
+    child.stdin:finish 'one two\nthree\n'
+    local result = finished(child)
+    assert.equal('2 lines, 3 words, 14 bytes\n', result.stdout)
+    assert.equal(0, result.code)
+  end)
+
+  it('counts what comes from a file', function()
+    local path = t.write_file(t.tmpdir() .. '/text', ('word\n'):rep(50000))
+    local result = finished(cp.exec(shell_command 'stdin_wc.lua' .. ' < ' .. path))
+    assert.equal('50000 lines, 50000 words, 250000 bytes\n', result.stdout)
+    assert.equal(0, result.code)
+  end)
+end)
+
+describe('examples/exec_callback.lua', function()
+  it('shows a command that works and one that fails', function()
+    assert.equal(
+      table.concat({
+        'a command that works',
+        '  stdout: 3',
+        '  stderr: ',
+        'a command that fails',
+        '  failed: code 3, signal nil',
+        '  stdout: before',
+        '0',
+        '  stderr: cat: missing.txt: No such file or directory',
+        '',
+        '',
+      }, '\n'),
+      output_of 'exec_callback.lua'
+    )
+  end)
+end)
+
+describe('examples/failed_start.lua', function()
+  it('tells step and path of each failure', function()
+    local out = output_of 'failed_start.lua'
+    local function block(title)
+      local fields = {}
+      local text = out:match(title .. '\n(.-)\n%f[^ \n]') or out:match(title .. '\n(.*)')
+      for key, value in text:gmatch '(%w+) +([^\n]+)' do
+        fields[key] = value
+      end
+      return fields
+    end
+    assert.same({
+      message = 'spawn no-such-program ENOENT',
+      code = 'ENOENT',
+      errno = '-2',
+      syscall = 'spawn no-such-program',
+      stage = 'exec',
+      path = 'no-such-program',
+    }, block 'no such program')
+    local folder = block 'no such directory'
+    assert.equal('chdir', folder.stage)
+    assert.equal('/no/such/directory', folder.path)
+    local file = block 'not a program'
+    assert.equal('EACCES', file.code)
+    assert.equal('exec', file.stage)
+  end)
+end)
+
+describe('examples/kill_sighup.lua', function()
+  it('shows the signal that ended the child', function()
+    assert.equal(
+      'kill delivered the signal:\ttrue\n'
+        .. 'exit code:\tnil\n'
+        .. 'signal:\tSIGHUP\n'
+        .. 'a second kill finds nobody:\tfalse\n',
+      output_of 'kill_sighup.lua'
+    )
+  end)
+end)
+
+describe('examples/abort.lua', function()
+  it('stops all children by one controller', function()
+    local line = 'child %d: AbortError (ABORT_ERR), cause: no longer needed\n'
+    local expected = line:format(1) .. line:format(2) .. line:format(3)
+    assert.equal(expected, output_of 'abort.lua')
+  end)
+end)
+
+describe('examples/detached.lua', function()
+  it('starts a process that goes on when it has ended', function()
+    local fifo = make_fifo()
+    local out = output_of('detached.lua', fifo)
+    local parent, child = out:match '^process (%d+) starts process (%d+) and ends\n$'
+    local said = finished(cp.execFile('cat', { fifo })).stdout
+    local expected = 'process %s is gone, process %s goes on\n'
+    assert.equal(expected:format(parent, child), said)
+  end)
+end)
+
+describe('examples/log_file.lua', function()
+  it('appends both streams of the child to the file', function()
+    local path = t.write_file(t.tmpdir() .. '/log', 'an old line\n')
+    local lines = '  an old line\n  a line for stdout\n  a line for stderr\n'
+    local expected = ('exit code 0, %s holds:\n%s'):format(path, lines)
+    assert.equal(expected, output_of('log_file.lua', path))
+  end)
+end)
+
+describe('examples/parallel.lua', function()
+  local function job_file(text)
+    return t.write_file(t.tmpdir() .. '/jobs', text)
+  end
+
+  it('keeps the output of jobs apart and shows only that on standard output', function()
+    local result = run(
+      'parallel.lua',
+      '-j',
+      '3',
+      '-k',
+      job_file [[
+      # a comment, and an empty line
+
+      printf 'a1\na2\n'; echo a3 >&2     # first
+      printf 'b1'                        # second
+      printf 'c1\n'; echo c2 >&2; exit 3 # third
+    ]]
+    )
+    assert.equal(1, result.code)
+    local blocks = {}
+    for line in result.stdout:gmatch '[^\n]*\n' do
+      blocks[#blocks + 1] = line:sub(1, 2)
+    end
+    local text = table.concat(blocks, ' ')
+    assert.matches('a1 a2', text)
+    table.sort(blocks)
+    assert.same({ 'a1', 'a2', 'b1', 'c1' }, blocks)
+    assert.matches('first +ok +exit 0 +[%d.]+ s  a3\n', result.stderr)
+    assert.matches('second +ok +exit 0 +[%d.]+ s\n', result.stderr)
+    assert.matches('third +failed +exit 3 +[%d.]+ s  c2\n', result.stderr)
+    assert.matches('\n3 jobs, 3 done, 1 failed, [%d.]+ s\n$', result.stderr)
+    assert.matches('%[3/3%] ', result.stderr)
+    assert.is_nil(result.stderr:find '[\r\27]')
+  end)
+
+  it('reads the jobs from standard input and starts none after a failure', function()
+    local child = cp.execFile(command('parallel.lua', '-j1'))
+    child.stdin:finish 'echo one\nkill -9 $$\necho three\n'
+    local result = finished(child)
+    assert.equal(1, result.code)
+    assert.equal('one\n', result.stdout)
+    assert.matches('kill %-9 %$%$ +failed +SIGKILL ', result.stderr)
+    assert.matches('echo three +not run\n', result.stderr)
+  end)
+
+  it('runs as many jobs at once as it was told', function()
+    local fifo = make_fifo()
+    -- each of the two waits for the other
+    local jobs = job_file(('cat %s\necho met > %s\n'):format(fifo, fifo))
+    local result = run('parallel.lua', '-j', '2', jobs)
+    assert.equal(0, result.code)
+    assert.equal('met\n', result.stdout)
+  end)
+
+  it('stops a job that takes too long with all that it has started', function()
+    local fifo = make_fifo()
+    -- ends when nobody holds the other end any more
+    local reader = cp.execFile('cat', { fifo })
+    local jobs = job_file(("sh -c 'echo begun; sleep 600' > %s; :\n"):format(fifo))
+    local result = run('parallel.lua', '-t', '0.5', jobs)
+    assert.equal(1, result.code)
+    assert.matches(' failed +timeout +[%d.]+ s\n', result.stderr)
+    assert.equal('begun\n', finished(reader).stdout)
+  end)
+
+  it('counts the failures in its exit status, up to 100', function()
+    local file, args = command('parallel.lua', '-k', '-j8')
+    local child = cp.execFile(file, args)
+    child.stdin:finish(('false\n'):rep(104))
+    assert.equal(100, finished(child).code)
+  end)
+
+  it('explains itself', function()
+    assert.matches('^usage: parallel.lua %[%-j N%]', output_of('parallel.lua', '--help'))
+    for _, args in ipairs {
+      { '-j' },
+      { '-j', '0' },
+      { '-tx' },
+      { '--what' },
+      { 'a', 'b' },
+      { '/no/such/file' },
+    } do
+      local result = run('parallel.lua', table.unpack(args))
+      assert.equal(125, result.code)
+      assert.matches('^parallel.lua: [^\n]+\n$', result.stderr)
+    end
+  end)
+
+  -- script(1) gives it a terminal
+  local function on_terminal(columns, ...)
+    local shell = ('stty cols %d; exec %s'):format(columns, shell_command(...))
+    return cp.execFile('script', { '-qec', shell, '/dev/null' })
+  end
+
+  it('shows its progress in one line of a terminal', function()
+    local jobs = job_file 'echo one # first\nsleep 0.3 # second\n'
+    local result = finished(on_terminal(50, 'parallel.lua', '-j1', jobs))
+    assert.equal(0, result.code)
+    local shown = {}
+    for text in result.stdout:gmatch '\r([^\r\n\27]*)\27%[K' do
+      assert.is_true(#text < 50)
+      shown[text:match '%d/%d done, %d running, %d failed' or text] = true
+    end
+    assert.is_true(shown['0/2 done, 1 running, 0 failed'])
+    assert.is_true(shown['1/2 done, 1 running, 0 failed'])
+    assert.is_true(shown['']) -- taken away before the output of a job
+    assert.matches('\27%[K\r\njob +status ', result.stdout)
+  end)
+
+  local function interrupted()
+    local jobs = job_file(table.concat({
+      'echo pid:$$: > /dev/tty; exec sleep 600 # first',
+      'trap "" INT; echo pid:$$: > /dev/tty; while :; do sleep 0.05; done # second',
+      'echo never # third',
+    }, '\n'))
+    local child = on_terminal(80, 'parallel.lua', '-j2', jobs)
+    local pids, seen = {}, ''
+    child.stdout:on('data', function(chunk)
+      seen = seen .. chunk
+      seen = seen:gsub('pid:(%d+):', function(pid)
+        pids[#pids + 1] = tonumber(pid)
+        if #pids == 2 then
+          child.stdin:write '\3'
+        end
+        return ''
+      end)
+    end)
+    local result = finished(child)
+    assert.equal(130, result.code, result.stdout)
+    assert.matches('third +not run', result.stdout)
+    assert.equal(2, #pids)
+    for _, pid in ipairs(pids) do
+      assert.is_false(t.pid_alive(pid))
+    end
+  end
+
+  if not LUA_HOST then
+    it('leaves no job behind after Ctrl-C', interrupted)
+  end
+end)
