@@ -1,0 +1,273 @@
+--- Reading in Lua's habits: stream:lines(), readAll(), read('l').
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local function printing(text)
+  return cp.spawn('printf', { '%s', text })
+end
+
+-- A child that answers each line of its stdin, and says `end` at the end.
+local function answering()
+  return cp.spawn('sh', { '-c', 'while read -r l; do echo "<$l>"; done; echo end' })
+end
+
+-- Leaves a loop over the lines at `last`.
+local function read_up_to(last, child)
+  for line in child.stdout:lines() do
+    if line == last then
+      break
+    end
+  end
+end
+
+local function lines_of(child, delim)
+  local list = {}
+  for line in child.stdout:lines(delim) do
+    list[#list + 1] = line
+  end
+  return list
+end
+
+describe('stream:lines()', function()
+  it('gives each line without its end', function()
+    assert.same({ 'a', '', 'c\r', 'last' }, lines_of(printing 'a\n\nc\r\nlast'))
+    assert.same({ 'a', '' }, lines_of(printing 'a\n\n'))
+    assert.same({ '' }, lines_of(printing '\n'))
+    assert.same({}, lines_of(printing ''))
+  end)
+
+  it('takes another delimiter, of any length', function()
+    assert.same({ 'a', 'b\nc', '' }, lines_of(printing 'a;b\nc;;', ';'))
+    assert.same({ 'a', '-b', 'c-' }, lines_of(printing 'a---b--c-', '--'))
+    local zero = cp.spawn('printf', { 'a\\0b\\0' })
+    assert.same({ 'a', 'b' }, lines_of(zero, '\0'))
+  end)
+
+  it('refuses a delimiter that is none', function()
+    local child = printing ''
+    t.raises('ERR_INVALID_ARG_TYPE', child.stdout.lines, child.stdout, 5)
+    t.raises('ERR_INVALID_ARG_VALUE', child.stdout.lines, child.stdout, '')
+  end)
+
+  it('gives a line as soon as it is there', function()
+    local child, answers = answering(), {}
+    child.stdin:write 'one\n'
+    for line in child.stdout:lines() do
+      answers[#answers + 1] = line
+      if line == '<one>' then
+        child.stdin:write 'two\n'
+      elseif line == '<two>' then
+        child.stdin:finish()
+      end
+    end
+    assert.same({ '<one>', '<two>', 'end' }, answers)
+  end)
+
+  it('finds every delimiter, wherever the chunks were cut', function()
+    local parts, count = {}, 0
+    for i = 1, 20000 do
+      parts[i] = ('x'):rep(i % 61)
+    end
+    local child = cp.spawn('cat', { input = table.concat(parts, '=->') })
+    for line in child.stdout:lines '=->' do
+      count = count + 1
+      assert.equal(parts[count], line)
+    end
+    assert.equal(#parts, count)
+  end)
+
+  it('gives a line that is longer than any buffer', function()
+    local text = ('x'):rep(3000000)
+    local child = cp.spawn('cat', { input = 'short\n' .. text .. '\nshort' })
+    local mark = child.stdout.readableHighWaterMark
+    assert.same({ 'short', text, 'short' }, lines_of(child))
+    assert.equal(mark, child.stdout.readableHighWaterMark)
+  end)
+
+  it('leaves the rest to others when the loop is left', function()
+    local child = answering()
+    child.stdin:write 'one\ntwo\nthree\n'
+    read_up_to('<one>', child)
+    assert.equal('<two>', child.stdout:read 'l')
+    local rest = t.collect(child.stdout)
+    child.stdin:finish()
+    t.once(child, 'close', function()
+      assert.equal('<three>\nend\n', rest())
+    end)
+  end)
+
+  it('does not keep the child from closing when the loop is left', function()
+    local child = cp.spawn 'yes'
+    read_up_to('y', child)
+    child:kill()
+    assert.equal('SIGTERM', child:wait().signal)
+  end)
+
+  it('loses nothing when its body waits and the child ends', function()
+    local child = printing(('line\n'):rep(1000))
+    local count = 0
+    for line in child.stdout:lines() do
+      assert.equal('line', line)
+      if count == 0 then
+        assert.is_true(cp.spawn('true'):wait().ok)
+      end
+      count = count + 1
+    end
+    assert.equal(1000, count)
+    assert.is_true(child:wait().ok)
+  end)
+
+  it('holds the child back when its body is slow', function()
+    local child = cp.spawn 'yes'
+    local next_line, _, _, reading = child.stdout:lines()
+    local _ <close> = reading
+    assert.equal('y', next_line())
+    for _ = 1, 20 do
+      cp.run 'nowait'
+    end
+    assert.is_true(child.stdout.readableLength < 1024 * 1024)
+    child:kill 'SIGKILL'
+  end)
+
+  it('waits in a coroutine while others go on', function()
+    local children, seen = { answering(), answering() }, {}
+    for i, child in ipairs(children) do
+      cp.async(function()
+        for line in child.stdout:lines() do
+          seen[#seen + 1] = i .. line
+          if line == '<go>' and children[i + 1] then
+            children[i + 1].stdin:finish 'go\n'
+          end
+        end
+      end)
+    end
+    children[1].stdin:finish 'go\n'
+    cp.run()
+    table.sort(seen)
+    assert.same({ '1<go>', '1end', '2<go>', '2end' }, seen)
+  end)
+
+  it('raises in a callback outside a coroutine, unless a line is there', function()
+    local child = answering()
+    cp.setImmediate(t.expect(function()
+      t.raises('ERR_WOULD_BLOCK', child.stdout:lines())
+      child.stdin:finish()
+    end))
+  end)
+
+  it('raises the error of the stream', function()
+    local child, mine = answering(), {}
+    cp.setImmediate(function()
+      child.stdout:destroy(mine)
+    end)
+    local ok, err = pcall(child.stdout.read, child.stdout, 'l')
+    assert.is_false(ok)
+    assert.equal(mine, err)
+    child.stdin:finish()
+  end)
+
+  it('raises when the stream is destroyed before its end', function()
+    local child = answering()
+    cp.setImmediate(function()
+      child.stdout:destroy()
+    end)
+    t.raises('ERR_STREAM_PREMATURE_CLOSE', child.stdout:lines())
+    child.stdin:finish()
+  end)
+
+  it('gives text where an encoding is set', function()
+    local child = printing 'é\nü'
+    child.stdout:setEncoding 'utf8'
+    assert.same({ 'é', 'ü' }, lines_of(child))
+  end)
+
+  it("leaves a closed coroutine's lines to others", function()
+    local child = answering()
+    local thread = cp.async(function()
+      child.stdout:read 'l'
+    end)
+    coroutine.close(thread)
+    child.stdin:finish 'go\n'
+    assert.same({ '<go>', 'end' }, lines_of(child))
+  end)
+end)
+
+describe('stream:read(format)', function()
+  it('gives a line, a line with its end, or all the rest', function()
+    local stdout = printing('one\ntwo\nthree\nfour').stdout
+    assert.equal('one', stdout:read 'l')
+    assert.equal('two\n', stdout:read 'L')
+    assert.equal('three\nfour', stdout:read 'a')
+  end)
+
+  it('gives nil at the end, or an empty rest', function()
+    local stdout = printing('one').stdout
+    assert.equal('one', stdout:read 'L')
+    assert.is_nil(stdout:read 'l')
+    assert.is_nil(stdout:read 'L')
+    assert.equal('', stdout:read 'a')
+    assert.equal('', stdout:readAll())
+  end)
+
+  it('keeps the rest when the child ends between two calls', function()
+    local child = printing 'one\ntwo\nthree'
+    assert.equal('one', child.stdout:read 'l')
+    cp.run()
+    assert.equal('two', child.stdout:read 'l')
+    assert.equal('three', child.stdout:readAll())
+    assert.is_true(child:wait().ok)
+  end)
+
+  it('keeps the rest when somebody waits for the child between two calls', function()
+    local child = printing 'one\ntwo\nthree'
+    assert.equal('one', child.stdout:read 'l')
+    assert.is_true(child:wait().ok)
+    assert.equal('two', child.stdout:read 'l')
+    assert.equal('three', child.stdout:readAll())
+  end)
+
+  it('refuses other formats', function()
+    local stdout = printing('').stdout
+    for _, format in ipairs { 'n', '*l', '', 'line' } do
+      t.raises('ERR_INVALID_ARG_VALUE', stdout.read, stdout, format)
+    end
+  end)
+
+  it('lets two coroutines share a stream', function()
+    local child, got = printing(('line\n'):rep(10)), {}
+    for i = 1, 2 do
+      cp.async(function()
+        while child.stdout:read 'l' do
+          got[i] = (got[i] or 0) + 1
+        end
+      end)
+    end
+    cp.run()
+    assert.equal(10, (got[1] or 0) + (got[2] or 0))
+  end)
+end)
+
+describe('stream:readAll()', function()
+  it('gives all of it, whatever its size', function()
+    local stdout = cp.spawn('head', { '-c', 3000000, '/dev/zero' }).stdout
+    assert.equal(('\0'):rep(3000000), stdout:readAll())
+  end)
+
+  it('gives what lines have left', function()
+    local child = printing 'one\ntwo\nthree'
+    read_up_to('one', child)
+    assert.equal('two\nthree', child.stdout:readAll())
+  end)
+
+  it('loses nothing when another callback fails meanwhile', function()
+    local child = answering()
+    child.stdin:write 'go\n'
+    child.stdout:once('readable', function()
+      error({}, 0)
+    end)
+    assert.is_false((pcall(child.stdout.readAll, child.stdout)))
+    child.stdin:finish()
+    assert.equal('<go>\nend\n', child.stdout:readAll())
+  end)
+end)
