@@ -8,6 +8,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#else
+#include <sys/stat.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -105,6 +110,24 @@ int lcp__fd_nonblock(int fd, int on) {
     return -errno;
   wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
   return wanted == flags || fcntl(fd, F_SETFL, wanted) == 0 ? 0 : -errno;
+}
+
+int lcp__fd_watch(int fd) {
+#ifdef __linux__
+  struct epoll_event ev = {.events = EPOLLIN};
+  int watch = epoll_create1(EPOLL_CLOEXEC), err;
+  if (watch < 0)
+    return -errno;
+  watch = lcp__fd_raise(watch);
+  if (watch < 0 || epoll_ctl(watch, EPOLL_CTL_ADD, fd, &ev) == 0)
+    return watch;
+  err = errno;
+  close(watch);
+  return -err;
+#else
+  struct stat st;
+  return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? -EPERM : fd;
+#endif
 }
 
 int lcp__fd_reopen(int fd, int flags) {

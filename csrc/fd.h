@@ -15,8 +15,8 @@ int lcp__fd_open(const char *path, int flags);
 /* Moves an owned descriptor above 2; closes it when that fails. */
 int lcp__fd_raise(int fd);
 
-/* Fills closed standard descriptors while others open theirs: libuv aborts when one of its
- * own is closed that is 0, 1 or 2.  Returns what lcp__fd_unplug takes. */
+/* Fills closed standard descriptors while others open theirs: libuv aborts when one of
+ * its own is closed that is 0, 1 or 2.  Returns what lcp__fd_unplug takes. */
 unsigned lcp__fd_plug(void);
 void lcp__fd_unplug(unsigned plugs);
 
@@ -27,6 +27,11 @@ void lcp__fd_close(int *fd);
 int lcp__fd_take(int *fd);
 
 int lcp__fd_nonblock(int fd, int on);
+
+/* A descriptor of its own that polls readable when `fd` does: libuv makes non-blocking
+ * what it polls, which is not ours to do to a descriptor that others share.  -EPERM: `fd`
+ * cannot be polled, like a file.  Without epoll(7), `fd` itself. */
+int lcp__fd_watch(int fd);
 
 /* writev that never raises SIGPIPE in this process, whatever its disposition is. */
 ssize_t lcp__fd_writev(int fd, const struct iovec *iov, int n, int is_socket);

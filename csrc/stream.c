@@ -19,9 +19,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/epoll.h>
-#endif
 
 #include "fd.h"
 #include "handle.h"
@@ -95,29 +92,16 @@ void lcp__stream_open(struct lcp_stream *s, int fd, int is_socket) {
   s->is_socket = is_socket;
 }
 
-/* A descriptor that cannot be polled (a file, /dev/null) is always ready.  One that can
- * is put into an epoll of ours, which libuv polls in its place: libuv would make the
- * descriptor non-blocking, for everyone who shares it. */
+/* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
 static int open_shared(struct lcp_stream *s, int fd) {
   struct stat st;
+  int watch = lcp__fd_watch(fd);
+  if (watch < 0 && watch != -EPERM)
+    return watch;
   s->fd = fd;
-  s->kind = KIND_SHARED;
+  s->kind = watch < 0 ? KIND_FILE : KIND_SHARED;
+  s->watch_fd = watch < 0 ? fd : watch;
   s->is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
-#ifdef __linux__
-  struct epoll_event ev = {.events = EPOLLIN};
-  s->watch_fd = lcp__fd_raise(epoll_create1(EPOLL_CLOEXEC));
-  if (s->watch_fd < 0)
-    return -errno;
-  if (epoll_ctl(s->watch_fd, EPOLL_CTL_ADD, fd, &ev) == 0)
-    return 0;
-  lcp__fd_close(&s->watch_fd);
-#else
-  s->watch_fd = fd;
-  if (!S_ISREG(st.st_mode))
-    return 0;
-#endif
-  s->watch_fd = fd;
-  s->kind = KIND_FILE;
   return 0;
 }
 
