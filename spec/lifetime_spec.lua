@@ -120,7 +120,8 @@ describe('an object that nobody holds', function()
     collectgarbage()
     collectgarbage()
     repeat
-      cp.run 'nowait'
+      cp.setTimeout(function() end, 1)
+      cp.run()
     until #t.children() == 0
   end)
 

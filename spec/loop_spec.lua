@@ -333,7 +333,11 @@ describe('an error in a callback', function()
         end)
         local ok, err = pcall(cp.run)
         assert.is_false(ok)
-        assert.equal(value, err)
+        if type(value) == 'string' then
+          assert.equal(value, err:sub(1, #value)) -- a traceback follows
+        else
+          assert.equal(value, err)
+        end
         cp.run()
       end
     end)
@@ -370,7 +374,8 @@ describe('an error in a callback', function()
       if ok then
         break
       end
-      seen[err] = (seen[err] or 0) + 1
+      local text = err:match '^[^\n]*'
+      seen[text] = (seen[text] or 0) + 1
     end
     for i = 1, 3 do
       for _, place in ipairs { 'tick ', 'immediate ', 'timer ' } do
