@@ -431,7 +431,6 @@ function methods:finish(chunk, name, callback)
   end
   if not err and not self.writableEnded and not self.errored then
     self.writableEnded, self.writable, self.writableNeedDrain = true, false, false
-    finish_maybe(self)
   end
   err = err or finish_error(self)
   if type(callback) == 'function' then
@@ -441,6 +440,7 @@ function methods:finish(chunk, name, callback)
       table.insert(self._finish_callbacks, callback)
     end
   end
+  finish_maybe(self)
   return self
 end
 
