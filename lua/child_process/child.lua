@@ -6,6 +6,7 @@
 -- listener that raises does not cost the `close`.
 --
 -- The userdata, the signals and the watch for the exit are the core's (csrc/child.c).
+local collect = require 'child_process.collect'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
@@ -43,15 +44,15 @@ local function count_down(child)
   end
 end
 
--- Nobody has read these streams, and nothing more comes: let them run out, so that they
--- close.  One that was lent to another child would never tell us its end.
+-- Nothing more comes: what nobody reads runs out, so that it closes.  A stream that was
+-- lent to another child would never tell us its end.
 local function flush_stdio(child)
   for i = 1, child.stdio.n do
     local s = child.stdio[i]
     if s and s._used_as_stdio then
       s:destroy()
-    elseif s and s.readable then
-      s:resume()
+    elseif s then
+      collect.run_out(child, s)
     end
   end
 end
@@ -248,7 +249,8 @@ local function obey_signal(child, plan)
     child._abort_signal = signal
     child._abort_listener = function()
       if end_by(child, 'abort', plan.kill_signal) then
-        child:emit('error', errors.abort(signal.reason))
+        child._error = child._error or errors.abort(signal.reason)
+        child:emit('error', child._error)
       end
     end
     signal:addEventListener('abort', child._abort_listener, { once = true })
@@ -258,7 +260,7 @@ end
 --- child.spawn(plan) -> ChildProcess, from a plan of options.lua.
 function M.spawn(plan)
   local child = M.new()
-  child._max_buffer = plan.maxBuffer
+  child._max_buffer, child._kill_signal = plan.maxBuffer, plan.kill_signal
   child:spawn(plan)
   if child.pid then
     limit_time(child, plan)
