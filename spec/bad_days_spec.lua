@@ -262,6 +262,12 @@ describe('a system that refuses', function()
     expect_done(cp.spawn('prlimit', limit))
   end)
 
+  it('opens no loop when out of descriptors', function()
+    local exe, args = t.lua 'no_loop_yet.lua'
+    local limit = { '--nofile=64:64', exe, table.unpack(args) }
+    expect_done(cp.spawn('prlimit', limit))
+  end)
+
   it('runs out of processes, and has some again', function()
     local exe, args = readable_by_all 'out_of_processes.lua'
     local limit = { '--nproc=1:', exe, table.unpack(args) }

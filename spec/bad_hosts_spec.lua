@@ -61,25 +61,16 @@ describe('a host', function()
   it('that begins to ignore SIGCHLD later does so, too', function()
     need_waitall()
     local exe, args = t.lua(ENDS, 'ignore')
-    if t.backend() == 'uv' then
-      pending 'uv_spawn lives by SIGCHLD'
-    end
     run_program(exe, args, check_ends)
   end)
 
   it('that reaps every child itself still gets exit and close', function()
     need_waitall()
-    if t.backend() == 'uv' then
-      pending 'uv_spawn must reap its children itself'
-    end
     local exe, args = t.lua(ENDS, 'reap')
     run_program(exe, args, check_ends)
   end)
 
   it('that blocks SIGCHLD does so, too', function()
-    if t.backend() == 'uv' then
-      pending 'uv_spawn lives by SIGCHLD'
-    end
     local exe, args = t.lua(ENDS)
     run_program('env', { '--block-signal=CHLD', exe, table.unpack(args) }, function(out)
       assert.equal(KNOWN, out)

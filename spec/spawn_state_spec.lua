@@ -85,9 +85,6 @@ describe('a child', function()
       end
       print 'same']]
     local exe, args = t.lua(code)
-    if t.backend() == 'uv' then
-      pending 'uv_spawn needs a handler for SIGCHLD'
-    end
     output_of('env', { '--block-signal=USR1', exe, table.unpack(args) }, {}, function(out)
       assert.equal('same\n', out)
     end)
