@@ -7,7 +7,7 @@
 local CONTESTANTS = { 'ours', 'node', 'luv', 'C' }
 local TIME_LIMIT = 60 -- seconds a program: one that hangs must not stop the others
 local ROUNDS, QUICK_ROUNDS = 7, 3
-local FILE_MIB, QUICK_FILE_MIB = 512, 96
+local FILE_MIB, QUICK_FILE_MIB = 512, 128
 
 -- `args` are what the programs get, `quick` replaces the count in them. `targets` are the
 -- least times ours must be as good as another contestant; `within` is an upper bound of
@@ -17,14 +17,14 @@ local MEASURES = {
     name = 'spawn',
     about = 'start and reap /bin/true, three pipes, one at a time',
     args = { 'spawn', 200, 1, 0 },
-    quick = 40,
+    quick = 60,
     targets = { node = 1.8, luv = 1.0 },
   },
   {
     name = 'spawn-8',
     about = 'the same, 8 at a time',
     args = { 'spawn', 200, 8, 0 },
-    quick = 40,
+    quick = 60,
   },
   {
     name = 'spawn-256M',
@@ -36,14 +36,14 @@ local MEASURES = {
     name = 'spawn-1G',
     about = 'one at a time, 1 GiB resident in the parent',
     args = { 'spawn', 60, 1, 1024 },
-    quick = 5,
+    quick = 10,
     within = { times = 1.15, of = 'a small heap', args = { 'spawn', 60, 1, 0 } },
   },
   {
     name = 'exec',
     about = 'exec of true through a shell, output collected',
     args = { 'exec', 100 },
-    quick = 20,
+    quick = 30,
   },
   {
     name = 'read',
