@@ -228,6 +228,44 @@ describe('child:unref', function()
   end)
 end)
 
+describe('a method', function()
+  -- what a program might hand to it by mistake
+  local function strangers()
+    local child = cp.spawn 'true'
+    local timer = cp.setTimeout(function() end, 1)
+    local list = { 5, 'text', true, {}, print, io.stdout, coroutine.create(print) }
+    table.move(
+      { child, child.stdin, timer, cp.setImmediate(print) },
+      1,
+      4,
+      #list + 1,
+      list
+    )
+    return list
+  end
+
+  it('of a child, a stream or a timer survives any object', function()
+    local child, timer = cp.spawn 'true', cp.setTimeout(function() end, 1)
+    local names = {
+      [child] = 'kill ref unref wait on once off emit listeners setMaxListeners',
+      [child.stdin] = 'write finish destroy cork uncork on pipe',
+      [child.stdout] = 'read pause resume setEncoding unpipe isPaused destroy',
+      [timer] = 'ref unref hasRef close',
+    }
+    for object, methods in pairs(names) do
+      for name in methods:gmatch '%a+' do
+        for _, stranger in ipairs(strangers()) do
+          pcall(object[name], stranger, 'data', function() end)
+        end
+        pcall(object[name])
+      end
+    end
+    repeat
+      local _, alive = pcall(cp.run)
+    until alive == false
+  end)
+end)
+
 describe('coroutines', function()
   it('may start a child and be gone when it ends', function()
     local done

@@ -121,6 +121,24 @@ describe('timers', function()
     cp.setTimeout(t.expect(), 20)
   end)
 
+  it('are closed where their scope ends, and harmless after that', function()
+    local seen = {}
+    do
+      local timer <close> = cp.setTimeout(t.never 'closed', 1)
+      local interval <close> = cp.setInterval(t.never 'closed', 1)
+      seen[1], seen[2] = timer, interval
+    end
+    collectgarbage()
+    for _, timer in ipairs(seen) do
+      assert.is_false(timer:hasRef())
+      timer:ref()
+      timer:unref()
+      timer:close()
+      cp.clearTimeout(timer)
+      assert.equal('string', type(tostring(timer)))
+    end
+  end)
+
   it('need a function', function()
     for _, name in ipairs { 'setTimeout', 'setInterval', 'setImmediate', 'nextTick' } do
       for _, bad in ipairs { 'text', 5, false, {} } do
