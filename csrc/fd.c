@@ -31,23 +31,6 @@ int lcp__fd_raise(int fd) {
   return high < 0 ? -err : high;
 }
 
-unsigned lcp__fd_plug(void) {
-  unsigned plugs = 0;
-  int fd;
-  while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= 2)
-    plugs |= 1u << fd;
-  if (fd > 2)
-    close(fd);
-  return plugs;
-}
-
-void lcp__fd_unplug(unsigned plugs) {
-  int fd;
-  for (fd = 0; fd <= 2; fd++)
-    if (plugs & (1u << fd))
-      close(fd);
-}
-
 void lcp__fd_close(int *fd) {
   if (*fd >= 0)
     close(*fd);

@@ -15,11 +15,6 @@ int lcp__fd_open(const char *path, int flags);
 /* Moves an owned descriptor above 2; closes it when that fails. */
 int lcp__fd_raise(int fd);
 
-/* Fills closed standard descriptors while others open theirs: libuv aborts when one of
- * its own is closed that is 0, 1 or 2.  Returns what lcp__fd_unplug takes. */
-unsigned lcp__fd_plug(void);
-void lcp__fd_unplug(unsigned plugs);
-
 /* Closes *fd unless it is -1, and forgets it. */
 void lcp__fd_close(int *fd);
 

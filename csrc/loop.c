@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "child_process.h"
-#include "fd.h"
+#include "uvloop.h"
 
 enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOTS = SLOT_CHECK };
 
@@ -247,9 +247,7 @@ static void close_hub(struct lcp_hub *hub) {
 static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
   int rc = 0;
   if (host == NULL) {
-    unsigned plugs = lcp__fd_plug();
-    rc = uv_loop_init(&loop->own);
-    lcp__fd_unplug(plugs);
+    rc = lcp__uvloop_init(&loop->own);
     if (rc != 0)
       return rc;
   }

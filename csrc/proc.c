@@ -125,16 +125,27 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
   return 1;
 }
 
+/* Where pidfd_send_signal is refused (valgrind, sandboxes): as long as the child can be
+ * waited for, its pid is its own. */
+static int kill_by_pid(const struct lcp_proc *p, int sig) {
+  siginfo_t info;
+  if (waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+    return -ESRCH;
+  return kill(p->pid, sig) == 0 ? 0 : -errno;
+}
+
 int lcp__proc_kill(struct lcp_proc *p, int sig) {
   if (p->pid == 0)
     return -ESRCH;
   if (p->waiter != NULL)
     return lcp__waiter_kill(p->waiter, sig);
 #ifdef __linux__
-  return syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0 ? 0 : -errno;
-#else
-  return -ENOSYS;
+  if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
+    return 0;
+  if (errno != ENOSYS && errno != EPERM)
+    return -errno;
 #endif
+  return kill_by_pid(p, sig);
 }
 
 void lcp__proc_close(struct lcp_proc *p, int reaped) {

@@ -51,12 +51,15 @@ struct launch {
   int *from;         /* nfds sources; the child rearranges them */
   char **candidates; /* paths to exec, in order; NULL at the end */
   char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
+  int shared;        /* set by the child: it really runs in our memory */
+  int failed;        /* set by the child: there is a report */
 };
 
 /* ---- in the child ---- */
 
-NO_SANITIZE static void child_fail(const struct launch *l, int stage, int err) {
+NO_SANITIZE static void child_fail(struct launch *l, int stage, int err) {
   struct lcp_failure why = {stage, -err};
+  l->failed = 1;
   while (write(l->status_fd, &why, sizeof why) < 0 && errno == EINTR) {
   }
   _exit(127);
@@ -124,7 +127,7 @@ NO_SANITIZE static void child_close_others(int first) {
 
 /* Raw calls: the C library's would change every thread of the process whose memory this
  * is.  Supplementary groups are dropped if we may (as libuv does). */
-NO_SANITIZE static void child_set_ids(const struct launch *l) {
+NO_SANITIZE static void child_set_ids(struct launch *l) {
   const struct lcp_spawn *plan = l->plan;
   if (plan->flags & (LCP_SPAWN_SETUID | LCP_SPAWN_SETGID))
     if (syscall(SYS_setgroups, (size_t)0, NULL) != 0 && errno != EPERM)
@@ -160,6 +163,7 @@ NO_SANITIZE static int child_main(void *arg) {
   struct launch *l = arg;
   const struct lcp_spawn *plan = l->plan;
   unsigned long empty[2] = {0, 0};
+  l->shared = 1;
   child_reset_signals();
   if ((plan->flags & LCP_SPAWN_SETSID) && setsid() < 0)
     child_fail(l, LCP_STAGE_SETSID, errno);
@@ -276,9 +280,13 @@ static int clone_blocked(struct launch *l, int *pidfd) {
   return pid;
 }
 
-/* End of file says that exec closed the pipe. */
-static int read_report(int fd, struct lcp_failure *why) {
+/* In shared memory we run again once the child has execed or ended, and know which.
+ * Elsewhere the end of the file says that exec closed the pipe; to wait for that costs
+ * two switches. */
+static int read_report(const struct launch *l, int fd, struct lcp_failure *why) {
   ssize_t n;
+  if (l->shared && !l->failed)
+    return 0;
   do {
     n = read(fd, why, sizeof *why);
   } while (n < 0 && errno == EINTR);
@@ -307,7 +315,7 @@ static int launch_run(struct launch *l, struct lcp_proc *proc, struct lcp_failur
     return fail(why, pid == -EMFILE || pid == -ENFILE ? LCP_STAGE_STDIO : LCP_STAGE_FORK,
                 pid);
   }
-  failed = read_report(status[0], why);
+  failed = read_report(l, status[0], why);
   lcp__fd_close(&status[0]);
   if (failed) {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "fd.h"
 #include "spawn.h"
+#include "uvloop.h"
 
 static void fill_stdio(const struct lcp_spawn *plan, uv_stdio_container_t *stdio) {
   int i;
@@ -82,7 +82,7 @@ static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
     return -ENOMEM;
   fill_stdio(plan, options.stdio);
   fill_options(plan, &options);
-  rc = uv_loop_init(&loop);
+  rc = lcp__uvloop_init(&loop);
   if (rc == 0) {
     rc = spawn_on(&loop, &options, pid);
     uv_loop_close(&loop);
@@ -94,9 +94,9 @@ static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
 int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
                struct lcp_failure *why) {
   pid_t pid = 0;
-  unsigned plugs = lcp__fd_plug();
+  unsigned plugs = lcp__uvloop_plug();
   int rc = spawn_pid(plan, &pid);
-  lcp__fd_unplug(plugs);
+  lcp__uvloop_unplug(plugs);
   if (rc == 0) {
     rc = lcp__proc_open(proc, pid, -1);
     why->stage = LCP_STAGE_FORK;

@@ -27,8 +27,10 @@ local function resume_now(self)
     readable.poke(self)
   end
   self._resume_scheduled = false
-  local _ <close> = guard.new(self, readable.flow)
-  self:emit 'resume'
+  if self._events.resume then
+    local _ <close> = guard.new(self, readable.flow)
+    self:emit 'resume'
+  end
   readable.flow(self)
   if self.readableFlowing and not self._reading then
     readable.poke(self)

@@ -22,33 +22,36 @@ local nextTick = loop.nextTick
 
 local MAX_HIGH_WATER_MARK = 1 << 30
 
---- Sets up the fields of a reading side.  It reads once `M.start` is called.
+--- What a stream begins with, and a stream that cannot be read stays: a reading side that
+-- has ended.  Defaults of the class, see child_process.writable.
+M.defaults = {
+  readable = false,
+  -- readableFlowing: nil (nobody has said), true, false; readableEncoding: nil, a name
+  readableEnded = true,
+  readableHighWaterMark = 0,
+  bytesRead = 0,
+  _decoder = false,
+  _reading = false, -- the handle has been told to
+  _eof = true,
+  _end_scheduled = false,
+  -- _paused: by pause(): true, by resume(): false
+  _resume_scheduled = false,
+  _readable_listening = false,
+  _need_readable = true, -- the next chunk is worth an event `readable`
+  _emitted_readable = false,
+  -- the destinations of pipe(), and how many of them must drain first
+  _pipes = {},
+  _awaited = 0,
+  _await_round = 0,
+}
+
+--- Sets up a reading side.  It reads once `M.start` is called.
 -- @param high_water_mark integer: bytes buffered before reading stops
 function M.init(self, high_water_mark)
-  self.readable = true
-  self.readableFlowing = nil -- nobody has said; true, false
-  self.readableEnded = false
+  self.readable, self.readableEnded, self._eof = true, false, false
   self.readableHighWaterMark = high_water_mark
-  self.readableEncoding = nil
-  self.bytesRead = 0
+  self._pipes = {}
   buffer.init(self)
-  self._decoder = false
-  self._reading = false -- the handle has been told to
-  self._eof = false
-  self._end_scheduled = false
-  self._paused = nil -- by pause(): true, by resume(): false
-  self._resume_scheduled = false
-  self._readable_listening = false
-  self._need_readable = true -- the next chunk is worth an event `readable`
-  self._emitted_readable = false
-  -- the destinations of pipe(), and how many of them must drain first
-  self._pipes, self._awaited, self._await_round = {}, 0, 0
-end
-
---- The fields of a stream that cannot be read: a reading side that has ended.
-function M.init_none(self)
-  M.init(self, 0)
-  self.readable, self.readableEnded, self._eof = false, true, true
 end
 
 local function is_full(self)
@@ -130,8 +133,10 @@ local function emit_end(self)
     return
   end
   self.readableEnded, self.readable = true, false
-  local _ <close> = guard.new(self, after_end)
-  self:emit 'end'
+  if self._events['end'] then
+    local _ <close> = guard.new(self, after_end)
+    self:emit 'end'
+  end
   after_end(self)
 end
 
@@ -200,8 +205,12 @@ local function on_eof(self)
   end
   self._eof, self._reading = true, false
   self._need_readable, self._emitted_readable = false, true
-  local _ <close> = guard.new(self, end_if_drained)
-  emit_readable(self)
+  if self.readableLength > 0 or self._events.readable then -- else no listener is called
+    local _ <close> = guard.new(self, end_if_drained)
+    emit_readable(self)
+  else
+    after_readable(self)
+  end
   end_if_drained(self)
 end
 
@@ -317,7 +326,7 @@ function take(self, n)
 end
 
 function flow(self)
-  if not self.readableFlowing then
+  if not self.readableFlowing or self.readableLength == 0 then
     return
   end
   local _ <close> = guard.new(self, flow)

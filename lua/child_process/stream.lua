@@ -44,6 +44,23 @@ function M.read_format(_, format)
   error(errors.invalid_arg_type('size', 'of type number', format), 3)
 end
 
+local defaults = {
+  destroyed = false,
+  closed = false,
+  allowHalfOpen = false,
+  _manual_start = false,
+  _error_emitted = false,
+  _close_emitted = false,
+  _closed = false,
+  _had_error = false,
+}
+
+for _, fields in ipairs { defaults, readable.defaults, writable.defaults, buffer.defaults } do
+  for key, value in next, fields do
+    Stream[key] = value
+  end
+end
+
 function Stream:_read_format(format)
   return M.read_format(self, format)
 end
@@ -59,21 +76,14 @@ function M.init(self, handle, options)
   self._has_writable = options.writable == true
   if self._has_readable then
     readable.init(self, options.readableHighWaterMark or READABLE_HIGH_WATER_MARK)
-  else
-    readable.init_none(self)
   end
   if self._has_writable then
     writable.init(self, options.writableHighWaterMark or WRITABLE_HIGH_WATER_MARK)
     self._writing = options.connecting == true
-  else
-    writable.init_none(self)
   end
-  self.allowHalfOpen = options.allowHalfOpen == true
-  self.destroyed, self.closed, self.errored = false, false, nil
+  self.allowHalfOpen = options.allowHalfOpen == true or nil
   self._on_destroy = options.on_destroy
-  self._error_emitted, self._close_emitted, self._closed = false, false, false
-  self._had_error = false
-  self._manual_start = options.manualStart == true
+  self._manual_start = options.manualStart or nil
   if handle then
     self:_attach(handle)
   end
@@ -175,8 +185,10 @@ end
 
 -- Once, whatever listeners raise: callbacks that still wait, then `close`.
 local function emit_close(self)
-  local _ <close> = guard.new(self, emit_close)
-  writable.fail_pending(self)
+  if writable.has_pending(self) or self._failed then
+    local _ <close> = guard.new(self, emit_close)
+    writable.fail_pending(self)
+  end
   if not self._closed then
     self._closed = true
     self:emit('close', self._had_error)

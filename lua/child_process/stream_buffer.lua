@@ -6,10 +6,12 @@
 -- others have read.
 local M = {}
 
---- Sets up the fields.
+--- The fields of a stream that has no reading side: of the class.
+M.defaults = { readableLength = 0, _buffer = {}, _head = 1, _tail = 0, _skip = 0 }
+
+--- Sets up the fields that change.
 function M.init(self)
-  self.readableLength = 0
-  self._buffer, self._head, self._tail, self._skip = {}, 1, 0, 0
+  self._buffer = {}
 end
 
 --- Adds a chunk at the end.

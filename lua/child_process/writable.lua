@@ -19,33 +19,43 @@ local nextTick = loop.nextTick
 
 local EPIPE = -32 -- what a write to a stream without a handle fails with
 
---- Sets up the fields of a writing side over `self._handle`.
--- @param high_water_mark integer: unwritten bytes from which write() returns false
-function M.init(self, high_water_mark)
-  self.writable = true
-  self.writableEnded = false -- finish() was called
-  self.writableFinished = false -- and all is written
-  self.writableLength = 0
-  self.writableNeedDrain = false
-  self.writableCorked = 0
-  self.writableHighWaterMark = high_water_mark
-  self.bytesWritten = 0
+--- What a stream begins with, and a stream that cannot be written stays: a writing side
+-- that has finished.  Defaults of the class, so that a new stream is a small table; the
+-- tables among them are of those that never write to them.
+M.defaults = {
+  writable = false,
+  writableEnded = true, -- finish() was called
+  writableFinished = true, -- and all is written
+  writableLength = 0,
+  writableNeedDrain = false,
+  writableCorked = 0,
+  writableHighWaterMark = 0,
+  bytesWritten = 0,
   -- the write that the handle has not completed: its bytes, and its callback or a list
   -- { [i] = callback, n = count }
-  self._writing, self._write_size, self._write_callback = false, 0, false
+  _writing = false,
+  _write_size = 0,
+  _write_callback = false,
   -- chunks that wait for it, and their callbacks by the same index
-  self._queue, self._queue_callbacks = {}, { n = 0 }
+  _queue = {},
+  _queue_callbacks = { n = 0 },
   -- callbacks of completed writes, [first .. last]
-  self._done, self._done_first, self._done_last = {}, 1, 0
-  self._settle_scheduled = false
-  self._finish_callbacks = {}
-  self._final_called, self._finish_emitted = false, false
-end
+  _done = {},
+  _done_first = 1,
+  _done_last = 0,
+  _settle_scheduled = false,
+  _finish_callbacks = {},
+  _final_called = false,
+  _finish_emitted = false,
+}
 
---- The fields of a stream that cannot be written: a writing side that has finished.
-function M.init_none(self)
-  M.init(self, 0)
-  self.writable, self.writableEnded, self.writableFinished = false, true, true
+--- Sets up a writing side over `self._handle`.
+-- @param high_water_mark integer: unwritten bytes from which write() returns false
+function M.init(self, high_water_mark)
+  self.writable, self.writableEnded, self.writableFinished = true, false, false
+  self.writableHighWaterMark = high_water_mark
+  self._queue, self._queue_callbacks = {}, { n = 0 }
+  self._done, self._finish_callbacks = {}, {}
 end
 
 -- Failing -------------------------------------------------------------------------------
@@ -97,8 +107,12 @@ end
 
 --- Calls every callback that still waits with the error of the stream.
 function M.fail_pending(self)
-  give_up(self)
-  run_failed(self)
+  if M.has_pending(self) or self._write_callback then
+    give_up(self)
+    run_failed(self)
+  elseif self._failed then
+    run_failed(self)
+  end
 end
 
 --- True if `fail_pending` has anything to do.
