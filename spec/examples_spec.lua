@@ -336,16 +336,18 @@ describe('examples/parallel.lua', function()
       'echo never # third',
     }, '\n'))
     local child = on_terminal(80, 'parallel.lua', '-j2', jobs)
-    local pids, seen = {}, ''
+    local pids, seen, sent = {}, '', false
     child.stdout:on('data', function(chunk)
       seen = seen .. chunk
       seen = seen:gsub('pid:(%d+):', function(pid)
         pids[#pids + 1] = tonumber(pid)
-        if #pids == 2 then
-          child.stdin:write '\3'
-        end
         return ''
       end)
+      -- the bar tells that the program has noted both
+      if not sent and #pids == 2 and seen:find('2 running', 1, true) then
+        sent = true
+        child.stdin:write '\3'
+      end
     end)
     local result = finished(child)
     assert.equal(130, result.code, result.stdout)
