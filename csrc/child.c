@@ -391,6 +391,7 @@ static int l_kill(lua_State *L) {
 
 /* stack: child, key; upvalue 1: methods */
 static int l_index(lua_State *L) {
+  luaL_checkudata(L, 1, LCP_CHILD);
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, -2) != LUA_TNIL)
@@ -402,6 +403,7 @@ static int l_index(lua_State *L) {
 
 /* stack: child, key, value */
 static int l_newindex(lua_State *L) {
+  luaL_checkudata(L, 1, LCP_CHILD);
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_insert(L, 2);
   lua_rawset(L, 2);
@@ -438,17 +440,12 @@ static const luaL_Reg functions[] = {{"new_child", l_new_child},
                                      {"kill", l_kill},
                                      {NULL, NULL}};
 
-/* The methods table starts with the handle's ref, unref, …; child.lua adds the rest and
- * finds it as core.child_methods. */
+/* child.lua adds the rest of the methods and finds their table as core.child_methods.  A
+ * child is not closed by hand: it lives until it is reaped. */
 int lcp__child_open(lua_State *L) {
-  static const char *const inherited[] = {"ref", "unref", "has_ref"};
-  size_t i;
   lcp__handle_class(L, LCP_CHILD, metamethods);
-  lua_newtable(L);
-  for (i = 0; i < sizeof inherited / sizeof inherited[0]; i++) {
-    lua_getfield(L, -2, inherited[i]);
-    lua_setfield(L, -2, inherited[i]);
-  }
+  lua_pushnil(L);
+  lua_setfield(L, -2, "close");
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "child_methods");
   lua_pushcclosure(L, l_index, 1);

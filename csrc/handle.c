@@ -79,7 +79,10 @@ void lcp__handle_init(struct lcp_handle *h) {
 }
 
 void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
-  return *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
+  struct lcp_handle *h = *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
+  if (h == NULL) /* a finalizer brought it back after its own had run */
+    luaL_argerror(L, arg, "has been finalized");
+  return h;
 }
 
 void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index) {
@@ -107,22 +110,22 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on) {
 
 static struct lcp_handle *self(lua_State *L) {
   int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
-  luaL_argexpected(L, same, 1, "handle");
-  return *(struct lcp_handle **)lua_touserdata(L, 1);
+  struct lcp_handle *h = same ? *(struct lcp_handle **)lua_touserdata(L, 1) : NULL;
+  luaL_argexpected(L, h != NULL, 1, "handle");
+  return h;
 }
 
-/* handle:close()  Idempotent; releases the descriptor at once. */
+/* handle:close(), and the end of a <close> variable.  Idempotent; releases the descriptor
+ * at once. */
 static int l_close(lua_State *L) {
-  struct lcp_handle *h = self(L);
-  if (h != NULL)
-    lcp__handle_close(h);
+  lcp__handle_close(self(L));
   return 0;
 }
 
 static int l_gc(lua_State *L) {
   struct lcp_handle **box = lua_touserdata(L, 1);
   struct lcp_handle *h = *box;
-  if (h != NULL && !h->dropped) {
+  if (h != NULL) {
     lcp__handle_close(h);
     h->dropped = 1;
     free_if_done(h);
@@ -151,21 +154,27 @@ static int l_has_ref(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg common_methods[] = {
-    {"close", l_close}, {"ref", l_ref},    {"unref", l_unref}, {"has_ref", l_has_ref},
-    {"__gc", l_gc},     {"__close", l_gc}, {NULL, NULL}};
+static const luaL_Reg common[] = {
+    {"close", l_close},   {"ref", l_ref}, {"unref", l_unref}, {"has_ref", l_has_ref},
+    {"__close", l_close}, {"__gc", l_gc}, {NULL, NULL}};
 
-void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *methods) {
-  if (luaL_newmetatable(L, tname)) {
-    lua_pushvalue(L, -1);
-    luaL_setfuncs(L, common_methods, 1);
-    luaL_setfuncs(L, methods, 0);
-    if (lua_getfield(L, -1, "__index") == LUA_TNIL) {
-      lua_pushvalue(L, -2);
-      lua_setfield(L, -3, "__index");
-    }
-    lua_pop(L, 1);
-    lua_pushboolean(L, 0); /* nobody gets at __gc through getmetatable */
-    lua_setfield(L, -2, "__metatable");
+/* stack: metatable, methods.  Each function has the metatable as its upvalue. */
+static void add_functions(lua_State *L, const luaL_Reg *reg) {
+  for (; reg->name != NULL; reg++) {
+    int meta = reg->name[0] == '_';
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, reg->func, 1);
+    lua_setfield(L, meta ? -3 : -2, reg->name);
   }
+}
+
+void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *functions) {
+  luaL_newmetatable(L, tname);
+  lua_newtable(L);
+  add_functions(L, common);
+  add_functions(L, functions);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_pushboolean(L, 0); /* nobody gets at __gc through getmetatable */
+  lua_setfield(L, -3, "__metatable");
 }

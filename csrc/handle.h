@@ -57,9 +57,9 @@ void lcp__handle_push(lua_State *L, const struct lcp_handle *h);
 
 void lcp__handle_set_ref(struct lcp_handle *h, int on);
 
-/* The methods every handle has: close, ref, unref, has_ref, __gc, __close.  Creates the
- * metatable `tname` with `methods` (both kinds in one table) and leaves it on the stack.
- */
-void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *methods);
+/* Creates the metatable `tname` and its table of methods and leaves both on the stack,
+ * the methods on top.  Both have what every handle has (close, ref, unref, has_ref, __gc,
+ * __close) and `functions`: names that begin with an underscore are metamethods. */
+void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *functions);
 
 #endif

@@ -498,7 +498,7 @@ static const luaL_Reg functions[] = {{"shared_stream", l_shared_stream}, {NULL, 
 
 int lcp__stream_open_lib(lua_State *L) {
   lcp__handle_class(L, LCP_STREAM, methods);
-  lua_pop(L, 1);
+  lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;
 }

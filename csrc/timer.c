@@ -102,7 +102,7 @@ int lcp__timer_open(lua_State *L) {
   lcp__handle_class(L, LCP_TIMER, methods);
   lua_getfield(L, -1, "has_ref");
   lua_setfield(L, -2, "hasRef"); /* timers are public: Node's name */
-  lua_pop(L, 1);
+  lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;
 }
