@@ -235,7 +235,7 @@ describe('a method', function()
     local timer = cp.setTimeout(function() end, 1)
     local list = { 5, 'text', true, {}, print, io.stdout, coroutine.create(print) }
     table.move(
-      { child, child.stdin, timer, cp.setImmediate(print) },
+      { child, child.stdin, timer, cp.setImmediate(function() end) },
       1,
       4,
       #list + 1,
