@@ -88,7 +88,14 @@ describe('a start that fails', function()
     expect_success()
   end)
 
+  local function not_under_valgrind()
+    if t.watched_by() == 'valgrind' then
+      pending 'valgrind ends a process whose execve fails late'
+    end
+  end
+
   it('is a script whose interpreter is missing', function()
+    not_under_valgrind()
     local text = '#!/nowhere/interpreter\n'
     local file = t.write_file(t.tmpdir() .. '/script', text, '+x')
     local expected = { code = 'ENOENT', stage = 'exec', path = '/nowhere/interpreter' }
@@ -97,6 +104,7 @@ describe('a start that fails', function()
   end)
 
   it('is an argument list that is too long', function()
+    not_under_valgrind()
     expect_failure({ code = 'E2BIG', stage = 'exec' }, 'true', { ('x'):rep(200000) })
     local many = {}
     for i = 1, 40000 do
@@ -387,12 +395,6 @@ describe('many children', function()
     assert.equal(0, open)
   end)
 
-  -- these keep freed memory on purpose, and look for leaks themselves
-  local function memory_is_watched()
-    local maps = t.slurp '/proc/self/maps'
-    return maps:find('libasan', 1, true) or maps:find('vgpreload', 1, true)
-  end
-
   it('1 000 one after another: nothing grows', function()
     local child = cp.spawn(t.lua('one_after_another.lua', '1000'))
     local out, err = t.collect(child.stdout), t.collect(child.stderr)
@@ -401,7 +403,8 @@ describe('many children', function()
       local fds, in_lua, resident = out():match '^(%S+)%s+(%S+)%s+(%S+)'
       assert.equal('0', fds)
       assert.is_true(tonumber(in_lua) < 10, in_lua .. ' KiB more in Lua')
-      if not memory_is_watched() then
+      -- those who watch the memory keep what is freed, and look for leaks themselves
+      if not t.watched_by() then
         assert.is_true(tonumber(resident) < 3000, resident .. ' KiB more in memory')
       end
     end)

@@ -120,6 +120,14 @@ function M.backend()
   return core.backend
 end
 
+--- Whether valgrind or AddressSanitizer runs this program: 'valgrind', 'asan' or nil.
+function M.watched_by()
+  local maps = slurp '/proc/self/maps'
+  return maps:find('vgpreload', 1, true) and 'valgrind'
+    or maps:find('libasan', 1, true) and 'asan'
+    or nil
+end
+
 -- Programs of ours ---------------------------------------------------------------------
 
 local function absolute(path_list)
