@@ -207,7 +207,8 @@ function M.never(message)
 end
 
 local function remove_tree(path)
-  if lfs.symlinkattributes(path, 'mode') == 'directory' then
+  -- an empty one may be removed though it cannot be read
+  if lfs.symlinkattributes(path, 'mode') == 'directory' and not lfs.rmdir(path) then
     for name in lfs.dir(path) do
       if name ~= '.' and name ~= '..' then
         remove_tree(path .. '/' .. name)
