@@ -55,7 +55,8 @@ local defaults = {
   _had_error = false,
 }
 
-for _, fields in ipairs { defaults, readable.defaults, writable.defaults, buffer.defaults } do
+local sides = { readable.defaults, writable.defaults, buffer.defaults }
+for _, fields in ipairs { defaults, table.unpack(sides) } do
   for key, value in next, fields do
     Stream[key] = value
   end
