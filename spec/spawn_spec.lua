@@ -334,6 +334,21 @@ describe('cp.spawn, env', function()
     end)
   end)
 
+  it('follows what this program changes while it runs', function()
+    local env = cp.process.env
+    env.LCP_SPEC = 'set just now'
+    env.hasOwnProperty = 'odd'
+    env_of({}, function(found)
+      assert.equal('set just now', found.LCP_SPEC)
+      assert.equal('odd', found.hasOwnProperty)
+    end)
+    env.LCP_SPEC, env.hasOwnProperty = nil, nil
+    env_of({}, function(found)
+      assert.is_nil(found.LCP_SPEC)
+      assert.is_nil(found.hasOwnProperty)
+    end)
+  end)
+
   it('may be empty', function()
     env_of({ env = {} }, function(_, count)
       assert.equal(0, count)
