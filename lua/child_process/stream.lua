@@ -55,8 +55,8 @@ local defaults = {
   _had_error = false,
 }
 
-local sides = { readable.defaults, writable.defaults, buffer.defaults }
-for _, fields in ipairs { defaults, table.unpack(sides) } do
+local parts = { defaults, readable.defaults, writable.defaults, buffer.defaults }
+for _, fields in ipairs(parts) do
   for key, value in next, fields do
     Stream[key] = value
   end
