@@ -1,0 +1,57 @@
+/* frame.h - cuts a stream of bytes into frames, however it was split.  No Lua, no libuv.
+ *
+ *   struct lcp__frames f;
+ *   lcp__frames_init(&f, LCP__FRAME_LINE, LCP__FRAME_LIMIT);
+ *   for each read:
+ *     lcp__frames_feed(&f, bytes, size);       // bytes must stay until next() says 0
+ *     while ((rc = lcp__frames_next(&f, &frame, &length)) > 0)
+ *       use(frame, length);                    // a view, good until the next call
+ *     if (rc < 0) the stream is broken: -EMSGSIZE or -ENOMEM, now and for ever
+ *   at the end of the stream:
+ *     if (lcp__frames_held(&f) > 0) it ended inside a frame
+ *   lcp__frames_free(&f);
+ *
+ * A frame that lies within one read is a view of that read.  One that does not is put
+ * together in memory of ours; each byte is looked at once and copied at most once, but
+ * for the growing of that memory. */
+#ifndef LCP_FRAME_H
+#define LCP_FRAME_H
+
+#include <stddef.h>
+
+#define LCP__FRAME_LIMIT ((size_t)1 << 30)
+
+enum lcp__framing {
+  LCP__FRAME_LINE,  /* ends with a newline, which is not part of it */
+  LCP__FRAME_LENGTH /* begins with its length: 4 bytes, the highest first */
+};
+
+struct lcp__frames {
+  enum lcp__framing framing;
+  size_t limit;      /* the longest frame that is let through */
+  const char *bytes; /* what was fed and is not yet taken; the caller's */
+  size_t size;
+  char *held;       /* the beginning of a frame, owned */
+  size_t held_size; /* with the length in front, if there is one */
+  size_t held_room;
+  int delivered; /* `held` is the view that was given out */
+  int error;
+};
+
+void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit);
+void lcp__frames_free(struct lcp__frames *f);
+
+/* Only when next() has said 0, or at the beginning. */
+void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size);
+
+/* 1: a frame; 0: all bytes are taken; negative: an error of the stream. */
+int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length);
+
+/* How many bytes of an unfinished frame are here. */
+size_t lcp__frames_held(const struct lcp__frames *f);
+
+/* How many bytes are known to be missing from it: a good size for the next read.  0 when
+ * that cannot be known. */
+size_t lcp__frames_need(const struct lcp__frames *f);
+
+#endif

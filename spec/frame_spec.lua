@@ -1,0 +1,128 @@
+local t = require 'spec.helper'
+
+local function frame_test()
+  local core = assert(package.searchpath('child_process.core', package.cpath))
+  local path = core:gsub('child_process/core%.so$', 'frame_test')
+  if not t.slurp(path) then
+    pending('not built: ' .. path)
+  end
+  return path
+end
+
+-- Feeds a stream in pieces of `step` bytes: the frames, which of them are views of a
+-- piece, and what the frame reader says at the end.
+local function cut(framing, stream, step, limit)
+  local path = os.tmpname()
+  t.write_file(path, stream)
+  local command = "'%s' %s %d %d <'%s' 2>&1"
+  limit = limit or 1 << 20
+  local pipe = assert(io.popen(command:format(frame_test(), framing, limit, step, path)))
+  local frames, views, last = {}, {}, nil
+  for line in pipe:lines() do
+    local size, where, hex = line:match '^(%d+) (%a+) (%x*)$'
+    if size then
+      local bytes = hex:gsub('%x%x', function(pair)
+        return string.char(tonumber(pair, 16))
+      end)
+      frames[#frames + 1] = #bytes < 64 and bytes or tonumber(size)
+      views[#views + 1] = where == 'view'
+    end
+    last = line
+  end
+  pipe:close()
+  os.remove(path)
+  return frames, last, views
+end
+
+local function framed(framing, list)
+  local out = {}
+  for i, frame in ipairs(list) do
+    out[i] = framing == 'line' and frame .. '\n' or string.pack('>s4', frame)
+  end
+  return table.concat(out)
+end
+
+for _, framing in ipairs { 'line', 'length' } do
+  describe('frames by ' .. framing, function()
+    local list = { 'one', '', 'a longer frame than the others', '', '', 'x' }
+    local stream = framed(framing, list)
+
+    it('come out of any split', function()
+      for step = 0, #stream do
+        local frames, last = cut(framing, stream, step)
+        assert.same(list, frames)
+        assert.truthy(last:find '^rc 0, held 0, need 0,', last)
+      end
+    end)
+
+    it('are not copied when they lie in one read', function()
+      local _, _, views = cut(framing, framed(framing, { 'one', 'two' }), 0)
+      assert.same({ true, true }, views)
+      _, _, views = cut(framing, framed(framing, { 'one', 'two', 'three' }), 9)
+      assert.is_true(views[1])
+      assert.is_false(views[#views])
+    end)
+
+    it('may be as long as the limit, and no longer', function()
+      local fitting, longer = framed(framing, { 'abcd' }), framed(framing, { 'abcde' })
+      for step = 0, 4 do
+        assert.same({ 'abcd' }, (cut(framing, fitting, step, 4)))
+        local frames, last = cut(framing, longer, step, 4)
+        assert.same({}, frames)
+        assert.truthy(last:find '^rc %-90,', last)
+      end
+    end)
+
+    it('that follow one that is too long are not looked at', function()
+      local frames, last = cut(framing, framed(framing, { 'a', 'abcde', 'b' }), 0, 4)
+      assert.same({ 'a' }, frames)
+      assert.truthy(last:find '^rc %-90, held 0', last)
+    end)
+
+    it('keep the memory of a big one only while it lasts', function()
+      local big = ('x'):rep(1 << 20)
+      local frames, last = cut(framing, framed(framing, { big, 'y', 'zz' }), 65536)
+      assert.same({ #big, 'y', 'zz' }, frames)
+      local room = tonumber(last:match 'room (%d+)')
+      assert.is_true(room <= 1 << 18, last)
+    end)
+  end)
+end
+
+describe('frames by line', function()
+  it('say what is left when the last has no end', function()
+    local frames, last = cut('line', 'a\nbcd', 1)
+    assert.same({ 'a' }, frames)
+    assert.truthy(last:find '^rc 0, held 3, need 0,', last)
+  end)
+
+  it('need not end to be too long', function()
+    local _, last = cut('line', 'abcde', 2, 4)
+    assert.truthy(last:find '^rc %-90,', last)
+  end)
+end)
+
+describe('frames by length', function()
+  it('say how much of the last is missing', function()
+    local _, last = cut('length', string.pack('>I4', 1000) .. 'abc', 1)
+    assert.truthy(last:find '^rc 0, held 7, need 997,', last)
+  end)
+
+  it('get their memory at once', function()
+    local _, last = cut('length', string.pack('>I4', 1000) .. 'abc', 1)
+    assert.truthy(last:find 'room 1004$', last)
+  end)
+
+  it('cannot make us allocate what is only announced', function()
+    local _, last = cut('length', string.pack('>I4', 1 << 30) .. 'abc', 1, 1 << 31)
+    assert.truthy(last:find('need ' .. (1 << 30) - 3, 1, true), last)
+    assert.truthy(last:find 'room 1048576$', last)
+  end)
+
+  it('are counted without a sign', function()
+    for _, length in ipairs { 1 << 31, 0xFFFFFFFF, (1 << 30) + 1 } do
+      local _, last = cut('length', string.pack('>I4', length) .. 'abc', 1, 1 << 40)
+      assert.truthy(last:find '^rc %-90,', last)
+    end
+  end)
+end)

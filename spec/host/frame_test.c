@@ -1,0 +1,68 @@
+/* frame_test.c - what csrc/frame.c does with one stream, for spec/frame_spec.lua.
+ * frame_test line|length LIMIT STEP: reads a stream from stdin, feeds it in pieces of
+ * STEP bytes (0: all at once) and prints for each frame its length, whether it is a view
+ * of what was fed, and its bytes in hexadecimal; then what is left.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../csrc/frame.h"
+
+static char *slurp(size_t *size) {
+  size_t room = 1 << 16, n;
+  char *bytes = malloc(room);
+  *size = 0;
+  while (bytes != NULL && (n = fread(bytes + *size, 1, room - *size, stdin)) > 0) {
+    *size += n;
+    if (*size == room)
+      bytes = realloc(bytes, room *= 2);
+  }
+  return bytes;
+}
+
+/* The piece is a block of its own and freed at once, so that a view that outlives it is
+ * found by the sanitizers. */
+static int feed_piece(struct lcp__frames *f, const char *bytes, size_t size) {
+  const char *frame;
+  size_t length;
+  int rc;
+  char *piece = malloc(size);
+  if (piece == NULL)
+    return -1;
+  memcpy(piece, bytes, size);
+  lcp__frames_feed(f, piece, size);
+  while ((rc = lcp__frames_next(f, &frame, &length)) > 0) {
+    int view = frame >= piece && frame < piece + size;
+    printf("%zu %s ", length, view ? "view" : "held");
+    for (size_t i = 0; i < length && i < 64; i++)
+      printf("%02x", (unsigned char)frame[i]);
+    putchar('\n');
+  }
+  free(piece);
+  return rc;
+}
+
+int main(int argc, char **argv) {
+  struct lcp__frames f;
+  size_t size, step, done = 0;
+  int rc = 0;
+  char *bytes = slurp(&size);
+  if (argc != 4 || bytes == NULL)
+    return 2;
+  lcp__frames_init(&f, argv[1][1] == 'i' ? LCP__FRAME_LINE : LCP__FRAME_LENGTH,
+                   strtoul(argv[2], NULL, 10));
+  step = strtoul(argv[3], NULL, 10);
+  if (step == 0)
+    step = size;
+  while (rc == 0 && done < size) {
+    size_t n = size - done < step ? size - done : step;
+    rc = feed_piece(&f, bytes + done, n);
+    done += n;
+  }
+  printf("rc %d, held %zu, need %zu, room %zu\n", rc, lcp__frames_held(&f),
+         lcp__frames_need(&f), f.held_room);
+  lcp__frames_free(&f);
+  free(bytes);
+  return 0;
+}
