@@ -2,9 +2,11 @@
  */
 #include <lauxlib.h>
 
+#include "channel.h"
 #include "child.h"
 #include "child_process.h"
 #include "encoding.h"
+#include "fdpass.h"
 #include "loop.h"
 #include "self.h"
 #include "signo.h"
@@ -23,6 +25,8 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__timer_open(L);
   lcp__stream_open_lib(L);
   lcp__child_open(L);
+  lcp__fdpass_open(L);
+  lcp__channel_open(L);
   lcp__self_open(L);
   lcp__signo_open(L);
   lcp__encoding_open(L);

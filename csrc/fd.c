@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -111,6 +112,11 @@ int lcp__fd_watch(int fd) {
   struct stat st;
   return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? -EPERM : fd;
 #endif
+}
+
+int lcp__fd_wait_writable(int fd, int ms) {
+  struct pollfd p = {fd, POLLOUT, 0};
+  return poll(&p, 1, ms) < 0 && errno != EINTR ? -errno : 0;
 }
 
 int lcp__fd_reopen(int fd, int flags) {

@@ -28,6 +28,9 @@ int lcp__fd_nonblock(int fd, int on);
  * cannot be polled, like a file.  Without epoll(7), `fd` itself. */
 int lcp__fd_watch(int fd);
 
+/* Waits until `fd` can be written, at most `ms` milliseconds (-1: for ever). */
+int lcp__fd_wait_writable(int fd, int ms);
+
 /* writev that never raises SIGPIPE in this process, whatever its disposition is. */
 ssize_t lcp__fd_writev(int fd, const struct iovec *iov, int n, int is_socket);
 

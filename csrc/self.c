@@ -2,11 +2,13 @@
 #include "self.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -59,6 +61,22 @@ static int l_signal_pid(lua_State *L) {
   return result(L, kill(pid, (int)luaL_checkinteger(L, 2)) == 0);
 }
 
+/* core.umask(mask | nil) -> the mask before */
+static int l_umask(lua_State *L) {
+  mode_t before = umask(0);
+  umask(lua_isnoneornil(L, 1) ? before : (mode_t)(luaL_checkinteger(L, 1) & 0777));
+  lua_pushinteger(L, before);
+  return 1;
+}
+
+/* core.rss() -> bytes of memory that the process has resident */
+static int l_rss(lua_State *L) {
+  size_t rss = 0;
+  uv_resident_set_memory(&rss);
+  lua_pushinteger(L, (lua_Integer)rss);
+  return 1;
+}
+
 /* core.hrtime() -> integer nanoseconds of a clock that only goes forward */
 static int l_hrtime(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)uv_hrtime());
@@ -107,12 +125,54 @@ static int l_file_fd(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"pid", l_pid},       {"ppid", l_ppid},
-                                     {"cwd", l_cwd},       {"chdir", l_chdir},
-                                     {"hrtime", l_hrtime}, {"signal_pid", l_signal_pid},
-                                     {"isatty", l_isatty}, {"environ", l_environ},
-                                     {"setenv", l_setenv}, {"file_fd", l_file_fd},
-                                     {NULL, NULL}};
+static int close_file(lua_State *L) {
+  luaL_Stream *file = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  return luaL_fileresult(L, fclose(file->f) == 0, NULL);
+}
+
+/* core.file_from_fd(fd) -> Lua file that owns the descriptor | nil, errno; opened for
+ * what the descriptor can do.  The descriptor is closed if that fails. */
+static int l_file_from_fd(lua_State *L) {
+  static const char *const modes[] = {
+      [O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "r+"};
+  int fd = (int)luaL_checkinteger(L, 1), flags = fcntl(fd, F_GETFL);
+  luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
+  file->closef = NULL; /* closed, until it is open */
+  luaL_setmetatable(L, LUA_FILEHANDLE);
+  file->f = flags < 0 ? NULL : fdopen(fd, modes[flags & O_ACCMODE]);
+  if (file->f == NULL) {
+    int err = errno;
+    close(fd);
+    errno = err;
+    return result(L, 0);
+  }
+  file->closef = close_file;
+  return 1;
+}
+
+/* core.exe() -> path of the program that runs us | nil, errno */
+static int l_exe(lua_State *L) {
+  char path[4096];
+  size_t size = sizeof path;
+  int rc = uv_exepath(path, &size);
+  if (rc != 0) {
+    lua_pushnil(L);
+    lua_pushinteger(L, rc);
+    return 2;
+  }
+  lua_pushlstring(L, path, size);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"pid", l_pid},       {"ppid", l_ppid},
+    {"cwd", l_cwd},       {"chdir", l_chdir},
+    {"hrtime", l_hrtime}, {"signal_pid", l_signal_pid},
+    {"isatty", l_isatty}, {"environ", l_environ},
+    {"setenv", l_setenv}, {"file_from_fd", l_file_from_fd},
+    {"exe", l_exe},       {"umask", l_umask},
+    {"rss", l_rss},       {"file_fd", l_file_fd},
+    {NULL, NULL}};
 
 int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

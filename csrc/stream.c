@@ -260,9 +260,7 @@ static int flush(struct lcp_stream *s) {
  * somebody else made it non-blocking. */
 static int flush_blocking(struct lcp_stream *s) {
   int rc;
-  while ((rc = flush(s)) == 0) {
-    struct pollfd p = {s->fd, POLLOUT, 0};
-    poll(&p, 1, -1);
+  while ((rc = flush(s)) == 0 && (rc = lcp__fd_wait_writable(s->fd, -1)) == 0) {
   }
   return rc;
 }
@@ -336,6 +334,16 @@ int lcp__stream_fileno(lua_State *L, int arg, int *owned) {
   const struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
   *owned = s->owned;
   return s->base.closing ? -1 : s->fd;
+}
+
+int lcp__stream_take_fd(lua_State *L, int arg) {
+  struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
+  int fd = s->base.closing || !s->owned ? -1 : s->fd;
+  if (fd < 0)
+    return -EBADF;
+  s->owned = 0;
+  lcp__handle_close(&s->base);
+  return fd;
 }
 
 static int fail(lua_State *L, int err) {

@@ -17,6 +17,10 @@ void lcp__stream_open(struct lcp_stream *s, int fd, int is_socket);
  * stream's own; raises on other values. */
 int lcp__stream_fileno(lua_State *L, int arg, int *owned);
 
+/* Takes the descriptor of the stream at `arg` away from it; the stream is closed then.
+ * -EBADF if it has none of its own.  Raises on other values. */
+int lcp__stream_take_fd(lua_State *L, int arg);
+
 /* Adds the functions of streams to the core table on top of the stack. */
 int lcp__stream_open_lib(lua_State *L);
 

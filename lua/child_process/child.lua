@@ -6,13 +6,16 @@
 -- listener that raises does not cost the `close`.
 --
 -- The userdata, the signals and the watch for the exit are the core's (csrc/child.c).
+local advanced = require 'child_process.ipc.advanced'
+local channel = require 'child_process.ipc.channel'
 local collect = require 'child_process.collect'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local guard = require 'child_process.guard'
+local json = require 'child_process.ipc.json'
 local loop = require 'child_process.loop'
-local options = require 'child_process.options'
+local signals = require 'child_process.signals'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
 
@@ -21,6 +24,7 @@ local M = {}
 -- The core's table: ref and unref are there already.
 local methods = core.child_methods
 events.extend(methods)
+methods.send, methods.disconnect = channel.methods.send, channel.methods.disconnect
 
 --- The methods of ChildProcess; what is changed here is changed for all of them.
 M.methods = methods
@@ -91,6 +95,39 @@ local function on_exit(child, code, signal)
 end
 
 -- The start -----------------------------------------------------------------------------
+
+local CODECS = { json = json, advanced = advanced }
+
+-- The entry of the channel is one more pair of sockets to the core.
+local function for_core(entries)
+  local list, ipc = {}, nil
+  for i, entry in ipairs(entries) do
+    list[i] = entry
+    if entry == 'ipc' then
+      list[i], ipc = 'duplex', i
+    end
+  end
+  return list, ipc
+end
+
+-- Node's two variables tell the child which descriptor it is and how to speak.
+local function channel_env(env, slot, codec)
+  local list = env and table.move(env, 1, #env, 1, {}) or {}
+  if not env then
+    for name, value in pairs(core.environ()) do
+      list[#list + 1] = name .. '=' .. value
+    end
+  end
+  list[#list + 1] = ('NODE_CHANNEL_FD=%d'):format(slot - 1)
+  list[#list + 1] = 'NODE_CHANNEL_SERIALIZATION_MODE=' .. codec.name
+  return list
+end
+
+local function open_channel(child, stream_handle, codec)
+  child._open = child._open + 1
+  local handle = assert(core.channel(stream_handle, codec.framing))
+  channel.open(child, handle, codec, { on_closed = count_down })
+end
 
 local ROLES = {
   ['in'] = { readable = false, writable = true },
@@ -201,10 +238,13 @@ end
 function methods:spawn(plan)
   check_plan(plan)
   local entries = stdio.resolve(plan.stdio, plan.customFds)
+  local list, ipc = for_core(entries)
+  local codec = CODECS[plan.serialization or 'json']
+  local env = plan.env or plan.envPairs
   plan = setmetatable({
     args = plan.args or { plan.file },
-    env = plan.env or plan.envPairs,
-    stdio = entries,
+    env = ipc and channel_env(env, ipc, codec) or env,
+    stdio = list,
   }, { __index = plan })
   self.spawnfile, self.spawnargs = plan.file, plan.args
   self._open = 1
@@ -218,6 +258,9 @@ function methods:spawn(plan)
   end
   self.pid = pid
   make_streams(self, entries, handles)
+  if ipc then
+    open_channel(self, handles[ipc], codec)
+  end
   loop.nextTick(emit_spawn, self)
 end
 
@@ -282,7 +325,7 @@ end
 function methods:kill(signal)
   local signo = core.signals.SIGTERM
   if signal ~= nil then
-    signo = options.signal_number(signal, true)
+    signo = signals.number(signal, true)
   end
   local ok, errno = core.kill(self, signo)
   if ok then

@@ -120,6 +120,14 @@ end
 local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
   ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
+  ERR_IPC_CHANNEL_CLOSED = { 'Error', 'Channel closed' },
+  ERR_IPC_DISCONNECTED = { 'Error', 'IPC channel is already disconnected' },
+  ERR_INVALID_HANDLE_TYPE = { 'TypeError', 'This handle type cannot be sent' },
+  ERR_MISSING_ARGS = { 'TypeError', 'The "%s" argument must be specified' },
+  ERR_CHILD_PROCESS_IPC_REQUIRED = {
+    'Error',
+    "Forked processes must have an IPC channel, missing value 'ipc' in %s",
+  },
   ERR_MULTIPLE_CALLBACK = { 'Error', 'Callback called multiple times' },
   ERR_STREAM_DESTROYED = {
     'Error',

@@ -6,6 +6,7 @@
 local abort = require 'child_process.abort'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local signals = require 'child_process.signals'
 
 local M = {}
 
@@ -111,38 +112,22 @@ local function serialization(value, name)
   return value
 end
 
--- Signals -------------------------------------------------------------------------------
-
-local known_number = {}
-for _, signo in pairs(core.signals) do
-  known_number[signo] = true
-end
-
-local function find_signal(value, allow_zero)
-  if type(value) == 'string' then
-    return core.signals[value:upper()]
+local function arguments(value, name)
+  if type(value) ~= 'table' then
+    refuse(errors.invalid_arg_type(name, 'an instance of Array', value))
   end
-  local signo = type(value) == 'number' and math.tointeger(value)
-  return (known_number[signo] or allow_zero and signo == 0) and signo
-end
-
---- options.signal_number(value [, allow_zero]) -> integer: of a signal's name (in any
--- case) or number; 0 only with `allow_zero`.  Raises ERR_UNKNOWN_SIGNAL.
--- Node: subprocess.kill.
-function M.signal_number(value, allow_zero)
-  local signo = find_signal(value, allow_zero)
-  if not signo then
-    local shown = type(value) == 'string' and value or errors.inspect(value)
-    refuse(errors.coded('ERR_UNKNOWN_SIGNAL', shown))
+  local copy = {}
+  for i = 1, #value do
+    copy[i] = text(rawget(value, i), ('%s[%d]'):format(name, i - 1))
   end
-  return signo
+  return copy
 end
 
 local function kill_signal(value, name)
   if type(value) ~= 'string' and type(value) ~= 'number' then
     refuse(errors.invalid_arg_type(name, 'one of type string or number', value))
   end
-  return M.signal_number(value)
+  return signals.number(value)
 end
 
 -- Environment ---------------------------------------------------------------------------
@@ -187,24 +172,27 @@ end
 -- Each row: option, its checker, the calls that have it, its field in the plan if that is
 -- named differently.  Other fields of an options table are ignored, as in Node.
 local ROWS = {
-  { 'cwd', non_empty, 'spawn exec' },
-  { 'env', environment, 'spawn exec' },
+  { 'cwd', non_empty, 'spawn exec fork' },
+  { 'env', environment, 'spawn exec fork' },
   { 'argv0', text, 'spawn' },
-  { 'uid', id, 'spawn exec' },
-  { 'gid', id, 'spawn exec' },
+  { 'uid', id, 'spawn exec fork' },
+  { 'gid', id, 'spawn exec fork' },
   { 'shell', shell, 'spawn exec' },
-  { 'detached', boolean, 'spawn' },
-  { 'stdio', anything, 'spawn' },
-  { 'customFds', anything, 'spawn exec' },
-  { 'serialization', serialization, 'spawn' },
-  { 'timeout', milliseconds, 'spawn exec' },
-  { 'killSignal', kill_signal, 'spawn exec', 'kill_signal' },
-  { 'signal', abort_signal, 'spawn exec' },
+  { 'detached', boolean, 'spawn fork' },
+  { 'stdio', anything, 'spawn fork' },
+  { 'customFds', anything, 'spawn exec fork' },
+  { 'serialization', serialization, 'spawn fork' },
+  { 'timeout', milliseconds, 'spawn exec fork' },
+  { 'killSignal', kill_signal, 'spawn exec fork', 'kill_signal' },
+  { 'signal', abort_signal, 'spawn exec fork' },
   { 'maxBuffer', size, 'spawn exec' },
   { 'encoding', bytes, 'exec' },
   { 'input', bytes, 'spawn exec' },
-  { 'windowsHide', boolean, 'spawn exec' },
-  { 'windowsVerbatimArguments', boolean, 'spawn exec' },
+  { 'execPath', text, 'fork' },
+  { 'execArgv', arguments, 'fork' },
+  { 'silent', boolean, 'fork' },
+  { 'windowsHide', boolean, 'spawn exec fork' },
+  { 'windowsVerbatimArguments', boolean, 'spawn exec fork' },
 }
 
 -- call -> its rows

@@ -1,17 +1,21 @@
 --- The `process` object: this process, as Node's `process` has it.
 --
 -- Its standard streams are made on first use, so that nothing is read that was meant for
--- a child that inherits them, and they work on descriptors that stay the host's.
+-- a child that inherits them, and they work on descriptors that stay the host's.  What not
+-- every process needs is loaded on first use: a forked child must be quick to start.
+local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
-local options = require 'child_process.options'
-local stream = require 'child_process.stream'
+local signals = require 'child_process.signals'
 
 local M = {}
 
-local methods = {}
+local methods = { send = channel.methods.send, disconnect = channel.methods.disconnect }
 events.extend(methods)
+
+-- What was sent is waited for when the process ends, if the other side still reads.
+local FLUSH_TIMEOUT = 10000 -- ms
 
 local function check(result, errno, syscall, fields)
   if not result then
@@ -43,8 +47,7 @@ function methods:kill(pid, signal)
   if not number then
     error(errors.invalid_arg_type('pid', 'of type number', pid), 2)
   end
-  local signo = signal == nil and core.signals.SIGTERM
-    or options.signal_number(signal, true)
+  local signo = signal == nil and core.signals.SIGTERM or signals.number(signal, true)
   local ok, errno = core.signal_pid(number, signo)
   return check(ok, errno, 'kill')
 end
@@ -52,6 +55,42 @@ end
 --- process:hrtime() -> integer nanoseconds of a clock that only goes forward.
 function methods:hrtime()
   return core.hrtime()
+end
+
+--- process:umask([mask]) -> integer: the mask before; sets it if one is given.
+function methods:umask(mask)
+  if mask ~= nil and math.tointeger(mask) == nil then
+    error(errors.invalid_arg_type('mask', 'of type number', mask), 2)
+  end
+  return core.umask(mask)
+end
+
+--- process:memoryUsage() -> { rss, heapUsed }: bytes of the process, and of this state.
+function methods:memoryUsage()
+  return { rss = core.rss(), heapUsed = math.floor(collectgarbage 'count' * 1024) }
+end
+
+-- The end -------------------------------------------------------------------------------
+
+local exit = os.exit
+
+-- For os.exit in a child that we have booted.
+function methods:_flush()
+  channel.flush(self, FLUSH_TIMEOUT)
+end
+
+--- process:exit([code]): ends the process with `code` (default `process.exitCode`, or 0),
+-- after the event `exit(code)` and after what was sent has been written.
+function methods:exit(code)
+  if code ~= nil then
+    self.exitCode = code
+  end
+  if not self._exiting then
+    self._exiting = true
+    self:emit('exit', self.exitCode or 0)
+  end
+  channel.flush(self, FLUSH_TIMEOUT)
+  exit(self.exitCode or 0, true)
 end
 
 -- Standard streams ----------------------------------------------------------------------
@@ -70,7 +109,7 @@ local function standard_stream(fd)
     error(errors.system(errno, 'open'), 4)
   end
   local sides = { readable = fd == 0, writable = fd ~= 0, manualStart = true }
-  local s = stream.new(handle, sides)
+  local s = require('child_process.stream').new(handle, sides)
   s.fd, s.isTTY = fd, core.isatty(fd)
   s._is_stdio = true -- pipe() does not finish it
   if sides.readable then
@@ -100,8 +139,44 @@ local env = setmetatable({}, {
   end,
 })
 
+-- Who we are ----------------------------------------------------------------------------
+
+-- Lua's `arg`: the interpreter at the lowest index, its options, the script at 0.
+local function command_line()
+  local line = type(arg) == 'table' and arg or {}
+  local lowest = 0
+  while line[lowest - 1] do
+    lowest = lowest - 1
+  end
+  return line, lowest
+end
+
+local function arguments(exec_path)
+  local line = command_line()
+  local argv = table.move(line, 1, #line, 2, { [0] = exec_path })
+  argv[1] = line[0]
+  return argv
+end
+
+-- The program that runs us, if it is an interpreter; a host program is none, and says
+-- itself what is to be used.
+local function find_exec_path()
+  local exe = core.exe()
+  local line, lowest = command_line()
+  if exe and (lowest < 0 or exe:match '[^/]*$':find '^lua') then
+    return exe
+  end
+  return line[lowest] and lowest < 0 and line[lowest] or 'lua5.4'
+end
+
+local function interpreter_options()
+  local line, lowest = command_line()
+  return table.move(line, lowest + 1, -1, 1, {})
+end
+
 -- The object ----------------------------------------------------------------------------
 
+-- Made when first asked for, and kept.
 local made = {
   stdin = function()
     return standard_stream(0)
@@ -112,6 +187,15 @@ local made = {
   stderr = function()
     return standard_stream(2)
   end,
+  execPath = find_exec_path,
+  execArgv = interpreter_options,
+  argv0 = function()
+    local line, lowest = command_line()
+    return line[lowest]
+  end,
+  argv = function(process)
+    return arguments(process.execPath)
+  end,
 }
 
 local process_mt = { __name = 'child_process.Process' }
@@ -120,7 +204,7 @@ function process_mt.__index(process, key)
   if methods[key] then
     return methods[key]
   elseif made[key] then
-    local value = made[key]()
+    local value = made[key](process)
     rawset(process, key, value)
     return value
   elseif key == 'pid' then
@@ -130,13 +214,54 @@ function process_mt.__index(process, key)
   end
 end
 
---- cp.process: `pid, ppid, platform, env, stdin, stdout, stderr` and the methods above.
+-- The channel ---------------------------------------------------------------------------
+
+local CODECS = {
+  json = function()
+    return require 'child_process.ipc.json'
+  end,
+  advanced = function()
+    return require 'child_process.ipc.advanced'
+  end,
+}
+
+-- We were started with a channel: ours alone, so children do not hear of it.
+local function open_channel(process)
+  local fd = math.tointeger(tonumber(os.getenv 'NODE_CHANNEL_FD'))
+  local mode = os.getenv 'NODE_CHANNEL_SERIALIZATION_MODE' or 'json'
+  core.setenv('NODE_CHANNEL_FD', nil)
+  core.setenv('NODE_CHANNEL_SERIALIZATION_MODE', nil)
+  if fd and CODECS[mode] then
+    local codec = CODECS[mode]()
+    local handle = core.channel(fd, codec.framing)
+    if handle then
+      local options = { count_listeners = true, on_closed = function() end }
+      channel.open(process, handle, codec, options)
+    end
+  end
+end
+
+--- cp.process: `pid, ppid, platform, env, argv, argv0, execPath, execArgv, exitCode, stdin,
+-- stdout, stderr, connected, channel` and the methods above, `send` and `disconnect`.
 -- One a Lua state: its streams must not compete for a descriptor.
 function M.get()
   if not core.process then
     core.process = setmetatable({ platform = 'linux', env = env }, process_mt)
+    core.process.connected = false
+    if os.getenv 'NODE_CHANNEL_FD' then
+      open_channel(core.process)
+    end
   end
   return core.process
+end
+
+--- process.run_to_end(process): runs the loop until nothing is left, with `beforeExit`;
+-- for a child that we have booted.
+function M.run_to_end(process)
+  repeat
+    core.run 'default'
+    process:emit('beforeExit', process.exitCode or 0)
+  until not core.run 'nowait'
 end
 
 return M

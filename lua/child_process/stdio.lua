@@ -1,7 +1,8 @@
 --- The `stdio` option -> what the core opens: one entry a descriptor of the child.
 --
 -- An entry of the result is 'in' (the child reads a pipe), 'out' (it writes one),
--- 'duplex' (a pair of sockets), 'ignore', a descriptor number, or a stream of the core.
+-- 'duplex' (a pair of sockets), 'ipc' (the same, for the channel), 'ignore', a descriptor
+-- number, or a stream of the core.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local stream = require 'child_process.stream'
@@ -30,15 +31,15 @@ local by_name = {
   inherit = function(fd)
     return fd
   end,
+  ipc = function()
+    return 'ipc'
+  end,
 }
 
 local function from_string(value, fd)
   local make = by_name[value]
   if make then
     return make(fd)
-  elseif value == 'ipc' then
-    local reason = "'ipc' is not available: this version has no channel"
-    error(errors.invalid_arg_value('stdio', reason, value), 0)
   end
   error(errors.coded('ERR_INVALID_SYNC_FORK_INPUT', errors.inspect(value)), 0)
 end
@@ -102,7 +103,7 @@ local function last_index(list)
 end
 
 local function spread(value)
-  if by_name[value] then
+  if by_name[value] and value ~= 'ipc' then
     return { value, value, value }
   elseif type(value) ~= 'table' or stream.is_stream(value) then
     refuse(value)

@@ -1,0 +1,58 @@
+/* buf.c - see buf.h. */
+#include "buf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A queue that has been this large once and is empty gives its memory back. */
+enum { KEEP = 256 * 1024 };
+
+/* Bytes are moved to the front only when at least as many have been taken before them, so
+ * that moving costs no more than appending did. */
+int lcp__buf_reserve(struct lcp_buf *b, size_t more) {
+  size_t used = b->end - b->start, cap = b->cap;
+  char *data;
+  if (more <= cap - b->end)
+    return 0;
+  if (b->start >= used && more <= cap - used) {
+    memcpy(b->data, b->data + b->start, used);
+  } else {
+    while (cap - used < more)
+      cap = cap < 4096 ? 4096 : cap * 2;
+    data = malloc(cap);
+    if (data == NULL)
+      return -ENOMEM;
+    if (used > 0)
+      memcpy(data, b->data + b->start, used);
+    free(b->data);
+    b->data = data;
+    b->cap = cap;
+  }
+  b->start = 0;
+  b->end = used;
+  return 0;
+}
+
+int lcp__buf_append(struct lcp_buf *b, const void *bytes, size_t n) {
+  int rc = lcp__buf_reserve(b, n);
+  if (rc == 0 && n > 0) {
+    memcpy(b->data + b->end, bytes, n);
+    b->end += n;
+  }
+  return rc;
+}
+
+void lcp__buf_take(struct lcp_buf *b, size_t n) {
+  b->start += n;
+  if (b->start < b->end)
+    return;
+  b->start = b->end = 0;
+  if (b->cap > KEEP)
+    lcp__buf_free(b);
+}
+
+void lcp__buf_free(struct lcp_buf *b) {
+  free(b->data);
+  memset(b, 0, sizeof *b);
+}

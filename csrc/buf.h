@@ -1,0 +1,25 @@
+/* buf.h - a queue of bytes: appended at the end, taken from the front.
+ * No Lua, no libuv.
+ *
+ *   struct lcp_buf b = {0};
+ *   if (lcp__buf_append(&b, "text", 4) < 0) ...no memory, b is as it was
+ *   n = write(fd, b.data + b.start, b.end - b.start);
+ *   lcp__buf_take(&b, n);
+ *   lcp__buf_free(&b); */
+#ifndef LCP_BUF_H
+#define LCP_BUF_H
+
+#include <stddef.h>
+
+struct lcp_buf {
+  char *data;
+  size_t start, end, cap; /* the bytes are data[start .. end) */
+};
+
+/* Makes room for `more` bytes at the end.  0 or -ENOMEM. */
+int lcp__buf_reserve(struct lcp_buf *b, size_t more);
+int lcp__buf_append(struct lcp_buf *b, const void *bytes, size_t n);
+void lcp__buf_take(struct lcp_buf *b, size_t n);
+void lcp__buf_free(struct lcp_buf *b);
+
+#endif

@@ -1,0 +1,515 @@
+/* channel.c - see channel.h.  What the frames mean is not known here.
+ *
+ * Owns: the socket; the bytes to be sent and copies of the descriptors that go with them;
+ * the descriptors that have arrived and nobody has taken yet.
+ *
+ * A descriptor travels with the first byte of the write it is given to, so a write never
+ * spans the beginning of a frame that has one.  The receiver gets them in the order of
+ * their frames; a frame may be complete many reads later, so it is Lua, which knows what
+ * a frame means, that takes the next one.
+ *
+ * The userdata's user values: the owner (a Lua object) and its callbacks. */
+#include "channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fd.h"
+#include "fdpass.h"
+#include "frame.h"
+#include "handle.h"
+#include "stream.h"
+
+#define LCP_CHANNEL "child_process.core.Channel"
+
+enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
+
+enum {
+  OVERHEAD = 4, /* of a frame: its length or its newline */
+  MAX_FDS = 64, /* that arrived and nobody took; of more, the oldest are closed */
+  SCM_MAX = 253 /* the kernel's limit for one message */
+};
+
+struct passed {
+  size_t at; /* the byte it travels with, counted from the first ever sent */
+  int fd;
+};
+
+struct channel {
+  struct lcp_handle base;
+  int fd;
+  int reading;
+  int events;
+  int reset; /* see read_some */
+  struct lcp__frames frames;
+  struct lcp_buf out;
+  size_t sent; /* bytes that have left `out` */
+  struct passed *passed;
+  size_t npassed, room;
+  int fds[MAX_FDS];
+  int nfds;
+};
+
+static void release(struct lcp_handle *h) {
+  struct channel *c = (struct channel *)h;
+  size_t i;
+  int k;
+  lcp__fd_close(&c->fd);
+  for (i = 0; i < c->npassed; i++)
+    lcp__fd_close(&c->passed[i].fd);
+  for (k = 0; k < c->nfds; k++)
+    lcp__fd_close(&c->fds[k]);
+  c->npassed = 0;
+  c->nfds = 0;
+  free(c->passed);
+  c->passed = NULL;
+  lcp__buf_free(&c->out);
+  lcp__frames_free(&c->frames);
+}
+
+/* ---- watching ---- */
+
+static void ready_cb(uv_poll_t *uv, int status, int events);
+
+static int update(lua_State *L, struct channel *c, int index) {
+  struct lcp_handle *h = &c->base;
+  int pending = c->out.end > c->out.start, rc = 0;
+  int events = (c->reading ? UV_READABLE : 0) | (pending ? UV_WRITABLE : 0);
+  if (events == c->events)
+    return 0;
+  if (!h->active) {
+    rc = uv_poll_init(h->loop->uv, &h->uv.poll, c->fd);
+    if (rc != 0)
+      return rc;
+    lcp__handle_init(h);
+  }
+  rc = events ? uv_poll_start(&h->uv.poll, events, ready_cb) : uv_poll_stop(&h->uv.poll);
+  if (rc != 0)
+    return rc;
+  c->events = events;
+  if (events)
+    lcp__handle_pin(L, h, index);
+  else
+    lcp__handle_unpin(h);
+  return 0;
+}
+
+/* ---- reading ---- */
+
+struct event {
+  struct channel *c;
+  const char *data;
+  size_t size;
+  int err;
+};
+
+/* Every descriptor of every control message is either kept or closed. */
+static void keep_fds(struct channel *c, struct msghdr *msg) {
+  struct cmsghdr *cm;
+  for (cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
+    size_t i, n;
+    if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+      continue;
+    n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (i = 0; i < n; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(cm) + i * sizeof fd, sizeof fd);
+      if (c->nfds == MAX_FDS) {
+        lcp__fd_close(&c->fds[0]);
+        memmove(c->fds, c->fds + 1, sizeof(int) * (size_t)--c->nfds);
+      }
+      fd = lcp__fd_raise(fd);
+      if (fd >= 0)
+        c->fds[c->nfds++] = fd;
+    }
+  }
+}
+
+static ssize_t receive(struct channel *c, char *to, size_t room) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(SCM_MAX * sizeof(int))];
+  } control;
+  struct iovec iov = {to, room};
+  struct msghdr msg = {0};
+  ssize_t n;
+  msg.msg_iov = &iov;
+  msg.msg_iovlen = 1;
+  msg.msg_control = control.bytes;
+  msg.msg_controllen = sizeof control.bytes;
+  do {
+    n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return -errno;
+  keep_fds(c, &msg);
+  return n;
+}
+
+/* > 0: bytes; 0: nothing now; UV_EOF; or a negative errno.  A peer that closes with our
+ * bytes unread leaves an error in front of its own last bytes: read on behind it, once.
+ */
+static ssize_t read_some(struct channel *c, char *to, size_t room) {
+  ssize_t n = receive(c, to, room);
+  if (n == -ECONNRESET && !c->reset) {
+    c->reset = 1;
+    n = receive(c, to, room);
+  }
+  if (n == -EAGAIN || n == -EWOULDBLOCK)
+    return 0;
+  return n == 0 || n == -ECONNRESET ? UV_EOF : n;
+}
+
+/* stack: event, userdata */
+static void push_callback(lua_State *L, const struct event *e, int slot) {
+  lcp__handle_push(L, &e->c->base);
+  lua_getiuservalue(L, 2, slot);
+  lua_getiuservalue(L, 2, SLOT_OWNER);
+}
+
+static int l_frame(lua_State *L) {
+  const struct event *e = lua_touserdata(L, 1);
+  push_callback(L, e, SLOT_ONFRAME);
+  lua_pushlstring(L, e->data, e->size);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+/* Reading is over before the end is told. */
+static int l_end(lua_State *L) {
+  const struct event *e = lua_touserdata(L, 1);
+  push_callback(L, e, SLOT_ONEND);
+  e->c->reading = 0;
+  lcp__buf_free(&e->c->out);
+  update(L, e->c, 2);
+  if (e->err == UV_EOF)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, e->err);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static int is_open(const struct channel *c) { return !c->base.closing && c->reading; }
+
+/* A listener that raises loses no later frame: each is a callback of its own. */
+static int deliver(struct channel *c) {
+  struct event e = {.c = c};
+  int rc = 0;
+  while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0)
+    lcp__enter(c->base.loop, l_frame, &e);
+  return rc;
+}
+
+static void readable(struct channel *c) {
+  struct lcp_loop *loop = c->base.loop;
+  char *buffer = lcp__loop_buffer(loop);
+  struct event e = {.c = c};
+  ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, LCP_BUFFER_SIZE);
+  if (n > 0) {
+    lcp__frames_feed(&c->frames, buffer, (size_t)n);
+    n = deliver(c);
+  }
+  e.err = (int)n;
+  if (n < 0 && is_open(c))
+    lcp__enter(loop, l_end, &e);
+}
+
+/* ---- writing ---- */
+
+static ssize_t send_piece(struct channel *c, const char *from, size_t size, int fd) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct iovec iov = {(char *)from, size};
+  struct msghdr msg = {0};
+  ssize_t n;
+  msg.msg_iov = &iov;
+  msg.msg_iovlen = 1;
+  if (fd >= 0) {
+    struct cmsghdr *cm;
+    memset(&control, 0, sizeof control);
+    msg.msg_control = control.bytes;
+    msg.msg_controllen = sizeof control.bytes;
+    cm = CMSG_FIRSTHDR(&msg);
+    cm->cmsg_level = SOL_SOCKET;
+    cm->cmsg_type = SCM_RIGHTS;
+    cm->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(cm), &fd, sizeof fd);
+  }
+  do {
+    n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+static void drop_passed(struct channel *c) {
+  lcp__fd_close(&c->passed[0].fd);
+  memmove(c->passed, c->passed + 1, --c->npassed * sizeof *c->passed);
+}
+
+/* 1: all is sent; 0: the socket takes no more now; < 0: errno. */
+static int flush(struct channel *c) {
+  while (c->out.end > c->out.start) {
+    size_t size = c->out.end - c->out.start;
+    int here = c->npassed > 0 && c->passed[0].at == c->sent;
+    size_t next = here ? 1 : 0; /* the piece ends where the next descriptor begins */
+    ssize_t n;
+    if (c->npassed > next && c->passed[next].at - c->sent < size)
+      size = c->passed[next].at - c->sent;
+    n = send_piece(c, c->out.data + c->out.start, size, here ? c->passed[0].fd : -1);
+    if (n == -EAGAIN || n == -EWOULDBLOCK || n == -ENOBUFS)
+      return 0;
+    if (n < 0)
+      return (int)n;
+    if (here)
+      drop_passed(c);
+    c->sent += (size_t)n;
+    lcp__buf_take(&c->out, (size_t)n);
+  }
+  return 1;
+}
+
+/* onwritten(owner, bytes ever sent, errno | nil) */
+static int l_written(lua_State *L) {
+  const struct event *e = lua_touserdata(L, 1);
+  push_callback(L, e, SLOT_ONWRITTEN);
+  if (e->err < 0)
+    lcp__buf_free(&e->c->out);
+  update(L, e->c, 2);
+  lua_pushinteger(L, (lua_Integer)e->c->sent);
+  if (e->err < 0)
+    lua_pushinteger(L, e->err);
+  else
+    lua_pushnil(L);
+  lua_call(L, 3, 0);
+  return 0;
+}
+
+static void writable(struct channel *c) {
+  size_t before = c->sent;
+  struct event e = {.c = c};
+  e.err = flush(c);
+  if (e.err != 0 || c->sent != before)
+    lcp__enter(c->base.loop, l_written, &e);
+}
+
+static int l_rewatch(lua_State *L) {
+  struct channel *c = lua_touserdata(L, 1);
+  lcp__handle_push(L, &c->base);
+  update(L, c, 2);
+  return 0;
+}
+
+/* A status is an error condition for which libuv has stopped watching: reading and
+ * writing say what it is. */
+static void ready_cb(uv_poll_t *uv, int status, int events) {
+  struct channel *c = (struct channel *)uv;
+  if (status < 0) {
+    c->events = 0;
+    events = UV_READABLE | UV_WRITABLE;
+  }
+  if ((events & UV_READABLE) && is_open(c))
+    readable(c);
+  if ((events & UV_WRITABLE) && !c->base.closing && c->out.end > c->out.start)
+    writable(c);
+  if (status < 0 && !c->base.closing && c->base.pin != LUA_NOREF)
+    lcp__enter(c->base.loop, l_rewatch, c);
+}
+
+/* ---- methods ---- */
+
+static struct channel *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHANNEL); }
+
+static int fail(lua_State *L, int err) {
+  lua_pushnil(L);
+  lua_pushinteger(L, err);
+  return 2;
+}
+
+/* channel:bind(owner, onframe, onend, onwritten)
+ * onframe(owner, payload); onend(owner, nil | errno), once; onwritten(owner, bytes ever
+ * sent, nil | errno) when what flush() left has gone on. */
+static int l_bind(lua_State *L) {
+  int i;
+  self(L);
+  for (i = 3; i <= 5; i++)
+    luaL_checktype(L, i, LUA_TFUNCTION);
+  lua_settop(L, 5);
+  for (i = SLOT_ONWRITTEN; i >= SLOT_OWNER; i--)
+    lua_setiuservalue(L, 1, i);
+  return 0;
+}
+
+/* channel:read_start() -> nothing | nil, errno.  It goes on until the end. */
+static int l_read_start(lua_State *L) {
+  struct channel *c = self(L);
+  int rc;
+  if (c->base.closing)
+    return 0;
+  c->reading = 1;
+  rc = update(L, c, 1);
+  return rc == 0 ? 0 : fail(L, rc);
+}
+
+/* A copy of `fd` will travel with the next byte that is appended. */
+static int pass(struct channel *c, int fd) {
+  int copy;
+  if (c->npassed == c->room) {
+    size_t room = c->room * 2 + 4;
+    struct passed *more = realloc(c->passed, room * sizeof *more);
+    if (more == NULL)
+      return -ENOMEM;
+    c->passed = more;
+    c->room = room;
+  }
+  copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0)
+    return -errno;
+  c->passed[c->npassed].at = c->sent + (c->out.end - c->out.start);
+  c->passed[c->npassed++].fd = copy;
+  return 0;
+}
+
+static void append_frame(struct channel *c, const char *payload, size_t n) {
+  char *to = c->out.data + c->out.end;
+  if (c->frames.framing == LCP__FRAME_LENGTH) {
+    int i;
+    for (i = 0; i < 4; i++)
+      *to++ = (char)(n >> (24 - 8 * i) & 0xff);
+  }
+  memcpy(to, payload, n);
+  to += n;
+  if (c->frames.framing == LCP__FRAME_LINE)
+    *to++ = '\n';
+  c->out.end = (size_t)(to - c->out.data);
+}
+
+/* channel:queue(payload [, value with a descriptor]) -> bytes ever queued, bytes not sent
+ * | nil, errno.  The frame goes out with the next flush(); a copy of the descriptor with
+ * it. */
+static int l_queue(lua_State *L) {
+  struct channel *c = self(L);
+  size_t n;
+  const char *payload = luaL_checklstring(L, 2, &n);
+  int fd = lua_isnoneornil(L, 3) ? -1 : lcp__fdpass_get(L, 3), rc;
+  if (c->base.closing)
+    return fail(L, -EPIPE);
+  if (fd < 0 && !lua_isnoneornil(L, 3))
+    return fail(L, -EBADF);
+  rc = n > LCP__FRAME_LIMIT ? -EMSGSIZE : lcp__buf_reserve(&c->out, n + OVERHEAD);
+  if (rc == 0 && fd >= 0)
+    rc = pass(c, fd);
+  if (rc < 0)
+    return fail(L, rc);
+  append_frame(c, payload, n);
+  lua_pushinteger(L, (lua_Integer)(c->sent + (c->out.end - c->out.start)));
+  lua_pushinteger(L, (lua_Integer)(c->out.end - c->out.start));
+  return 2;
+}
+
+/* channel:flush() -> bytes ever sent | nil, errno.  What the socket does not take follows
+ * by itself, and `onwritten` tells. */
+static int l_flush(lua_State *L) {
+  struct channel *c = self(L);
+  int rc;
+  if (c->base.closing)
+    return fail(L, -EPIPE);
+  rc = c->events & UV_WRITABLE ? 0 : flush(c);
+  if (rc < 0) {
+    lcp__buf_free(&c->out);
+    update(L, c, 1);
+    return fail(L, rc);
+  }
+  rc = update(L, c, 1);
+  if (rc < 0)
+    return fail(L, rc);
+  lua_pushinteger(L, (lua_Integer)c->sent);
+  return 1;
+}
+
+/* channel:flush_blocking(ms) -> boolean: waits until all is sent, at most so long. */
+static int l_flush_blocking(lua_State *L) {
+  struct channel *c = self(L);
+  lua_Integer ms = luaL_checkinteger(L, 2);
+  uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+  int rc = c->base.closing ? -EPIPE : flush(c);
+  while (rc == 0 && uv_hrtime() < end)
+    rc = lcp__fd_wait_writable(c->fd, (int)((end - uv_hrtime()) / 1000000)) < 0
+             ? -EIO
+             : flush(c);
+  lua_pushboolean(L, rc == 1);
+  return 1;
+}
+
+/* channel:take() -> object with the oldest descriptor that has arrived | nil */
+static int l_take(lua_State *L) {
+  struct channel *c = self(L);
+  int *fd;
+  if (c->nfds == 0)
+    return 0;
+  fd = lcp__fdpass_new(L);
+  *fd = c->fds[0];
+  memmove(c->fds, c->fds + 1, sizeof(int) * (size_t)--c->nfds);
+  return 1;
+}
+
+/* A descriptor that we were started with must not reach our own children, and our
+ * standard descriptors stay open. */
+static int adopt(int fd) {
+  int type, high;
+  socklen_t len = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
+    return -errno;
+  if (fd > 2)
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
+  high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (high < 0)
+    return -errno;
+  type = lcp__fd_open("/dev/null", O_RDWR);
+  if (type >= 0) {
+    dup2(type, fd);
+    close(type);
+  }
+  return high;
+}
+
+/* core.channel(stream | descriptor, mode) -> channel | nil, errno: over the socket of a
+ * stream that has not been used, which is given up, or over an inherited one.
+ * mode: 'line' or 'length', how frames are told apart. */
+static int l_channel(lua_State *L) {
+  static const char *const names[] = {"line", "length", NULL};
+  static const enum lcp__framing modes[] = {LCP__FRAME_LINE, LCP__FRAME_LENGTH};
+  int mode = luaL_checkoption(L, 2, NULL, names), fd;
+  struct channel *c = lcp__handle_new(L, sizeof *c, LCP_CHANNEL, SLOTS);
+  c->fd = -1;
+  c->base.release = release;
+  lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
+  fd = lua_isinteger(L, 1) ? adopt((int)lua_tointeger(L, 1)) : lcp__stream_take_fd(L, 1);
+  if (fd < 0)
+    return fail(L, fd);
+  lcp__fd_nonblock(fd, 1);
+  c->fd = fd;
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"bind", l_bind},   {"read_start", l_read_start},         {"queue", l_queue},
+    {"flush", l_flush}, {"flush_blocking", l_flush_blocking}, {"take", l_take},
+    {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"channel", l_channel}, {NULL, NULL}};
+
+int lcp__channel_open(lua_State *L) {
+  lcp__handle_class(L, LCP_CHANNEL, methods);
+  lua_pop(L, 2);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

@@ -1,0 +1,105 @@
+/* fdpass.c - see fdpass.h.
+ * Owns: the descriptor of each object, until it is closed, taken or collected. */
+#include "fdpass.h"
+
+#include <lauxlib.h>
+
+#include "fd.h"
+
+#define LCP_FD "child_process.Fd"
+
+int *lcp__fdpass_new(lua_State *L) {
+  int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
+  *fd = -1;
+  luaL_setmetatable(L, LCP_FD);
+  return fd;
+}
+
+static int call_method(lua_State *L, int arg, const char *name) {
+  int fd = -1;
+  if (luaL_callmeta(L, arg, name))
+    fd = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+  else if (lua_getfield(L, arg, name) == LUA_TFUNCTION) {
+    lua_pushvalue(L, arg);
+    lua_call(L, 1, 1);
+    fd = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+  }
+  return fd;
+}
+
+int lcp__fdpass_get(lua_State *L, int arg) {
+  const int *own = luaL_testudata(L, arg, LCP_FD);
+  int top = lua_gettop(L), fd = -1;
+  if (own != NULL)
+    return *own;
+  if (lua_isinteger(L, arg))
+    return (int)lua_tointeger(L, arg);
+  if (lua_istable(L, arg) || lua_type(L, arg) == LUA_TUSERDATA) {
+    fd = call_method(L, arg, "getfd");
+    if (fd < 0)
+      fd = call_method(L, arg, "fileno");
+  }
+  lua_settop(L, top);
+  return fd;
+}
+
+/* core.fd_of(value) -> descriptor | nil, see lcp__fdpass_get */
+static int l_fd_of(lua_State *L) {
+  int fd = lcp__fdpass_get(L, 1);
+  if (fd < 0)
+    return 0;
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* core.take_fd(object) -> descriptor: it is the caller's from now on | nil: none left */
+static int l_take_fd(lua_State *L) {
+  int *fd = luaL_checkudata(L, 1, LCP_FD);
+  if (*fd < 0)
+    return 0;
+  lua_pushinteger(L, lcp__fd_take(fd));
+  return 1;
+}
+
+/* fd:getfd() -> number | nil: closed */
+static int l_getfd(lua_State *L) {
+  const int *fd = luaL_checkudata(L, 1, LCP_FD);
+  if (*fd < 0)
+    return 0;
+  lua_pushinteger(L, *fd);
+  return 1;
+}
+
+/* fd:close()  Idempotent. */
+static int l_close(lua_State *L) {
+  lcp__fd_close(luaL_checkudata(L, 1, LCP_FD));
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  const int *fd = luaL_checkudata(L, 1, LCP_FD);
+  if (*fd < 0)
+    lua_pushliteral(L, "Fd (closed)");
+  else
+    lua_pushfstring(L, "Fd (%d)", *fd);
+  return 1;
+}
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", l_close}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"getfd", l_getfd}, {"fileno", l_getfd}, {"close", l_close}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"fd_of", l_fd_of}, {"take_fd", l_take_fd}, {NULL, NULL}};
+
+int lcp__fdpass_open(lua_State *L) {
+  luaL_newmetatable(L, LCP_FD);
+  luaL_setfuncs(L, metamethods, 0);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

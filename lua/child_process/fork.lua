@@ -1,0 +1,91 @@
+--- fork: spawn of an interpreter, with a channel.
+local child_process = require 'child_process.child'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local options = require 'child_process.options'
+local process = require 'child_process.process'
+
+local M = {}
+
+-- Where our own files are: a forked child finds them, whatever its paths are.
+local FOLDER = debug.getinfo(1, 'S').source:match '^@(.*)/child_process/fork%.lua$'
+
+local function core_path()
+  for template in package.cpath:gmatch '[^;]+' do
+    local path = template:gsub('%?', 'child_process/core')
+    local file = io.open(path, 'rb')
+    if file then
+      file:close()
+      return path
+    end
+  end
+  return ''
+end
+
+local function absolute(path)
+  return path:sub(1, 1) == '/' and path or core.cwd() .. '/' .. path
+end
+
+local CORE = core_path()
+
+-- An interpreter of Lua is told where the module is; any other program gets exactly what
+-- Node would give it.
+local function command(plan, module_path, args)
+  local default = process.get().execPath
+  local exec_path = plan.execPath or default
+  local argv = table.move(plan.execArgv or process.get().execArgv, 1, 100, 1, {})
+  local is_lua = exec_path == default or exec_path:match '[^/]*$':find '^lua'
+  if is_lua and FOLDER then
+    argv[#argv + 1] = absolute(FOLDER) .. '/child_process/ipc/boot.lua'
+    argv[#argv + 1] = CORE == '' and '' or absolute(CORE)
+  end
+  argv[#argv + 1] = module_path
+  return exec_path, table.move(args, 1, #args, #argv + 1, argv)
+end
+
+local FORMS = { pipe = true, inherit = true, ignore = true, overlapped = true }
+
+local function has_ipc(list)
+  for _, value in next, list do
+    if value == 'ipc' then
+      return true
+    end
+  end
+  return false
+end
+
+-- The channel is the fourth descriptor, unless an array says otherwise.
+local function stdio_of(plan)
+  local stdio = plan.stdio or plan.customFds
+  if stdio == nil then
+    stdio = plan.silent and 'pipe' or 'inherit'
+  end
+  if FORMS[stdio] then
+    return { stdio, stdio, stdio, 'ipc' }
+  elseif type(stdio) ~= 'table' then
+    error(errors.invalid_arg_value('stdio', 'is invalid', stdio), 0)
+  elseif not plan.stdio then
+    return { stdio[1], stdio[2], stdio[3], 'ipc' }
+  elseif not has_ipc(stdio) then
+    error(errors.coded('ERR_CHILD_PROCESS_IPC_REQUIRED', 'options.stdio'), 0)
+  end
+  return stdio
+end
+
+--- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
+--
+-- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`, the
+-- module and `args`.  Options: `cwd, detached, env, execPath, execArgv, gid, uid,
+-- serialization` ('json' or 'advanced')`, signal, killSignal, silent, stdio, timeout` (ms).
+-- Raises on a wrong argument.  Node: child_process.fork.
+function M.fork(module_path, args, opts)
+  module_path, args, opts = options.shuffle('modulePath', module_path, args, opts)
+  local asked = options.normalize(module_path, args, opts, 'fork')
+  local arguments = table.move(asked.args, 2, #asked.args, 1, {})
+  asked.stdio, asked.customFds = stdio_of(asked), nil
+  asked.file, asked.args = command(asked, module_path, arguments)
+  table.insert(asked.args, 1, asked.file)
+  return child_process.spawn(asked)
+end
+
+return M

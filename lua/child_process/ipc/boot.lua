@@ -1,0 +1,85 @@
+--- What a forked child runs first: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
+--
+-- Makes the module findable without the Lua paths, sets the global `process` and `arg`, runs
+-- MODULE, then the loop.  What was sent is written before the process ends, however it
+-- ends.
+local own, core_path, script = arg[0], arg[1], arg[2]
+local folder = own:match '^(.*)/child_process/ipc/boot%.lua$'
+
+-- In front of the paths: the parent's version speaks the parent's protocol.
+local function search(name)
+  if name == 'child_process.core' and core_path ~= '' then
+    return package.loadlib(core_path, 'luaopen_child_process_core'), core_path
+  elseif name == 'child_process' or name:find '^child_process%.' then
+    local path = folder .. '/' .. name:gsub('%.', '/')
+    for _, file in ipairs { path .. '.lua', path .. '/init.lua' } do
+      local chunk = loadfile(file)
+      if chunk then
+        return chunk, file
+      end
+    end
+  end
+  return nil
+end
+table.insert(package.searchers, 2, search)
+
+-- As for a script that was run by hand.
+local function shift_arguments()
+  local shifted, lowest = {}, 0
+  while arg[lowest - 1] do
+    lowest = lowest - 1
+  end
+  table.move(arg, lowest, -1, lowest, shifted)
+  table.move(arg, 2, #arg, 0, shifted)
+  arg = shifted
+end
+shift_arguments()
+
+local runner = require 'child_process.process'
+local process = runner.get()
+_G.process = process
+
+local exit = os.exit
+
+--- os.exit writes what was sent first.
+function os.exit(code, close)
+  process:_flush()
+  exit(code, close)
+end
+
+local function report(err)
+  if type(err) == 'string' then
+    return debug.traceback(err, 2)
+  end
+  return err
+end
+
+local function shown(err)
+  local trace = type(err) == 'table' and err.traceback
+  return tostring(err) .. (trace and '\n' .. trace or '')
+end
+
+local function main()
+  local chunk, problem = loadfile(script)
+  if not chunk then
+    error(problem, 0)
+  end
+  chunk(table.unpack(arg))
+end
+
+-- An error ends the process, unless somebody listens for it.
+local function guarded(fn, ...)
+  local ok, err = xpcall(fn, report, ...)
+  if ok then
+    return true
+  elseif process:listenerCount 'uncaughtException' > 0 then
+    return guarded(process.emit, process, 'uncaughtException', err)
+  end
+  io.stderr:write(arg[-1] or 'lua', ': ', shown(err), '\n')
+  process:exit(1)
+end
+
+guarded(main)
+while not guarded(runner.run_to_end, process) do
+end
+process:exit()

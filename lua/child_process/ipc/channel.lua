@@ -1,0 +1,410 @@
+--- The channel between two processes, as both ends see it: `send`, `disconnect`, and the
+-- events `message`, `internalMessage`, `disconnect`.
+--
+-- Frames and descriptors are the core's (csrc/channel.c), their meaning is the codec's.
+-- Here is what is done with messages: kept until somebody listens, written together at the
+-- end of a callback, held back while a handle waits for its acknowledgement.
+--
+-- The owner of a channel is a ChildProcess or `process`; its whole state is `owner._ipc`.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local guard = require 'child_process.guard'
+local handles = require 'child_process.ipc.handles'
+local loop = require 'child_process.loop'
+
+local M = {}
+local methods = {}
+
+--- The methods of an owner: `send`, `disconnect`.
+M.methods = methods
+
+local nextTick = loop.nextTick
+
+local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
+local BATCH = 64 * 1024 -- bytes that are not kept back for the end of the callback
+local PROMPT = 1000000 -- ns: a callback that goes on for longer is not waited for
+
+-- Keeping the loop alive ----------------------------------------------------------------
+
+-- channel:ref() and channel:unref() decide; until one is called, a count does.
+local Control = { __name = 'child_process.Channel' }
+Control.__index = Control
+
+local function apply_ref(control)
+  local wanted = control.explicit
+  if wanted == nil then
+    wanted = control.count > 0
+  end
+  local handle = control.handle
+  if handle then
+    (wanted and handle.ref or handle.unref)(handle)
+  end
+end
+
+--- channel:ref(): the channel keeps the loop alive, whoever listens.
+function Control:ref()
+  self.explicit = true
+  apply_ref(self)
+end
+
+--- channel:unref(): it does not.
+function Control:unref()
+  self.explicit = false
+  apply_ref(self)
+end
+
+--- channel:hasRef() -> boolean
+function Control:hasRef()
+  return self.handle ~= nil and self.handle:has_ref()
+end
+
+local function count_ref(control, step)
+  control.count = control.count + step
+  apply_ref(control)
+end
+
+-- The end -------------------------------------------------------------------------------
+
+local function channel_closed()
+  return errors.coded 'ERR_IPC_CHANNEL_CLOSED'
+end
+
+local function fail_callbacks(ipc)
+  for i = ipc.first, ipc.last do
+    nextTick(ipc.waiting[i].fn, channel_closed())
+  end
+  ipc.waiting, ipc.first, ipc.last = {}, 1, 0
+end
+
+-- Called once, when no byte goes either way any more.
+local function announce_disconnect(owner)
+  local on_closed = owner._ipc.on_closed
+  if not owner._ipc.announced then
+    owner._ipc.announced = true
+    local _ <close> = guard.new(owner, function()
+      on_closed(owner)
+    end)
+    owner:emit 'disconnect'
+    on_closed(owner)
+  end
+end
+
+local function close(ipc)
+  local owner = ipc.owner
+  if ipc.closed then
+    return
+  end
+  ipc.closed = true
+  ipc.handle:close()
+  ipc.control.handle = nil
+  owner.connected, owner.channel = false, nil
+  fail_callbacks(ipc)
+  handles.fail_pending(ipc, channel_closed())
+  nextTick(announce_disconnect, owner)
+end
+
+-- The peer broke the rules, or the system failed: one error, then the end.
+local function break_off(ipc, err)
+  local owner = ipc.owner
+  if not ipc.closed then
+    close(ipc)
+    owner:emit('error', err)
+  end
+end
+
+-- Writing -------------------------------------------------------------------------------
+
+local function run_callbacks(ipc, sent)
+  local waiting = ipc.waiting
+  while ipc.first <= ipc.last and waiting[ipc.first].at <= sent do
+    local entry = waiting[ipc.first]
+    waiting[ipc.first] = nil
+    ipc.first = ipc.first + 1
+    nextTick(entry.fn, nil)
+  end
+end
+
+-- While bytes wait for the peer, they keep the loop alive.
+local function set_blocked(ipc, blocked)
+  if ipc.blocked ~= blocked then
+    ipc.blocked = blocked
+    count_ref(ipc.control, blocked and 1 or -1)
+  end
+end
+
+local function close_if_flushed(ipc)
+  if ipc.disconnecting and not ipc.blocked and not handles.is_waiting(ipc) then
+    close(ipc)
+  end
+end
+
+-- The peer is gone.  What it sent before is still read, and its end told then.
+local function write_failed(ipc)
+  ipc.broken = true
+  set_blocked(ipc, false)
+  fail_callbacks(ipc)
+  close_if_flushed(ipc)
+end
+
+local function sent_up_to(ipc, sent)
+  run_callbacks(ipc, sent)
+  set_blocked(ipc, sent < ipc.queued)
+  if not ipc.blocked and ipc.need_drain then
+    ipc.need_drain = false
+    nextTick(ipc.owner.emit, ipc.owner, 'drain')
+  end
+  close_if_flushed(ipc)
+end
+
+local function flush(ipc)
+  ipc.flushed_at = core.hrtime()
+  local sent = not ipc.closed and ipc.handle:flush()
+  if sent then
+    sent_up_to(ipc, sent)
+  elseif not ipc.closed then
+    write_failed(ipc)
+  end
+end
+
+local function end_of_turn(ipc)
+  ipc.in_turn = false
+  if ipc.dirty and not ipc.closed then
+    ipc.dirty = false
+    flush(ipc)
+  end
+end
+
+local function on_written(ipc, sent, errno)
+  if errno then
+    write_failed(ipc)
+  else
+    sent_up_to(ipc, sent)
+  end
+end
+
+-- The first message of a turn goes out at once; what follows in the same turn, together at
+-- its end, unless it is much or the turn is long.
+local function flush_in_time(ipc, pending)
+  if not ipc.in_turn then
+    ipc.in_turn = true
+    nextTick(end_of_turn, ipc)
+    flush(ipc)
+  elseif pending >= BATCH or core.hrtime() - ipc.flushed_at > PROMPT then
+    ipc.dirty = false
+    flush(ipc)
+  else
+    ipc.dirty = true
+  end
+end
+
+-- Writes one message, with a descriptor if there is one.  Returns what send() does.
+local function write(ipc, message, descriptor, callback)
+  local total, pending = ipc.handle:queue(ipc.codec.encode(message), descriptor)
+  if not total then
+    local err = errors.system(pending, 'write')
+    nextTick(callback or function()
+      ipc.owner:emit('error', err)
+    end, err)
+    return false
+  end
+  ipc.queued = total
+  if callback then
+    ipc.last = ipc.last + 1
+    ipc.waiting[ipc.last] = { at = total, fn = callback }
+  end
+  flush_in_time(ipc, pending)
+  local free = pending < BACKLOG or not ipc.blocked
+  ipc.need_drain = ipc.need_drain or not free
+  return free
+end
+
+M.write = write
+
+-- Reading -------------------------------------------------------------------------------
+
+local deliver_kept
+
+local function deliver(ipc, event, message, handle)
+  local owner = ipc.owner
+  local kept = ipc.kept
+  if event == 'message' and (#kept > 0 or owner:listenerCount 'message' == 0) then
+    kept[#kept + 1] = { message, handle }
+  else
+    owner:emit(event, message, handle)
+  end
+end
+
+-- One a tick: a listener may go, disconnect, or raise, and the others are still there.
+function deliver_kept(ipc)
+  local owner, kept = ipc.owner, ipc.kept
+  if #kept > 0 and owner:listenerCount 'message' > 0 then
+    local first = table.remove(kept, 1)
+    if #kept > 0 then
+      nextTick(deliver_kept, ipc)
+    end
+    owner:emit('message', first[1], first[2])
+  end
+end
+
+local function is_internal(message)
+  local cmd = type(message) == 'table' and rawget(message, 'cmd')
+  return type(cmd) == 'string' and cmd:find '^NODE_' ~= nil
+end
+
+local function on_frame(ipc, payload)
+  local ok, message = pcall(ipc.codec.decode, payload)
+  if not ok then
+    return break_off(ipc, message)
+  elseif not is_internal(message) then
+    return deliver(ipc, 'message', message)
+  end
+  handles.on_internal(ipc, message, function(inner, handle)
+    deliver(ipc, is_internal(inner) and 'internalMessage' or 'message', inner, handle)
+  end)
+  deliver(ipc, 'internalMessage', message)
+end
+
+local function on_end(ipc, errno)
+  if errno then
+    break_off(ipc, errors.system(errno, 'read'))
+  else
+    close(ipc)
+  end
+end
+
+local function on_new_listener(ipc, name)
+  if name == 'message' and #ipc.kept > 0 then
+    nextTick(deliver_kept, ipc)
+  end
+end
+
+-- Methods -------------------------------------------------------------------------------
+
+local SENDABLE = { string = true, table = true, number = true, boolean = true }
+
+local function check_message(message)
+  if message == nil then
+    error(errors.coded('ERR_MISSING_ARGS', 'message'), 0)
+  elseif not SENDABLE[type(message)] and message ~= core.null then
+    local expected = 'one of type string, object, number, or boolean'
+    error(errors.invalid_arg_type('message', expected, message), 0)
+  end
+end
+
+local function check_options(options)
+  if options ~= nil and type(options) ~= 'table' then
+    error(errors.invalid_arg_type('options', 'of type object', options), 0)
+  end
+  return options or {}
+end
+
+-- As in Node the callback may stand in any of the later places.
+local function sort_out(handle, options, callback)
+  if type(handle) == 'function' then
+    return nil, nil, handle
+  elseif type(options) == 'function' then
+    return handle, nil, options
+  end
+  return handle, options, callback
+end
+
+--- owner:send(message [, handle] [, options] [, callback]) -> boolean: false when the
+-- backlog (128 KiB) says to wait for the callback or for `drain`.
+--
+-- `handle` is a net.Server, net.Socket, dgram.Socket, pipe, Lua file, descriptor, or object
+-- with getfd(); `options.keepOpen` keeps a socket open here.  `callback(err)` runs when the
+-- message is written or lost.  On a closed channel that, or an event `error`, gets
+-- ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE,
+-- ERR_INVALID_HANDLE_TYPE, and what the codec raises.  Node: subprocess.send.
+function methods:send(message, handle, options, callback)
+  handle, options, callback = sort_out(handle, options, callback)
+  check_message(message)
+  options = check_options(options)
+  local ipc = self._ipc
+  if not self.connected or ipc.broken then
+    local err = channel_closed()
+    nextTick(callback or function()
+      self:emit('error', err)
+    end, err)
+    return false
+  end
+  if handle and handle ~= 0 and handle ~= '' then
+    return handles.send(ipc, message, handle, options, callback)
+  elseif handles.is_waiting(ipc) then
+    return handles.hold_back(ipc, message, callback)
+  end
+  return write(ipc, message, nil, callback)
+end
+
+--- owner:disconnect(): closes the channel when all that was sent before is written; then
+-- comes `disconnect`.  On a closed one an event `error`, ERR_IPC_DISCONNECTED.
+-- Node: subprocess.disconnect.
+function methods:disconnect()
+  local ipc = self._ipc
+  if not self.connected then
+    self:emit('error', errors.coded 'ERR_IPC_DISCONNECTED')
+    return
+  end
+  self.connected, ipc.disconnecting = false, true
+  flush(ipc)
+  if not ipc.closed then
+    -- as in Node `channel` stays while something is still to be sent
+    return
+  end
+  self.channel = nil
+end
+
+--- channel.open(owner, handle, codec, options): makes `owner` one end of a channel.
+-- @param handle core.channel: owned from now on
+-- @param codec table: of ipc/json.lua or ipc/advanced.lua
+-- @param options table: `count_listeners`: only listeners for `message` and `disconnect`
+--   keep the loop alive; `on_closed(owner)`: called after `disconnect`
+function M.open(owner, handle, codec, options)
+  local control = setmetatable({ handle = handle, count = 0 }, Control)
+  local ipc = {
+    owner = owner,
+    handle = handle,
+    codec = codec,
+    control = control,
+    kept = {},
+    waiting = {},
+    first = 1,
+    last = 0,
+    queued = 0,
+    blocked = false,
+    on_closed = options.on_closed,
+    write = write,
+    close_if_flushed = close_if_flushed,
+  }
+  owner._ipc = ipc
+  owner.channel, owner.connected = control, true
+  owner:on('newListener', function(name)
+    on_new_listener(ipc, name)
+    if options.count_listeners and (name == 'message' or name == 'disconnect') then
+      count_ref(control, 1)
+    end
+  end)
+  if options.count_listeners then
+    owner:on('removeListener', function(name)
+      if name == 'message' or name == 'disconnect' then
+        count_ref(control, -1)
+      end
+    end)
+    apply_ref(control)
+  else
+    count_ref(control, 1)
+  end
+  handle:bind(ipc, on_frame, on_end, on_written)
+  handle:read_start()
+end
+
+--- channel.flush(owner, ms): waits until all is written, at most `ms` milliseconds: for a
+-- process that ends.
+function M.flush(owner, ms)
+  local ipc = owner._ipc
+  if ipc and not ipc.closed then
+    ipc.handle:flush_blocking(ms)
+  end
+end
+
+return M

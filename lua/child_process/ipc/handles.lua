@@ -1,0 +1,194 @@
+--- Handles over a channel: which objects travel, how each is taken apart and rebuilt, and
+-- Node's protocol for it.
+--
+-- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The peer says
+-- NODE_HANDLE_ACK when it has it; until then all later messages wait, except those answers
+-- themselves, so that two peers that send each other handles cannot wait for each other.
+-- NODE_HANDLE_NACK asks for it once more.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local loop = require 'child_process.loop'
+
+local M = {}
+
+local nextTick = loop.nextTick
+
+local MAX_RETRIES = 10
+
+-- Conversions ---------------------------------------------------------------------------
+
+-- Each: `matches(value)`, `take(value, options) -> descriptor, release | nil`,
+-- `rebuild(object, message) -> value`.  `release()` is called when the peer has it.
+local conversions = {}
+
+--- handles.register(type, conversion): adds a class of objects that travel.
+function M.register(name, conversion)
+  conversions[#conversions + 1] = conversion
+  conversion.type = name
+  conversions[name] = conversion
+end
+
+local function keep() end
+
+-- Beyond Node: a Lua file arrives as a Lua file, and the sender keeps its own.
+M.register('lua.File', {
+  matches = function(value)
+    return io.type(value) == 'file'
+  end,
+  take = function(value)
+    return core.file_fd(value), keep
+  end,
+  rebuild = function(object)
+    return core.file_from_fd(core.take_fd(object))
+  end,
+})
+
+-- Anything else that has a descriptor arrives as an object that has one.
+M.register('lua.Fd', {
+  matches = function(value)
+    return core.fd_of(value) ~= nil
+  end,
+  take = function(value)
+    return core.fd_of(value), keep
+  end,
+  rebuild = function(object)
+    return object
+  end,
+})
+
+local function conversion_for(value)
+  for _, conversion in ipairs(conversions) do
+    if conversion.matches(value) then
+      return conversion
+    end
+  end
+  error(errors.coded 'ERR_INVALID_HANDLE_TYPE', 0)
+end
+
+-- Sending -------------------------------------------------------------------------------
+
+--- True while a handle waits for its acknowledgement.
+function M.is_waiting(ipc)
+  return ipc.unanswered ~= nil
+end
+
+--- Puts a message behind the handle that waits.  Returns what send() does.
+function M.hold_back(ipc, message, callback)
+  local queue = ipc.held_back
+  queue[#queue + 1] = { message = message, callback = callback }
+  return #queue == 1
+end
+
+local function send_now(ipc, entry)
+  local conversion = entry.conversion
+  local message = { cmd = 'NODE_HANDLE', type = conversion.type, msg = entry.message }
+  local descriptor, release = conversion.take(entry.handle, entry.options, message)
+  if not descriptor then
+    -- it has been sent before: only the message is left
+    return ipc.write(ipc, entry.message, nil, entry.callback)
+  end
+  entry.release, entry.descriptor, entry.wire = release, descriptor, message
+  entry.retries = 0
+  ipc.unanswered, ipc.held_back = entry, ipc.held_back or {}
+  return ipc.write(ipc, message, descriptor, entry.callback)
+end
+
+--- Sends a message with a handle.  Raises ERR_INVALID_HANDLE_TYPE.
+function M.send(ipc, message, handle, options, callback)
+  local entry = {
+    message = message,
+    handle = handle,
+    options = options,
+    callback = callback,
+    conversion = conversion_for(handle),
+  }
+  if M.is_waiting(ipc) then
+    local queue = ipc.held_back
+    queue[#queue + 1] = entry
+    return #queue == 1
+  end
+  return send_now(ipc, entry)
+end
+
+-- Sends what was held back, up to the next handle.
+local function go_on(ipc)
+  local queue = ipc.held_back
+  while not ipc.unanswered and #queue > 0 do
+    local entry = table.remove(queue, 1)
+    if entry.conversion then
+      send_now(ipc, entry)
+    else
+      ipc.write(ipc, entry.message, nil, entry.callback)
+    end
+  end
+  ipc.close_if_flushed(ipc)
+end
+
+local function acknowledged(ipc)
+  local entry = ipc.unanswered
+  if entry then
+    ipc.unanswered = nil
+    entry.release()
+    go_on(ipc)
+  end
+end
+
+local function refused(ipc)
+  local entry = ipc.unanswered
+  if not entry then
+    return
+  elseif entry.retries < MAX_RETRIES then
+    entry.retries = entry.retries + 1
+    ipc.write(ipc, entry.wire, entry.descriptor)
+  else
+    ipc.unanswered = nil
+    entry.release()
+    go_on(ipc)
+  end
+end
+
+--- At the end of the channel: everything that waits gets `err`.
+function M.fail_pending(ipc, err)
+  local entry, queue = ipc.unanswered, ipc.held_back or {}
+  ipc.unanswered, ipc.held_back = nil, {}
+  if entry then
+    entry.release()
+  end
+  for _, held in ipairs(queue) do
+    if held.callback then
+      nextTick(held.callback, err)
+    end
+  end
+end
+
+-- Receiving -----------------------------------------------------------------------------
+
+local function receive(ipc, message, deliver)
+  local object = ipc.handle:take()
+  if not object then
+    ipc.write(ipc, { cmd = 'NODE_HANDLE_NACK' })
+    return
+  end
+  ipc.write(ipc, { cmd = 'NODE_HANDLE_ACK' })
+  local conversion = conversions[message.type]
+  if conversion then
+    deliver(message.msg, conversion.rebuild(object, message, ipc))
+  else
+    object:close()
+    deliver(message.msg)
+  end
+end
+
+--- Handles a message whose `cmd` begins with NODE_; `deliver(message, handle)` is called
+-- for the user's message in it.
+function M.on_internal(ipc, message, deliver)
+  if message.cmd == 'NODE_HANDLE' then
+    receive(ipc, message, deliver)
+  elseif message.cmd == 'NODE_HANDLE_ACK' then
+    acknowledged(ipc)
+  elseif message.cmd == 'NODE_HANDLE_NACK' then
+    refused(ipc)
+  end
+end
+
+return M

@@ -1,0 +1,31 @@
+--- Signals by name and number.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+
+local M = {}
+
+local known_number = {}
+for _, signo in pairs(core.signals) do
+  known_number[signo] = true
+end
+
+local function find(value, allow_zero)
+  if type(value) == 'string' then
+    return core.signals[value:upper()]
+  end
+  local signo = type(value) == 'number' and math.tointeger(value)
+  return (known_number[signo] or allow_zero and signo == 0) and signo
+end
+
+--- signals.number(value [, allow_zero]) -> integer: of a signal's name (in any case) or
+-- number; 0 only with `allow_zero`.  Raises ERR_UNKNOWN_SIGNAL.  Node: child.kill.
+function M.number(value, allow_zero)
+  local signo = find(value, allow_zero)
+  if not signo then
+    local shown = type(value) == 'string' and value or errors.inspect(value)
+    error(errors.coded('ERR_UNKNOWN_SIGNAL', shown), 0)
+  end
+  return signo
+end
+
+return M
