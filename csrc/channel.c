@@ -207,18 +207,20 @@ static int deliver(struct channel *c) {
   return rc;
 }
 
-static void readable(struct channel *c) {
+/* How much came; 0 or less when there is no more now. */
+static ssize_t readable(struct channel *c) {
   struct lcp_loop *loop = c->base.loop;
   char *buffer = lcp__loop_buffer(loop);
   struct event e = {.c = c};
   ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, LCP_BUFFER_SIZE);
+  e.err = n < 0 ? (int)n : 0;
   if (n > 0) {
     lcp__frames_feed(&c->frames, buffer, (size_t)n);
-    n = deliver(c);
+    e.err = deliver(c);
   }
-  e.err = (int)n;
-  if (n < 0 && is_open(c))
+  if (e.err < 0 && is_open(c))
     lcp__enter(loop, l_end, &e);
+  return n;
 }
 
 /* ---- writing ---- */
@@ -357,6 +359,15 @@ static int l_read_start(lua_State *L) {
   c->reading = 1;
   rc = update(L, c, 1);
   return rc == 0 ? 0 : fail(L, rc);
+}
+
+/* channel:read_now()  Reads and tells all that is there, whatever the loop would do next.
+ */
+static int l_read_now(lua_State *L) {
+  struct channel *c = self(L);
+  while (is_open(c) && readable(c) > 0) {
+  }
+  return 0;
 }
 
 /* A copy of `fd` will travel with the next byte that is appended. */
@@ -501,9 +512,10 @@ static int l_channel(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"bind", l_bind},   {"read_start", l_read_start},         {"queue", l_queue},
-    {"flush", l_flush}, {"flush_blocking", l_flush_blocking}, {"take", l_take},
-    {NULL, NULL}};
+    {"bind", l_bind},         {"read_start", l_read_start},
+    {"read_now", l_read_now}, {"queue", l_queue},
+    {"flush", l_flush},       {"flush_blocking", l_flush_blocking},
+    {"take", l_take},         {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"channel", l_channel}, {NULL, NULL}};
 

@@ -90,7 +90,14 @@ local function finish(child, code, signal, name, ...)
   after_end(child)
 end
 
+-- What it sent before it ended is told before the end.
 local function on_exit(child, code, signal)
+  if child._ipc then
+    local _ <close> = guard.new(child, function()
+      finish(child, code, signal, 'exit', code, signal)
+    end)
+    channel.drain(child)
+  end
   finish(child, code, signal, 'exit', code, signal)
 end
 

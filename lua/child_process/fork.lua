@@ -74,8 +74,8 @@ end
 
 --- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
 --
--- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`, the
--- module and `args`.  Options: `cwd, detached, env, execPath, execArgv, gid, uid,
+-- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
+-- the module and `args`.  Options: `cwd, detached, env, execPath, execArgv, gid, uid,
 -- serialization` ('json' or 'advanced')`, signal, killSignal, silent, stdio, timeout` (ms).
 -- Raises on a wrong argument.  Node: child_process.fork.
 function M.fork(module_path, args, opts)

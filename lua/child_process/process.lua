@@ -1,8 +1,8 @@
 --- The `process` object: this process, as Node's `process` has it.
 --
 -- Its standard streams are made on first use, so that nothing is read that was meant for
--- a child that inherits them, and they work on descriptors that stay the host's.  What not
--- every process needs is loaded on first use: a forked child must be quick to start.
+-- a child that inherits them, and they work on descriptors that stay the host's.  What
+-- not every process needs is loaded on first use: a forked child must be quick to start.
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -241,8 +241,8 @@ local function open_channel(process)
   end
 end
 
---- cp.process: `pid, ppid, platform, env, argv, argv0, execPath, execArgv, exitCode, stdin,
--- stdout, stderr, connected, channel` and the methods above, `send` and `disconnect`.
+--- cp.process: `pid, ppid, platform, env, argv, argv0, execPath, execArgv, exitCode,
+-- stdin, stdout, stderr, connected, channel` and the methods above, `send` and `disconnect`.
 -- One a Lua state: its streams must not compete for a descriptor.
 function M.get()
   if not core.process then

@@ -1,8 +1,8 @@
 --- What a forked child runs first: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
 --
--- Makes the module findable without the Lua paths, sets the global `process` and `arg`, runs
--- MODULE, then the loop.  What was sent is written before the process ends, however it
--- ends.
+-- Makes the module findable without the Lua paths, sets the global `process` and `arg`,
+-- runs MODULE, then the loop.  What was sent is written before the process ends, however
+-- it ends.
 local own, core_path, script = arg[0], arg[1], arg[2]
 local folder = own:match '^(.*)/child_process/ipc/boot%.lua$'
 
@@ -31,7 +31,7 @@ local function shift_arguments()
   end
   table.move(arg, lowest, -1, lowest, shifted)
   table.move(arg, 2, #arg, 0, shifted)
-  arg = shifted
+  _G.arg = shifted
 end
 shift_arguments()
 
@@ -41,11 +41,11 @@ _G.process = process
 
 local exit = os.exit
 
---- os.exit writes what was sent first.
-function os.exit(code, close)
+-- os.exit writes what was sent first.
+rawset(os, 'exit', function(code, close)
   process:_flush()
   exit(code, close)
-end
+end)
 
 local function report(err)
   if type(err) == 'string' then

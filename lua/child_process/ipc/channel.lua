@@ -2,8 +2,8 @@
 -- events `message`, `internalMessage`, `disconnect`.
 --
 -- Frames and descriptors are the core's (csrc/channel.c), their meaning is the codec's.
--- Here is what is done with messages: kept until somebody listens, written together at the
--- end of a callback, held back while a handle waits for its acknowledgement.
+-- Here is what is done with messages: kept until somebody listens, written together at
+-- the end of a callback, held back while a handle waits for its acknowledgement.
 --
 -- The owner of a channel is a ChildProcess or `process`; its whole state is `owner._ipc`.
 local core = require 'child_process.core'
@@ -182,8 +182,8 @@ local function on_written(ipc, sent, errno)
   end
 end
 
--- The first message of a turn goes out at once; what follows in the same turn, together at
--- its end, unless it is much or the turn is long.
+-- The first message of a turn goes out at once; what follows in the same turn, together
+-- at its end, unless it is much or the turn is long.
 local function flush_in_time(ipc, pending)
   if not ipc.in_turn then
     ipc.in_turn = true
@@ -311,9 +311,9 @@ end
 --- owner:send(message [, handle] [, options] [, callback]) -> boolean: false when the
 -- backlog (128 KiB) says to wait for the callback or for `drain`.
 --
--- `handle` is a net.Server, net.Socket, dgram.Socket, pipe, Lua file, descriptor, or object
--- with getfd(); `options.keepOpen` keeps a socket open here.  `callback(err)` runs when the
--- message is written or lost.  On a closed channel that, or an event `error`, gets
+-- `handle` is a net.Server, net.Socket, dgram.Socket, pipe, Lua file, descriptor, or
+-- object with getfd(); `options.keepOpen` keeps a socket open here.  `callback(err)` runs
+-- when the message is written or lost.  On a closed channel that, or an event `error`, gets
 -- ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE,
 -- ERR_INVALID_HANDLE_TYPE, and what the codec raises.  Node: subprocess.send.
 function methods:send(message, handle, options, callback)
@@ -398,11 +398,24 @@ function M.open(owner, handle, codec, options)
   handle:read_start()
 end
 
+--- channel.drain(owner): tells all that the other side had sent before it ended, and its
+-- end, at once.
+function M.drain(owner)
+  local ipc = owner._ipc
+  if ipc and not ipc.closed then
+    ipc.handle:read_now()
+  end
+  if ipc and ipc.closed then
+    announce_disconnect(owner)
+  end
+end
+
 --- channel.flush(owner, ms): waits until all is written, at most `ms` milliseconds: for a
 -- process that ends.
 function M.flush(owner, ms)
   local ipc = owner._ipc
   if ipc and not ipc.closed then
+    handles.send_all(ipc)
     ipc.handle:flush_blocking(ms)
   end
 end

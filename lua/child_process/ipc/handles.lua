@@ -1,10 +1,10 @@
 --- Handles over a channel: which objects travel, how each is taken apart and rebuilt, and
 -- Node's protocol for it.
 --
--- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The peer says
--- NODE_HANDLE_ACK when it has it; until then all later messages wait, except those answers
--- themselves, so that two peers that send each other handles cannot wait for each other.
--- NODE_HANDLE_NACK asks for it once more.
+-- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The peer
+-- says NODE_HANDLE_ACK when it has it; until then all later messages wait, except those
+-- answers themselves, so that two peers that send each other handles cannot wait for each
+-- other.  NODE_HANDLE_NACK asks for it once more.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
@@ -122,6 +122,15 @@ local function go_on(ipc)
     end
   end
   ipc.close_if_flushed(ipc)
+end
+
+--- Sends all that is held back without waiting for answers: this process is about to end,
+-- and nothing could be sent later.
+function M.send_all(ipc)
+  while M.is_waiting(ipc) do
+    ipc.unanswered = nil
+    go_on(ipc)
+  end
 end
 
 local function acknowledged(ipc)
