@@ -13,6 +13,7 @@
 #include "spawn.h"
 #include "stream.h"
 #include "timer.h"
+#include "v8codec.h"
 
 static const char core_key; /* its address: the core table in the registry */
 
@@ -30,6 +31,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__self_open(L);
   lcp__signo_open(L);
   lcp__encoding_open(L);
+  lcp__v8codec_open(L);
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_pushstring(L, lcp__spawn_backend());

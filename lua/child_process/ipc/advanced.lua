@@ -1,0 +1,90 @@
+--- The 'advanced' serialization of messages: V8's structured-clone format, as Node's
+-- channel writes it (version 15; 13 to 15 are read).  The work is done in C
+-- (csrc/v8write.c, csrc/v8read.c).
+--
+-- What Lua sends, and what it comes to in Node.  Another Lua gets the same value back.
+--
+--   nil, as the message        undefined
+--   cp.null                    null
+--   boolean                    boolean
+--   integer                    Number up to 2^53 either way, BigInt beyond
+--   float                      Number, whole ones too; NaN, infinities and -0.0 as they are
+--   string that is UTF-8       string
+--   any other string           Buffer
+--   table, more than half of   Array; nil leaves a hole
+--   1..max and no other key
+--   the same and the integer   Array; nil comes to undefined.  Without any nil `n` is
+--   `n` (table.pack)           a property of the Array
+--   table, string keys only    Object
+--   table with other keys      Map; booleans, floats, strings that are not UTF-8, tables
+--   empty table                Object; Array if its metatable has `__jsontype = 'array'`
+--                              or is one of cjson's array metatables
+--   the same table again       the same object: cycles and shared tables stay such
+--   our error values           Error of that class, if they have nothing but name,
+--                              message, stack and cause
+--
+-- Functions, coroutines, userdata and tables nested deeper than 200 levels raise.  Only
+-- own fields count; no metamethod is called.
+--
+-- What Node sends, and what Lua gets:
+--
+--   undefined                  nil; an Array with undefined in it gets its length as `n`
+--   Number                     integer, if it is whole, not -0 and not beyond 2^53; else
+--                              float
+--   BigInt                     integer, if 64 bits hold it; else a table with `value`, the
+--                              number in hexadecimal: `'-0x1…'`
+--   string                     UTF-8; half of a surrogate pair is U+FFFD
+--   Buffer, typed array,       string of its bytes
+--   DataView, ArrayBuffer
+--   Object                     table; names are strings, also those that look like numbers
+--   Array                      table, counted from 1
+--   Map                        table; an entry for undefined or NaN is left out
+--   Set                        table, its values from 1 on, undefined left out
+--   Date                       table with `time`, milliseconds since 1970 (NaN if invalid)
+--   RegExp                     table with `source` and `flags`
+--   Error                      error value of ours: `name`, `message`, `stack`, `cause`
+--   new Number(1) and such     the value in it
+--
+-- A table that came for something other than an Object or an Array says so by its
+-- metatable: `__jstype` is 'BigInt', 'Map', 'Set', 'Date' or 'RegExp' (a Map only where
+-- its keys would not show it).  It goes back as the same thing, and any table with such a
+-- field in its metatable is sent as one.  An empty Array comes with `__jsontype`.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+
+local v8_encode, v8_decode = core.v8_encode, core.v8_decode
+
+-- Errors that arrive are values like those made here, and go back as errors.
+core.v8_classes.Error = getmetatable(errors.new('Error'))
+
+local M = {
+  name = 'advanced',
+  framing = 'length', -- each payload behind its length, 4 bytes, the highest first
+}
+
+--- advanced.encode(value) -> payload: as told above.
+-- Raises ERR_INVALID_ARG_TYPE with the path to what cannot be sent, such as
+-- `message.jobs[3].done: a function cannot be sent`.
+-- Node: advanced serialization; HTML: StructuredSerialize.
+function M.encode(value)
+  local payload, problem = v8_encode(value)
+  if not payload then
+    error(errors.new('TypeError', 'ERR_INVALID_ARG_TYPE', problem))
+  end
+  return payload
+end
+
+--- advanced.decode(payload) -> value: as told above.
+-- Raises an Error with the code ERR_IPC_INVALID_MESSAGE for anything but one whole value.
+-- No input makes it take more memory than a fixed multiple of its length, and none with
+-- objects nested deeper than 200 levels is taken.
+function M.decode(payload)
+  local value, problem = v8_decode(payload)
+  if problem then
+    local text = 'The message is no serialized value: ' .. problem
+    error(errors.new('Error', 'ERR_IPC_INVALID_MESSAGE', text))
+  end
+  return value
+end
+
+return M
