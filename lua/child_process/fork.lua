@@ -76,7 +76,7 @@ end
 --
 -- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
 -- the module and `args`.  Options: `cwd, detached, env, execPath, execArgv, gid, uid,
--- serialization` ('json' or 'advanced')`, signal, killSignal, silent, stdio, timeout` (ms).
+-- signal, killSignal, silent, stdio`; `timeout` (ms); `serialization` (json or advanced).
 -- Raises on a wrong argument.  Node: child_process.fork.
 function M.fork(module_path, args, opts)
   module_path, args, opts = options.shuffle('modulePath', module_path, args, opts)

@@ -242,7 +242,7 @@ local function open_channel(process)
 end
 
 --- cp.process: `pid, ppid, platform, env, argv, argv0, execPath, execArgv, exitCode,
--- stdin, stdout, stderr, connected, channel` and the methods above, `send` and `disconnect`.
+-- stdin, stdout, stderr, connected, channel` and the methods above, `send`, `disconnect`.
 -- One a Lua state: its streams must not compete for a descriptor.
 function M.get()
   if not core.process then

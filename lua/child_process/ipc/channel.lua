@@ -313,8 +313,8 @@ end
 --
 -- `handle` is a net.Server, net.Socket, dgram.Socket, pipe, Lua file, descriptor, or
 -- object with getfd(); `options.keepOpen` keeps a socket open here.  `callback(err)` runs
--- when the message is written or lost.  On a closed channel that, or an event `error`, gets
--- ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE,
+-- when the message is written or lost.  On a closed channel that, or an event `error`,
+-- gets ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE,
 -- ERR_INVALID_HANDLE_TYPE, and what the codec raises.  Node: subprocess.send.
 function methods:send(message, handle, options, callback)
   handle, options, callback = sort_out(handle, options, callback)
