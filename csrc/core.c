@@ -10,6 +10,7 @@
 #include "loop.h"
 #include "self.h"
 #include "signo.h"
+#include "sigwatch.h"
 #include "spawn.h"
 #include "stream.h"
 #include "timer.h"
@@ -30,6 +31,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__channel_open(L);
   lcp__self_open(L);
   lcp__signo_open(L);
+  lcp__sigwatch_open(L);
   lcp__encoding_open(L);
   lcp__v8codec_open(L);
   lua_pushlightuserdata(L, NULL);

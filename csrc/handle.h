@@ -22,6 +22,7 @@ struct lcp_handle {
     uv_timer_t timer;
     uv_poll_t poll;
     uv_idle_t idle;
+    uv_signal_t signal;
   } uv;
   struct lcp_loop *loop; /* NULL once the loop has let go of it */
   struct lcp_handle *next, **link;

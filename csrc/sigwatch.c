@@ -1,0 +1,137 @@
+/* sigwatch.c - see sigwatch.h.
+ *
+ * Owns, for the whole process: the dispositions that signals had before the first state
+ * began to watch them.  libuv only knows the default to go back to, but what was there
+ * before is the host's, so it is put back when the last one stops.
+ *
+ * The userdata's user value: the function. */
+#include "sigwatch.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "handle.h"
+
+#define LCP_SIGWATCH "child_process.core.SignalWatch"
+
+#ifndef NSIG
+#define NSIG 65
+#endif
+
+struct sigwatch {
+  struct lcp_handle base;
+  int signo; /* 0: not counted */
+};
+
+static struct {
+  unsigned watches; /* of all states */
+  struct sigaction before;
+} taken[NSIG];
+
+static pthread_mutex_t taken_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The host may have given the signal a handler of its own since: that one stays. */
+static void put_back(int signo) {
+  struct sigaction now;
+  if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+    sigaction(signo, &taken[signo].before, NULL);
+}
+
+/* libuv has stopped by now. */
+static void release(struct lcp_handle *h) {
+  struct sigwatch *w = (struct sigwatch *)h;
+  if (w->signo == 0)
+    return;
+  pthread_mutex_lock(&taken_lock);
+  if (--taken[w->signo].watches == 0)
+    put_back(w->signo);
+  pthread_mutex_unlock(&taken_lock);
+  w->signo = 0;
+}
+
+static int l_fire(lua_State *L) {
+  const struct sigwatch *w = lua_touserdata(L, 1);
+  lcp__handle_push(L, &w->base);
+  lua_getiuservalue(L, 2, 1);
+  lua_pushinteger(L, w->signo);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static void signal_cb(uv_signal_t *uv, int signo) {
+  struct sigwatch *w = (struct sigwatch *)uv;
+  (void)signo;
+  if (!w->base.closing)
+    lcp__enter(w->base.loop, l_fire, w);
+}
+
+static int start(struct sigwatch *w, int signo) {
+  int rc;
+  pthread_mutex_lock(&taken_lock);
+  if (taken[signo].watches == 0)
+    sigaction(signo, NULL, &taken[signo].before);
+  rc = uv_signal_start(&w->base.uv.signal, signal_cb, signo);
+  if (rc == 0) {
+    taken[signo].watches++;
+    w->signo = signo;
+  }
+  pthread_mutex_unlock(&taken_lock);
+  return rc;
+}
+
+/* core.signal(signo, fn) -> watch | nil, errno: calls fn(signo) for each signal, until
+ * the watch is closed.  It does not keep the loop alive. */
+static int l_signal(lua_State *L) {
+  lua_Integer signo = luaL_checkinteger(L, 1);
+  struct sigwatch *w;
+  int rc;
+  luaL_argcheck(L, signo > 0 && signo < NSIG, 1, "no signal");
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  w = lcp__handle_new(L, sizeof *w, LCP_SIGWATCH, 1);
+  w->base.release = release;
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, 1);
+  lcp__handle_set_ref(&w->base, 0);
+  rc = uv_signal_init(w->base.loop->uv, &w->base.uv.signal);
+  if (rc == 0) {
+    lcp__handle_init(&w->base);
+    lcp__handle_pin(L, &w->base, -1);
+    rc = start(w, (int)signo);
+  }
+  if (rc == 0)
+    return 1;
+  lcp__handle_close(&w->base);
+  lua_pushnil(L);
+  lua_pushinteger(L, rc);
+  return 2;
+}
+
+static void nothing(int signo) { (void)signo; }
+
+/* core.survive_sigpipe()  For a process that is ours alone: a broken pipe is an error of
+ * the write and no more.  A function and not SIG_IGN, which programs that are started by
+ * other means than ours would inherit. */
+static int l_survive_sigpipe(lua_State *L) {
+  struct sigaction action, now;
+  (void)L;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = nothing;
+  action.sa_flags = SA_RESTART;
+  if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+    sigaction(SIGPIPE, &action, NULL);
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"signal", l_signal}, {"survive_sigpipe", l_survive_sigpipe}, {NULL, NULL}};
+
+int lcp__sigwatch_open(lua_State *L) {
+  lcp__handle_class(L, LCP_SIGWATCH, methods);
+  lua_pop(L, 2);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

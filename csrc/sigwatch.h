@@ -1,0 +1,10 @@
+/* sigwatch.h - signals of this process, told to Lua. */
+#ifndef LCP_SIGWATCH_H
+#define LCP_SIGWATCH_H
+
+#include <lua.h>
+
+/* Adds its functions to the core table on top of the stack. */
+int lcp__sigwatch_open(lua_State *L);
+
+#endif
