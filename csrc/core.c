@@ -2,18 +2,22 @@
  */
 #include <lauxlib.h>
 
+#include "addr.h"
 #include "channel.h"
 #include "child.h"
 #include "child_process.h"
 #include "encoding.h"
 #include "fdpass.h"
 #include "loop.h"
+#include "net.h"
+#include "resolve.h"
 #include "self.h"
 #include "signo.h"
 #include "sigwatch.h"
 #include "spawn.h"
 #include "stream.h"
 #include "timer.h"
+#include "udp.h"
 #include "v8codec.h"
 
 static const char core_key; /* its address: the core table in the registry */
@@ -29,6 +33,10 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__child_open(L);
   lcp__fdpass_open(L);
   lcp__channel_open(L);
+  lcp__addr_open(L);
+  lcp__resolve_open(L);
+  lcp__net_open(L);
+  lcp__udp_open(L);
   lcp__self_open(L);
   lcp__signo_open(L);
   lcp__sigwatch_open(L);

@@ -1,0 +1,374 @@
+/* net.c - see net.h.
+ *
+ * Owns: of a server the listening descriptor, one in reserve and the path it has to
+ * remove; of a connector the descriptor until it is connected and a stream takes it.
+ *
+ * The userdata's user values: the owner (a Lua object) and its callback. */
+#include "net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "fd.h"
+#include "handle.h"
+#include "stream.h"
+
+#define LCP_SERVER "child_process.core.Server"
+#define LCP_CONNECTOR "child_process.core.Connector"
+
+enum { SLOT_OWNER = 1, SLOT_FN, SLOTS = SLOT_FN };
+
+enum {
+  BATCH = 64,     /* connections accepted in one turn of the loop */
+  MAX_SHED = 1024 /* and turned away in one turn, see shed */
+};
+
+struct server {
+  struct lcp_handle base;
+  int fd;
+  int reserve; /* what can be closed to accept one more; -1: gone */
+  int accepting;
+  char *path; /* removed with the server; NULL: none */
+};
+
+struct connector {
+  struct lcp_handle base;
+  int fd;
+};
+
+/* x:bind(owner, fn)  What the callbacks of the handle go to. */
+static int bind_callback(lua_State *L) {
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  lua_settop(L, 3);
+  lua_setiuservalue(L, 1, SLOT_FN);
+  lua_setiuservalue(L, 1, SLOT_OWNER);
+  return 0;
+}
+
+/* stack: …, userdata at `index`.  Pushes the callback and the owner; false without. */
+static int push_callback(lua_State *L, int index) {
+  int bound = lua_getiuservalue(L, index, SLOT_FN) == LUA_TFUNCTION;
+  lua_getiuservalue(L, index, SLOT_OWNER);
+  return bound;
+}
+
+/* ---- server ---- */
+
+static void server_release(struct lcp_handle *h) {
+  struct server *s = (struct server *)h;
+  if (s->path != NULL && s->fd >= 0)
+    unlink(s->path); /* while nobody else can be bound to it */
+  free(s->path);
+  s->path = NULL;
+  lcp__fd_close(&s->fd);
+  lcp__fd_close(&s->reserve);
+}
+
+static struct server *server_new(lua_State *L) {
+  struct server *s = lcp__handle_new(L, sizeof *s, LCP_SERVER, SLOTS);
+  s->fd = s->reserve = -1;
+  s->base.release = server_release;
+  return s;
+}
+
+static int server_watch(struct server *s, int on);
+
+struct connection {
+  struct server *s;
+  int fd; /* or a negative errno */
+};
+
+static int l_connection(lua_State *L) {
+  struct connection *e = lua_touserdata(L, 1);
+  lcp__handle_push(L, &e->s->base);
+  if (!push_callback(L, 2))
+    return 0;
+  if (e->fd >= 0) {
+    struct lcp_stream *stream = lcp__stream_new(L);
+    lcp__stream_open(stream, lcp__fd_take(&e->fd), 1);
+    lua_call(L, 2, 0);
+  } else {
+    lua_pushnil(L);
+    lua_pushinteger(L, e->fd);
+    lua_call(L, 3, 0);
+  }
+  return 0;
+}
+
+/* Without a free descriptor a connection can neither be taken nor refused, and the socket
+ * stays readable.  So the one in reserve is given up for a moment to close all that wait.
+ * 1: none waits any more. */
+static int shed(struct server *s) {
+  int fd, i;
+  if (s->reserve < 0)
+    return 0;
+  lcp__fd_close(&s->reserve);
+  for (i = 0; i < MAX_SHED && (fd = lcp__sock_accept(s->fd)) >= 0; i++)
+    close(fd);
+  s->reserve = lcp__fd_open("/dev/null", O_RDONLY);
+  return s->reserve >= 0;
+}
+
+/* 1: there may be more. */
+static int accept_one(struct server *s) {
+  struct connection e = {s, lcp__sock_accept(s->fd)};
+  if (e.fd == -EAGAIN)
+    return 0;
+  if ((e.fd == -EMFILE || e.fd == -ENFILE) && shed(s))
+    return 0;
+  if (e.fd < 0)
+    server_watch(s, 0);
+  lcp__enter(s->base.loop, l_connection, &e);
+  if (e.fd >= 0)
+    lcp__fd_close(&e.fd); /* nobody took it */
+  return s->accepting && !s->base.closing;
+}
+
+static void acceptable_cb(uv_poll_t *uv, int status, int events) {
+  struct server *s = (struct server *)uv;
+  int i;
+  (void)events;
+  for (i = 0; i < BATCH && accept_one(s); i++) {
+  }
+  if (status < 0 && s->accepting && !s->base.closing)
+    uv_poll_start(uv, UV_READABLE, acceptable_cb); /* libuv has stopped */
+}
+
+static int server_watch(struct server *s, int on) {
+  uv_poll_t *uv = &s->base.uv.poll;
+  int rc = on ? uv_poll_start(uv, UV_READABLE, acceptable_cb) : uv_poll_stop(uv);
+  s->accepting = on && rc == 0;
+  return rc;
+}
+
+/* Takes `fd` over unless it fails, the userdata being on top of the stack. */
+static int server_open(struct server *s, int fd) {
+  int rc = s->reserve = lcp__fd_open("/dev/null", O_RDONLY);
+  if (rc >= 0)
+    rc = uv_poll_init(s->base.loop->uv, &s->base.uv.poll, fd);
+  if (rc < 0)
+    return rc;
+  lcp__handle_init(&s->base);
+  s->fd = fd;
+  return 0;
+}
+
+/* core.listen(address, port | nil, backlog, only6) -> server | nil, errno
+ * It accepts once accept_start() is called.  A path is removed when it is closed. */
+static int l_listen(lua_State *L) {
+  struct lcp_addr a;
+  int rc = lcp__addr_check(L, 1, &a), fd;
+  int backlog = (int)luaL_checkinteger(L, 3), only6 = lua_toboolean(L, 4);
+  struct server *s = server_new(L);
+  const char *path = lua_isnoneornil(L, 2) ? lua_tostring(L, 1) : "";
+  if (rc == 0 && path[0] != '\0' && (s->path = strdup(path)) == NULL)
+    rc = -ENOMEM;
+  fd = rc == 0 ? lcp__sock_listen(&a, backlog, only6) : rc;
+  rc = fd >= 0 ? server_open(s, fd) : fd;
+  if (rc == 0)
+    return 1;
+  if (fd >= 0)
+    close(fd);
+  lcp__handle_close(&s->base);
+  return lcp__addr_result(L, rc);
+}
+
+static int is_listening(int fd) {
+  int on = 0;
+  socklen_t len = sizeof on;
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+}
+
+/* What is adopted: not inherited by programs the host starts, unless a standard one. */
+static int adopt(int fd) {
+  if (fcntl(fd, F_GETFD) < 0)
+    return -errno;
+  if (fd > 2)
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return lcp__fd_nonblock(fd, 1);
+}
+
+/* core.open_server(fd, backlog) -> server | nil, errno
+ * Takes over a bound stream socket; it listens from now on, if it did not.  On failure
+ * the descriptor stays the caller's. */
+static int l_open_server(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1), backlog = (int)luaL_optinteger(L, 2, 511);
+  struct server *s = server_new(L);
+  int rc = adopt(fd);
+  if (rc == 0 && !is_listening(fd) && listen(fd, backlog) != 0)
+    rc = errno == ENOTSOCK ? -EINVAL : -errno; /* as libuv says it */
+  if (rc == 0)
+    rc = server_open(s, fd);
+  if (rc == 0)
+    return 1;
+  lcp__handle_close(&s->base);
+  return lcp__addr_result(L, rc);
+}
+
+static struct server *check_server(lua_State *L) {
+  return lcp__handle_check(L, 1, LCP_SERVER);
+}
+
+/* server:bind(owner, on_connection)
+ * on_connection(owner, stream) | on_connection(owner, nil, errno): it accepts no more
+ * until accept_start(). */
+static int l_server_bind(lua_State *L) {
+  check_server(L);
+  return bind_callback(L);
+}
+
+/* server:accept_start() -> true | nil, errno */
+static int l_accept_start(lua_State *L) {
+  struct server *s = check_server(L);
+  if (s->base.closing)
+    return lcp__addr_result(L, -EBADF);
+  lcp__handle_pin(L, &s->base, 1);
+  return lcp__addr_result(L, server_watch(s, 1));
+}
+
+/* server:accept_stop()  Connections wait in the kernel. */
+static int l_accept_stop(lua_State *L) {
+  struct server *s = check_server(L);
+  if (!s->base.closing) {
+    server_watch(s, 0);
+    lcp__handle_unpin(&s->base);
+  }
+  return 0;
+}
+
+/* server:fileno() -> fd | nil: closed */
+static int l_server_fileno(lua_State *L) {
+  const struct server *s = check_server(L);
+  if (s->fd < 0)
+    return 0;
+  lua_pushinteger(L, s->fd);
+  return 1;
+}
+
+/* ---- connector ---- */
+
+static void connector_release(struct lcp_handle *h) {
+  lcp__fd_close(&((struct connector *)h)->fd);
+}
+
+/* The stream comes first: making it may raise. */
+static int l_connected(lua_State *L) {
+  struct connector *c = lua_touserdata(L, 1);
+  int rc = lcp__sock_error(c->fd), bound, fd;
+  lcp__handle_push(L, &c->base);
+  bound = push_callback(L, 2);
+  if (rc == 0) {
+    struct lcp_stream *stream = lcp__stream_new(L);
+    fd = lcp__fd_take(&c->fd);
+    lcp__handle_close(&c->base);
+    lcp__stream_open(stream, fd, 1);
+    lua_pushnil(L);
+  } else {
+    lcp__handle_close(&c->base);
+    lua_pushnil(L);
+    lua_pushinteger(L, rc);
+  }
+  if (bound)
+    lua_call(L, 3, 0);
+  return 0;
+}
+
+static void connected_cb(uv_poll_t *uv, int status, int events) {
+  struct connector *c = (struct connector *)uv;
+  (void)status; /* SO_ERROR says more */
+  (void)events;
+  lcp__enter(c->base.loop, l_connected, c);
+}
+
+static int connector_start(struct connector *c, const struct lcp_addr *to) {
+  uv_poll_t *uv = &c->base.uv.poll;
+  int rc = lcp__sock_connect(c->fd, to);
+  if (rc == 0)
+    rc = uv_poll_init(c->base.loop->uv, uv, c->fd);
+  if (rc != 0)
+    return rc;
+  lcp__handle_init(&c->base);
+  return uv_poll_start(uv, UV_WRITABLE, connected_cb);
+}
+
+/* core.connect(address, port | nil [, local_address, local_port])
+ * -> connector | nil, errno, syscall */
+static int l_connect(lua_State *L) {
+  struct lcp_addr to, from;
+  int rc = lcp__addr_check(L, 1, &to), local = !lua_isnoneornil(L, 3);
+  const char *syscall = "connect";
+  struct connector *c;
+  if (rc == 0 && local)
+    rc = lcp__addr_check(L, 3, &from);
+  lua_settop(L, 4);
+  c = lcp__handle_new(L, sizeof *c, LCP_CONNECTOR, SLOTS);
+  c->fd = -1;
+  c->base.release = connector_release;
+  lcp__handle_pin(L, &c->base, 5);
+  if (rc == 0)
+    rc = c->fd = lcp__sock_new(to.sa.any.sa_family, SOCK_STREAM);
+  if (rc >= 0 && local && bind(c->fd, &from.sa.any, from.len) != 0) {
+    rc = -errno;
+    syscall = "bind";
+  }
+  if (rc >= 0)
+    rc = connector_start(c, &to);
+  if (rc >= 0)
+    return 1;
+  lcp__handle_close(&c->base);
+  lcp__addr_result(L, rc);
+  lua_pushstring(L, syscall);
+  return 3;
+}
+
+/* connector:bind(owner, fn)  fn(owner, stream, nil) | fn(owner, nil, errno), once. */
+static int l_connector_bind(lua_State *L) {
+  lcp__handle_check(L, 1, LCP_CONNECTOR);
+  return bind_callback(L);
+}
+
+/* ---- streams ---- */
+
+/* core.open_socket(fd) -> stream | nil, errno
+ * Takes over a connected socket or an end of a pipe, alone: it is made non-blocking. On
+ * failure (-EINVAL: it is something else) the descriptor stays the caller's. */
+static int l_open_socket(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1), rc;
+  struct lcp_stream *stream = lcp__stream_new(L);
+  struct stat st;
+  rc = fstat(fd, &st) != 0 ? -errno : adopt(fd);
+  if (rc == 0 && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))
+    rc = -EINVAL;
+  if (rc < 0)
+    return lcp__addr_result(L, rc);
+  lcp__stream_open(stream, fd, S_ISSOCK(st.st_mode));
+  return 1;
+}
+
+static const luaL_Reg server_methods[] = {{"bind", l_server_bind},
+                                          {"accept_start", l_accept_start},
+                                          {"accept_stop", l_accept_stop},
+                                          {"fileno", l_server_fileno},
+                                          {NULL, NULL}};
+
+static const luaL_Reg connector_methods[] = {{"bind", l_connector_bind}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"listen", l_listen},
+                                     {"open_server", l_open_server},
+                                     {"connect", l_connect},
+                                     {"open_socket", l_open_socket},
+                                     {NULL, NULL}};
+
+int lcp__net_open(lua_State *L) {
+  lcp__handle_class(L, LCP_SERVER, server_methods);
+  lcp__handle_class(L, LCP_CONNECTOR, connector_methods);
+  lua_pop(L, 4);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

@@ -1,0 +1,49 @@
+/* sock.h - sockets: made close-on-exec, non-blocking and above 2; their addresses and
+ * options.  No Lua, no libuv.  Every function returns >= 0 or a negative errno. */
+#ifndef LCP_SOCK_H
+#define LCP_SOCK_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct lcp_addr {
+  socklen_t len;
+  union {
+    struct sockaddr any;
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+    struct sockaddr_un local;
+    struct sockaddr_storage room;
+  } sa;
+};
+
+/* A numeric address, IPv6 with its `%zone`; -EINVAL for anything else. */
+int lcp__addr_ip(struct lcp_addr *a, const char *text, int port);
+
+/* A path, or with a NUL in front a name of Linux's abstract space. */
+int lcp__addr_local(struct lcp_addr *a, const char *path, size_t len);
+
+int lcp__sock_new(int family, int type);
+
+/* The next connection; -EAGAIN when there is none.  Ones that are gone already do not
+ * count. */
+int lcp__sock_accept(int fd);
+
+/* A listening socket at `a`.  `only6`: an IPv6 one takes no IPv4 connections. */
+int lcp__sock_listen(const struct lcp_addr *a, int backlog, int only6);
+
+/* Begins to connect; the socket is writable when that is over, and lcp__sock_error then
+ * tells how. */
+int lcp__sock_connect(int fd, const struct lcp_addr *a);
+int lcp__sock_error(int fd);
+
+/* Sets an option by name, see sock.c. */
+int lcp__sock_set(int fd, const char *name, int value);
+
+/* Joins or leaves a multicast group on the interface that has the address (IPv4) or the
+ * name (IPv6) `on`; NULL: the system's choice. */
+int lcp__sock_membership(int fd, const struct lcp_addr *group, const char *on, int join);
+
+#endif

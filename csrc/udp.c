@@ -1,0 +1,309 @@
+/* udp.c - see udp.h.
+ *
+ * Owns: the descriptor, which is made by open().  What the kernel does not take at once
+ * the caller keeps, and is told when to try again.
+ *
+ * The userdata's user values: the owner (a Lua object) and its two callbacks. */
+#include "udp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "fd.h"
+#include "handle.h"
+
+#define LCP_UDP "child_process.core.Udp"
+
+enum { SLOT_OWNER = 1, SLOT_ONMESSAGE, SLOT_ONWRITABLE, SLOTS = SLOT_ONWRITABLE };
+
+enum { BATCH = 32 /* datagrams read in one turn of the loop */ };
+
+struct udp {
+  struct lcp_handle base;
+  int fd;
+  int reading, writing; /* what the owner waits for */
+  int events;           /* what libuv watches for now */
+};
+
+static void release(struct lcp_handle *h) { lcp__fd_close(&((struct udp *)h)->fd); }
+
+static struct udp *udp_new(lua_State *L) {
+  struct udp *u = lcp__handle_new(L, sizeof *u, LCP_UDP, SLOTS);
+  u->fd = -1;
+  u->base.release = release;
+  return u;
+}
+
+/* Takes `fd` over unless it fails. */
+static int udp_open(struct udp *u, int fd) {
+  int rc = uv_poll_init(u->base.loop->uv, &u->base.uv.poll, fd);
+  if (rc != 0)
+    return rc;
+  lcp__handle_init(&u->base);
+  u->fd = fd;
+  return 0;
+}
+
+/* ---- callbacks ---- */
+
+struct message {
+  struct udp *u;
+  const char *data;
+  ssize_t size; /* or a negative errno */
+  struct lcp_addr from;
+};
+
+static int l_message(lua_State *L) {
+  const struct message *e = lua_touserdata(L, 1);
+  lcp__handle_push(L, &e->u->base);
+  lua_getiuservalue(L, 2, SLOT_ONMESSAGE);
+  lua_getiuservalue(L, 2, SLOT_OWNER);
+  if (e->size < 0) {
+    lua_pushnil(L);
+    lua_pushinteger(L, (lua_Integer)e->size);
+    lua_call(L, 3, 0);
+  } else {
+    lua_pushlstring(L, e->data, (size_t)e->size);
+    lua_call(L, 2 + lcp__addr_push(L, &e->from), 0);
+  }
+  return 0;
+}
+
+/* 1: there may be more. */
+static int read_one(struct udp *u, char *buffer) {
+  struct message e = {u, buffer, -ENOMEM, {0}};
+  if (buffer != NULL) {
+    do {
+      e.from.len = sizeof e.from.sa;
+      e.size = recvfrom(u->fd, buffer, LCP_BUFFER_SIZE, 0, &e.from.sa.any, &e.from.len);
+    } while (e.size < 0 && errno == EINTR);
+    if (e.size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      return 0;
+    if (e.size < 0)
+      e.size = -errno;
+  }
+  lcp__enter(u->base.loop, l_message, &e);
+  return e.size >= 0 && u->reading && !u->base.closing;
+}
+
+static void readable(struct udp *u) {
+  char *buffer = lcp__loop_buffer(u->base.loop);
+  int i;
+  for (i = 0; i < BATCH && read_one(u, buffer); i++) {
+  }
+}
+
+static int l_writable(lua_State *L) {
+  const struct udp *u = lua_touserdata(L, 1);
+  lcp__handle_push(L, &u->base);
+  lua_getiuservalue(L, 2, SLOT_ONWRITABLE);
+  lua_getiuservalue(L, 2, SLOT_OWNER);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static int watch(struct udp *u);
+
+/* A status is an error condition on the socket, for which libuv has stopped watching: the
+ * next read says what it is. */
+static void ready_cb(uv_poll_t *uv, int status, int events) {
+  struct udp *u = (struct udp *)uv;
+  if (status < 0) {
+    u->events = 0;
+    events = UV_READABLE | UV_WRITABLE;
+  }
+  if ((events & UV_READABLE) && u->reading)
+    readable(u);
+  if ((events & UV_WRITABLE) && !u->base.closing && u->writing)
+    lcp__enter(u->base.loop, l_writable, u);
+  if (!u->base.closing)
+    watch(u);
+}
+
+/* Brings what libuv watches for in line with what is wanted. */
+static int watch(struct udp *u) {
+  uv_poll_t *uv = &u->base.uv.poll;
+  int events = (u->reading ? UV_READABLE : 0) | (u->writing ? UV_WRITABLE : 0), rc;
+  if (events == u->events)
+    return 0;
+  rc = events ? uv_poll_start(uv, events, ready_cb) : uv_poll_stop(uv);
+  if (rc == 0)
+    u->events = events;
+  return rc;
+}
+
+/* ---- methods ---- */
+
+static struct udp *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_UDP); }
+
+/* core.udp() -> udp, without a descriptor yet */
+static int l_udp(lua_State *L) {
+  udp_new(L);
+  return 1;
+}
+
+/* udp:open(family) -> true | nil, errno: makes the socket; family: 4 or 6 */
+static int l_open(lua_State *L) {
+  struct udp *u = self(L);
+  int family = luaL_checkinteger(L, 2) == 6 ? AF_INET6 : AF_INET, rc, fd;
+  if (u->base.closing || u->fd >= 0)
+    return lcp__addr_result(L, u->base.closing ? -EBADF : 0);
+  fd = lcp__sock_new(family, SOCK_DGRAM);
+  rc = fd < 0 ? fd : udp_open(u, fd);
+  if (rc < 0 && fd >= 0)
+    close(fd);
+  return lcp__addr_result(L, rc);
+}
+
+static int is_datagram_socket(int fd) {
+  int type = 0;
+  socklen_t len = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
+}
+
+/* udp:adopt(fd) -> true | nil, errno: takes over a datagram socket; -EINVAL: it is
+ * something else.  On failure the descriptor stays the caller's. */
+static int l_adopt(lua_State *L) {
+  struct udp *u = self(L);
+  int fd = (int)luaL_checkinteger(L, 2), rc = 0;
+  if (u->base.closing || u->fd >= 0)
+    return lcp__addr_result(L, -EBUSY);
+  if (fcntl(fd, F_GETFD) < 0)
+    rc = -errno;
+  else if (!is_datagram_socket(fd))
+    rc = -EINVAL;
+  if (rc == 0 && fd > 2)
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (rc == 0)
+    rc = lcp__fd_nonblock(fd, 1);
+  return lcp__addr_result(L, rc == 0 ? udp_open(u, fd) : rc);
+}
+
+/* core.open_udp(fd) -> udp | nil, errno: the same in one step */
+static int l_open_udp(lua_State *L) {
+  luaL_checkinteger(L, 1);
+  lua_settop(L, 1);
+  udp_new(L);
+  lua_insert(L, 1);
+  if (l_adopt(L) != 1)
+    return 2;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* udp:bind(owner, on_message, on_writable)
+ * on_message(owner, data, address, port, family) | on_message(owner, nil, errno);
+ * on_writable(owner) after want_write(true). */
+static int l_bind(lua_State *L) {
+  self(L);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  luaL_checktype(L, 4, LUA_TFUNCTION);
+  lua_settop(L, 4);
+  lua_setiuservalue(L, 1, SLOT_ONWRITABLE);
+  lua_setiuservalue(L, 1, SLOT_ONMESSAGE);
+  lua_setiuservalue(L, 1, SLOT_OWNER);
+  return 0;
+}
+
+static int name_socket(lua_State *L, int (*fn)(int, const struct sockaddr *, socklen_t)) {
+  const struct udp *u = self(L);
+  struct lcp_addr a;
+  int rc = lcp__addr_check(L, 2, &a);
+  if (rc == 0 && fn(u->fd, &a.sa.any, a.len) != 0)
+    rc = -errno;
+  return lcp__addr_result(L, rc);
+}
+
+/* udp:bind_to(address, port) -> true | nil, errno */
+static int l_bind_to(lua_State *L) { return name_socket(L, bind); }
+
+/* udp:connect(address, port) -> true | nil, errno */
+static int l_connect(lua_State *L) { return name_socket(L, connect); }
+
+/* udp:disconnect() -> true | nil, errno */
+static int l_disconnect(lua_State *L) {
+  const struct udp *u = self(L);
+  struct sockaddr none = {.sa_family = AF_UNSPEC};
+  int ok = connect(u->fd, &none, sizeof none) == 0 || errno == EAFNOSUPPORT;
+  return lcp__addr_result(L, ok ? 0 : -errno);
+}
+
+static int update(lua_State *L, struct udp *u) {
+  int rc;
+  if (u->fd < 0)
+    return lcp__addr_result(L, -EBADF);
+  rc = watch(u);
+  if (u->events)
+    lcp__handle_pin(L, &u->base, 1);
+  else
+    lcp__handle_unpin(&u->base);
+  return lcp__addr_result(L, rc);
+}
+
+/* udp:read(on) -> true | nil, errno: whether messages are wanted */
+static int l_read(lua_State *L) {
+  struct udp *u = self(L);
+  u->reading = lua_toboolean(L, 2);
+  return update(L, u);
+}
+
+/* udp:want_write(on) -> true | nil, errno: whether on_writable is to be called */
+static int l_want_write(lua_State *L) {
+  struct udp *u = self(L);
+  u->writing = lua_toboolean(L, 2);
+  return update(L, u);
+}
+
+/* udp:send(data [, address, port]) -> true | false: not now | nil, errno */
+static int l_send(lua_State *L) {
+  const struct udp *u = self(L);
+  size_t size;
+  const char *data = luaL_checklstring(L, 2, &size);
+  int to_peer = lua_isnoneornil(L, 3), rc;
+  struct lcp_addr a = {0};
+  ssize_t sent;
+  rc = to_peer ? 0 : lcp__addr_check(L, 3, &a);
+  if (rc < 0)
+    return lcp__addr_result(L, rc);
+  do {
+    sent = sendto(u->fd, data, size, MSG_NOSIGNAL, to_peer ? NULL : &a.sa.any, a.len);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS))
+    return lcp__addr_result(L, sent >= 0 ? 0 : -errno);
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* udp:fileno() -> fd | nil: closed, or not open yet */
+static int l_fileno(lua_State *L) {
+  const struct udp *u = self(L);
+  if (u->fd < 0)
+    return 0;
+  lua_pushinteger(L, u->fd);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"open", l_open},
+                                   {"adopt", l_adopt},
+                                   {"bind", l_bind},
+                                   {"bind_to", l_bind_to},
+                                   {"connect", l_connect},
+                                   {"disconnect", l_disconnect},
+                                   {"read", l_read},
+                                   {"want_write", l_want_write},
+                                   {"send", l_send},
+                                   {"fileno", l_fileno},
+                                   {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"udp", l_udp}, {"open_udp", l_open_udp}, {NULL, NULL}};
+
+int lcp__udp_open(lua_State *L) {
+  lcp__handle_class(L, LCP_UDP, methods);
+  lua_pop(L, 2);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}
