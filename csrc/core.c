@@ -8,6 +8,7 @@
 #include "child_process.h"
 #include "encoding.h"
 #include "fdpass.h"
+#include "json.h"
 #include "loop.h"
 #include "net.h"
 #include "resolve.h"
@@ -42,6 +43,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__sigwatch_open(L);
   lcp__encoding_open(L);
   lcp__v8codec_open(L);
+  lcp__json_open(L);
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_pushstring(L, lcp__spawn_backend());
