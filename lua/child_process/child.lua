@@ -24,7 +24,9 @@ local M = {}
 -- The core's table: ref and unref are there already.
 local methods = core.child_methods
 events.extend(methods)
-methods.send, methods.disconnect = channel.methods.send, channel.methods.disconnect
+for name, method in pairs(channel.methods) do
+  methods[name] = method
+end
 
 --- The methods of ChildProcess; what is changed here is changed for all of them.
 M.methods = methods

@@ -82,6 +82,15 @@ local function last_index(list, listener)
   end
 end
 
+-- An owner with a method `_listening(name)` hears of every change, also where the user
+-- removes all listeners.
+local function tell(self, name)
+  local listening = self._listening
+  if listening then
+    listening(self, name)
+  end
+end
+
 local function add(self, name, listener, prepend)
   if list_of(self, 'newListener') then
     -- before the listener is there: one for 'newListener' does not see itself
@@ -93,6 +102,7 @@ local function add(self, name, listener, prepend)
     self._events = events
   end
   events[name] = list_with(events[name], listener, prepend)
+  tell(self, name)
   return self
 end
 
@@ -146,6 +156,7 @@ function methods:off(name, listener)
   local index = list and last_index(list, listener)
   if index then
     self._events[name] = list_without(list, index)
+    tell(self, name)
     if self._events.removeListener then
       self:emit('removeListener', name, unwrap(listener))
     end
@@ -160,6 +171,7 @@ local function remove_list(self, name)
   local list = list_of(self, name)
   if list and not list_of(self, 'removeListener') then
     self._events[name] = nil
+    tell(self, name)
     return
   end
   for i = list and #list or 0, 1, -1 do
@@ -168,7 +180,7 @@ local function remove_list(self, name)
 end
 
 -- Those for removeListener go last, so that they hear of all the others.
-local function announce_all(self)
+local function remove_all(self)
   for _, event in ipairs(self:eventNames()) do
     if event ~= 'removeListener' then
       remove_list(self, event)
@@ -185,9 +197,7 @@ function methods:removeAllListeners(name)
     remove_list(self, name)
     return self
   end
-  if list_of(self, 'removeListener') then
-    announce_all(self)
-  end
+  remove_all(self)
   if self._events then
     self._events = { [MAX] = self._events[MAX] }
   end

@@ -93,6 +93,37 @@ function methods:exit(code)
   exit(self.exitCode or 0, true)
 end
 
+-- Signals -------------------------------------------------------------------------------
+
+-- Nothing is installed before somebody listens, and it goes with the last listener.
+local function watch_signal(process, name)
+  local watches = process._watches
+  local listened = process:listenerCount(name) > 0
+  if watches[name] and not listened then
+    watches[name]:close()
+    watches[name] = nil
+  elseif listened and not watches[name] then
+    local watch, errno = core.signal(core.signals[name], function(signo)
+      process:emit(name, name, signo)
+    end)
+    watches[name] = watch
+    if not watch then
+      process:removeAllListeners(name)
+      error(errors.system(errno, 'uv_signal_start'), 0)
+    end
+  end
+end
+
+--- Called when an event has got or lost a listener.  A signal's name is the event
+-- `name(name, number)`; listening for it does not keep the loop alive.  Raises EINVAL for
+-- SIGKILL and SIGSTOP.  Node: process, Signal events.
+function methods:_listening(name)
+  if core.signals[name] then
+    watch_signal(self, name)
+  end
+  channel.methods._listening(self, name)
+end
+
 -- Standard streams ----------------------------------------------------------------------
 
 -- Paused, it leaves what comes to others, and does not keep the loop alive.
@@ -247,7 +278,7 @@ end
 function M.get()
   if not core.process then
     core.process = setmetatable({ platform = 'linux', env = env }, process_mt)
-    core.process.connected = false
+    core.process.connected, core.process._watches = false, {}
     if os.getenv 'NODE_CHANNEL_FD' then
       open_channel(core.process)
     end

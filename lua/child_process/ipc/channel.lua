@@ -15,7 +15,7 @@ local loop = require 'child_process.loop'
 local M = {}
 local methods = {}
 
---- The methods of an owner: `send`, `disconnect`.
+--- The methods of an owner: `send`, `disconnect`, and `_listening` (see events.lua).
 M.methods = methods
 
 local nextTick = loop.nextTick
@@ -26,18 +26,19 @@ local PROMPT = 1000000 -- ns: a callback that goes on for longer is not waited f
 
 -- Keeping the loop alive ----------------------------------------------------------------
 
--- channel:ref() and channel:unref() decide; until one is called, a count does.
+-- channel:ref() and channel:unref() decide; until one is called, the listeners do.  Bytes
+-- that wait for the peer keep the loop alive in any case.
 local Control = { __name = 'child_process.Channel' }
 Control.__index = Control
 
 local function apply_ref(control)
   local wanted = control.explicit
   if wanted == nil then
-    wanted = control.count > 0
+    wanted = control.wanted
   end
   local handle = control.handle
   if handle then
-    (wanted and handle.ref or handle.unref)(handle)
+    ((wanted or control.blocked) and handle.ref or handle.unref)(handle)
   end
 end
 
@@ -56,11 +57,6 @@ end
 --- channel:hasRef() -> boolean
 function Control:hasRef()
   return self.handle ~= nil and self.handle:has_ref()
-end
-
-local function count_ref(control, step)
-  control.count = control.count + step
-  apply_ref(control)
 end
 
 -- The end -------------------------------------------------------------------------------
@@ -124,11 +120,10 @@ local function run_callbacks(ipc, sent)
   end
 end
 
--- While bytes wait for the peer, they keep the loop alive.
 local function set_blocked(ipc, blocked)
   if ipc.blocked ~= blocked then
-    ipc.blocked = blocked
-    count_ref(ipc.control, blocked and 1 or -1)
+    ipc.blocked, ipc.control.blocked = blocked, blocked
+    apply_ref(ipc.control)
   end
 end
 
@@ -272,9 +267,22 @@ local function on_end(ipc, errno)
   end
 end
 
-local function on_new_listener(ipc, name)
-  if name == 'message' and #ipc.kept > 0 then
-    nextTick(deliver_kept, ipc)
+local function update_ref(ipc)
+  local owner, control = ipc.owner, ipc.control
+  control.wanted = not ipc.count_listeners
+    or owner:listenerCount 'message' > 0
+    or owner:listenerCount 'disconnect' > 0
+  apply_ref(control)
+end
+
+-- Called when an event has got or lost a listener.
+function methods:_listening(name)
+  local ipc = self._ipc
+  if ipc and (name == 'message' or name == 'disconnect') then
+    update_ref(ipc)
+    if name == 'message' and #ipc.kept > 0 then
+      nextTick(deliver_kept, ipc)
+    end
   end
 end
 
@@ -360,7 +368,7 @@ end
 -- @param options table: `count_listeners`: only listeners for `message` and `disconnect`
 --   keep the loop alive; `on_closed(owner)`: called after `disconnect`
 function M.open(owner, handle, codec, options)
-  local control = setmetatable({ handle = handle, count = 0 }, Control)
+  local control = setmetatable({ handle = handle }, Control)
   local ipc = {
     owner = owner,
     handle = handle,
@@ -372,28 +380,14 @@ function M.open(owner, handle, codec, options)
     last = 0,
     queued = 0,
     blocked = false,
+    count_listeners = options.count_listeners,
     on_closed = options.on_closed,
     write = write,
     close_if_flushed = close_if_flushed,
   }
   owner._ipc = ipc
   owner.channel, owner.connected = control, true
-  owner:on('newListener', function(name)
-    on_new_listener(ipc, name)
-    if options.count_listeners and (name == 'message' or name == 'disconnect') then
-      count_ref(control, 1)
-    end
-  end)
-  if options.count_listeners then
-    owner:on('removeListener', function(name)
-      if name == 'message' or name == 'disconnect' then
-        count_ref(control, -1)
-      end
-    end)
-    apply_ref(control)
-  else
-    count_ref(control, 1)
-  end
+  update_ref(ipc)
   handle:bind(ipc, on_frame, on_end, on_written)
   handle:read_start()
 end
