@@ -35,8 +35,7 @@ struct reader {
 
 static int read_value(struct reader *r);
 
-/* Objects ------------------------------------------------------------------------------
- */
+/* Objects -------------------------------------------------------------------------- */
 
 static void keep(struct reader *r, uint32_t id) {
   if (r->keeps_objects) {
@@ -76,32 +75,18 @@ static int read_reference(struct reader *r) {
   return 1;
 }
 
-/* stack: key -> the key as a table has it; 0 for a value that is no name of a property.
- * JavaScript's names are strings; those of an array that are indices count from 0. */
-static int turn_key(struct reader *r, int in_array) {
-  switch (lua_type(r->L, -1)) {
-  case LUA_TSTRING:
-    return 1;
-  case LUA_TNUMBER:
-    if (!in_array) {
-      lua_tostring(r->L, -1);
-      return 1;
-    }
-    if (!lua_isinteger(r->L, -1) || lua_tointeger(r->L, -1) < 0 ||
-        lua_tointeger(r->L, -1) > V8_MAX_LENGTH)
-      break;
-    lua_pushinteger(r->L, lua_tointeger(r->L, -1) + 1);
-    lua_replace(r->L, -2);
-    return 1;
-  }
-  return in_fail(&r->in, "a property without a name");
+/* stack: key -> the name of a property: always a string, as JavaScript has it */
+static int turn_name(struct reader *r) {
+  if (lua_tostring(r->L, -1) == NULL)
+    return in_fail(&r->in, "a property without a name");
+  return 1;
 }
 
 /* stack: table.  Up to the end tag and the count behind it. */
-static int fill_properties(struct reader *r, enum v8_tag end, int in_array) {
+static int fill_properties(struct reader *r, enum v8_tag end) {
   uint32_t count = 0;
   for (; !take_if(&r->in, end); count++) {
-    if (!read_value(r) || !turn_key(r, in_array) || !read_value(r))
+    if (!read_value(r) || !turn_name(r) || !read_value(r))
       return 0;
     lua_rawset(r->L, -3);
   }
@@ -111,7 +96,13 @@ static int fill_properties(struct reader *r, enum v8_tag end, int in_array) {
 static int read_object(struct reader *r) {
   int is_empty = r->in.at < r->in.end && *r->in.at == TAG_OBJECT_END;
   push_object(r, 0, is_empty ? 0 : OBJECT_FIELDS);
-  return fill_properties(r, TAG_OBJECT_END, 0);
+  return fill_properties(r, TAG_OBJECT_END);
+}
+
+/* stack: table.  One with undefined in it is a packed list, and says its length. */
+static void set_packed(lua_State *L, uint32_t length) {
+  lua_pushinteger(L, length);
+  lua_setfield(L, -2, "n");
 }
 
 /* stack: table */
@@ -120,15 +111,13 @@ static int fill_elements(struct reader *r, uint32_t length) {
   for (uint32_t i = 1; i <= length; i++) {
     if (take_if(&r->in, TAG_HOLE))
       continue;
-    packed |= r->in.at < r->in.end && *r->in.at == TAG_UNDEFINED;
     if (!read_value(r))
       return 0;
+    packed |= lua_isnil(r->L, -1);
     lua_rawseti(r->L, -2, i);
   }
-  if (packed) {
-    lua_pushinteger(r->L, length);
-    lua_setfield(r->L, -2, "n");
-  }
+  if (packed)
+    set_packed(r->L, length);
   return 1;
 }
 
@@ -141,19 +130,45 @@ static int read_dense(struct reader *r) {
   push_object(r, length, 0);
   if (length == 0)
     set_class(r, CLASS_ARRAY);
-  return fill_elements(r, length) && fill_properties(r, TAG_DENSE_END, 1) &&
+  return fill_elements(r, length) && fill_properties(r, TAG_DENSE_END) &&
          take_count(&r->in, length);
+}
+
+/* stack: table, key.  An index counts from 0, anything else is a name. */
+static int fill_entry(struct reader *r, uint32_t length, int *packed) {
+  if (!lua_isinteger(r->L, -1)) {
+    if (!turn_name(r) || !read_value(r))
+      return 0;
+    lua_rawset(r->L, -3);
+    return 1;
+  }
+  lua_Integer position = lua_tointeger(r->L, -1) + 1;
+  lua_pop(r->L, 1);
+  if (position < 1 || position > length)
+    return in_fail(&r->in, "an index beyond the array");
+  if (!read_value(r))
+    return 0;
+  *packed |= lua_isnil(r->L, -1);
+  lua_rawseti(r->L, -2, position);
+  return 1;
 }
 
 /* Node writes so whatever has had a hole once, also what is full by now. */
 static int read_sparse(struct reader *r) {
-  uint32_t length;
+  uint32_t length, count = 0;
+  int packed = 0;
   if (!take_varint(&r->in, &length))
     return 0;
   push_object(r, length <= in_left(&r->in) / SPARSE_PAIR_MIN ? length : 0, 0);
   if (length == 0)
     set_class(r, CLASS_ARRAY);
-  return fill_properties(r, TAG_SPARSE_END, 1) && take_count(&r->in, length);
+  for (; !take_if(&r->in, TAG_SPARSE_END); count++) {
+    if (!read_value(r) || !fill_entry(r, length, &packed))
+      return 0;
+  }
+  if (packed)
+    set_packed(r->L, length);
+  return take_count(&r->in, count) && take_count(&r->in, length);
 }
 
 /* stack: table, key, value.  A Lua table has no entry for nil and NaN. */
@@ -231,8 +246,7 @@ static int read_array_buffer(struct reader *r, int grows) {
   return !take_if(&r->in, TAG_VIEW) || read_view(r);
 }
 
-/* Other classes ------------------------------------------------------------------------
- */
+/* Other classes -------------------------------------------------------------------- */
 
 static int read_host(struct reader *r) {
   uint32_t what, kind, id = r->next_id++;

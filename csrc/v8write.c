@@ -39,8 +39,7 @@ struct writer {
   struct seen few[FEW];
 };
 
-/* Scalars ------------------------------------------------------------------------------
- */
+/* Scalars -------------------------------------------------------------------------- */
 
 static void write_bigint(struct writer *w, uint64_t magnitude, int negative) {
   put_tag(&w->out, TAG_BIGINT, (uint32_t)sizeof magnitude << 1 | (uint32_t)negative);
@@ -93,8 +92,7 @@ static int write_string(struct writer *w, int index, const struct step *at) {
   return 1;
 }
 
-/* Objects ------------------------------------------------------------------------------
- */
+/* Objects -------------------------------------------------------------------------- */
 
 static struct seen *seen_slot(struct seen *rows, uint32_t mask, const void *table) {
   uint32_t i = (uint32_t)((uintptr_t)table * UINT64_C(0x9E3779B97F4A7C15) >> 32) & mask;
@@ -212,7 +210,7 @@ static int write_set(struct writer *w, int table, const struct step *at) {
   return 1;
 }
 
-/* Tables that stand for something else ---*/
+/* Tables that stand for something else -------------------------------------------- */
 
 static int write_date(struct writer *w, int table) {
   int fits = lcp__v8_push_field(w->L, table, "time") == LUA_TNUMBER;

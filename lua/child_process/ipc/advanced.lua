@@ -8,7 +8,7 @@
 --   cp.null                    null
 --   boolean                    boolean
 --   integer                    Number up to 2^53 either way, BigInt beyond
---   float                      Number, whole ones too; NaN, infinities and -0.0 as they are
+--   float                      Number, whole ones too; NaN, infinities and -0.0
 --   string that is UTF-8       string
 --   any other string           Buffer
 --   table, more than half of   Array; nil leaves a hole
@@ -31,16 +31,16 @@
 --   undefined                  nil; an Array with undefined in it gets its length as `n`
 --   Number                     integer, if it is whole, not -0 and not beyond 2^53; else
 --                              float
---   BigInt                     integer, if 64 bits hold it; else a table with `value`, the
---                              number in hexadecimal: `'-0x1…'`
+--   BigInt                     integer, if 64 bits hold it; else a table with `value`,
+--                              the number in hexadecimal: `'-0x1…'`
 --   string                     UTF-8; half of a surrogate pair is U+FFFD
 --   Buffer, typed array,       string of its bytes
 --   DataView, ArrayBuffer
---   Object                     table; names are strings, also those that look like numbers
+--   Object                     table; names are strings, also `'1'`
 --   Array                      table, counted from 1
 --   Map                        table; an entry for undefined or NaN is left out
 --   Set                        table, its values from 1 on, undefined left out
---   Date                       table with `time`, milliseconds since 1970 (NaN if invalid)
+--   Date                       table with `time`, milliseconds since 1970, or NaN
 --   RegExp                     table with `source` and `flags`
 --   Error                      error value of ours: `name`, `message`, `stack`, `cause`
 --   new Number(1) and such     the value in it
