@@ -7,7 +7,12 @@ local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
+local lazy = require 'child_process.lazy'
 local signals = require 'child_process.signals'
+
+local load_advanced = lazy.load 'child_process.ipc.advanced'
+local load_json = lazy.load 'child_process.ipc.json'
+local load_stream = lazy.load 'child_process.stream'
 
 local M = {}
 
@@ -140,7 +145,7 @@ local function standard_stream(fd)
     error(errors.system(errno, 'open'), 4)
   end
   local sides = { readable = fd == 0, writable = fd ~= 0, manualStart = true }
-  local s = require('child_process.stream').new(handle, sides)
+  local s = load_stream().new(handle, sides)
   s.fd, s.isTTY = fd, core.isatty(fd)
   s._is_stdio = true -- pipe() does not finish it
   if sides.readable then
@@ -247,14 +252,7 @@ end
 
 -- The channel ---------------------------------------------------------------------------
 
-local CODECS = {
-  json = function()
-    return require 'child_process.ipc.json'
-  end,
-  advanced = function()
-    return require 'child_process.ipc.advanced'
-  end,
-}
+local CODECS = { json = load_json, advanced = load_advanced }
 
 -- We were started with a channel: ours alone, so children do not hear of it.
 local function open_channel(process)

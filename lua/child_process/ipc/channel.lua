@@ -11,6 +11,7 @@ local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
 local handles = require 'child_process.ipc.handles'
 local loop = require 'child_process.loop'
+local sockets = require 'child_process.ipc.sockets'
 
 local M = {}
 local methods = {}
@@ -96,6 +97,7 @@ local function close(ipc)
   owner.connected, owner.channel = false, nil
   fail_callbacks(ipc)
   handles.fail_pending(ipc, channel_closed())
+  sockets.fail_pending(ipc)
   nextTick(announce_disconnect, owner)
 end
 
@@ -385,6 +387,7 @@ function M.open(owner, handle, codec, options)
     write = write,
     close_if_flushed = close_if_flushed,
   }
+  sockets.init(ipc)
   owner._ipc = ipc
   owner.channel, owner.connected = control, true
   update_ref(ipc)

@@ -8,6 +8,7 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
+local sockets = require 'child_process.ipc.sockets'
 
 local M = {}
 
@@ -197,6 +198,8 @@ function M.on_internal(ipc, message, deliver)
     acknowledged(ipc)
   elseif message.cmd == 'NODE_HANDLE_NACK' then
     refused(ipc)
+  else
+    sockets.on_internal(ipc, message)
   end
 end
 
