@@ -7,37 +7,28 @@ local process = require 'child_process.process'
 
 local M = {}
 
--- Where our own files are: a forked child finds them, whatever its paths are.
-local FOLDER = debug.getinfo(1, 'S').source:match '^@(.*)/child_process/fork%.lua$'
-
-local function core_path()
-  for template in package.cpath:gmatch '[^;]+' do
-    local path = template:gsub('%?', 'child_process/core')
-    local file = io.open(path, 'rb')
-    if file then
-      file:close()
-      return path
-    end
-  end
-  return ''
-end
-
+-- Where our own files are: a forked child finds them whatever its paths are, and wherever
+-- we are by then.
 local function absolute(path)
-  return path:sub(1, 1) == '/' and path or core.cwd() .. '/' .. path
+  local is_relative = path and path:sub(1, 1) ~= '/'
+  return is_relative and (core.cwd() or '.') .. '/' .. path or path
 end
 
-local CORE = core_path()
+local SOURCE = debug.getinfo(1, 'S').source
+local BOOT = absolute(SOURCE:match '^@(.*)fork%.lua$')
+local CORE = absolute(package.searchpath('child_process.core', package.cpath))
 
 -- An interpreter of Lua is told where the module is; any other program gets exactly what
 -- Node would give it.
 local function command(plan, module_path, args)
   local default = process.get().execPath
   local exec_path = plan.execPath or default
-  local argv = table.move(plan.execArgv or process.get().execArgv, 1, 100, 1, {})
+  local options_of_lua = plan.execArgv or process.get().execArgv
+  local argv = table.move(options_of_lua, 1, #options_of_lua, 1, {})
   local is_lua = exec_path == default or exec_path:match '[^/]*$':find '^lua'
-  if is_lua and FOLDER then
-    argv[#argv + 1] = absolute(FOLDER) .. '/child_process/ipc/boot.lua'
-    argv[#argv + 1] = CORE == '' and '' or absolute(CORE)
+  if is_lua and BOOT then
+    argv[#argv + 1] = BOOT .. 'ipc/boot.lua'
+    argv[#argv + 1] = CORE or ''
   end
   argv[#argv + 1] = module_path
   return exec_path, table.move(args, 1, #args, #argv + 1, argv)

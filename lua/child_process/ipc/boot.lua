@@ -35,9 +35,11 @@ local function shift_arguments()
 end
 shift_arguments()
 
+local core = require 'child_process.core'
 local runner = require 'child_process.process'
 local process = runner.get()
 _G.process = process
+core.survive_sigpipe()
 
 local exit = os.exit
 
@@ -75,7 +77,7 @@ local function guarded(fn, ...)
   elseif process:listenerCount 'uncaughtException' > 0 then
     return guarded(process.emit, process, 'uncaughtException', err)
   end
-  io.stderr:write(arg[-1] or 'lua', ': ', shown(err), '\n')
+  io.stderr:write(process.argv0 or 'lua', ': ', shown(err), '\n')
   process:exit(1)
 end
 
