@@ -298,16 +298,15 @@ static int read_regexp(struct reader *r) {
 }
 
 static const char *error_name(int tag) {
-  const struct v8_error_class *class = lcp__v8_error_classes;
-  while (class->tag && class->tag != tag)
-    class ++;
-  return class->name;
+  const struct v8_error_class *row = lcp__v8_error_classes;
+  while (row->tag && row->tag != tag)
+    row++;
+  return row->name;
 }
 
 /* stack: table.  One part of an error; a tag that is none of them names its class. */
 static int fill_error(struct reader *r, int tag) {
-  static const char *const error = "Error";
-  const char *name = error_name(tag);
+  const char *name;
   switch (tag) {
   case ERROR_MESSAGE:
   case ERROR_STACK:
@@ -321,7 +320,8 @@ static int fill_error(struct reader *r, int tag) {
     lua_setfield(r->L, -2, "cause");
     return 1;
   }
-  if (strcmp(name, error) == 0)
+  name = error_name(tag);
+  if (strcmp(name, "Error") == 0)
     return in_fail(&r->in, "an unknown part of an error");
   lua_pushstring(r->L, name);
   lua_setfield(r->L, -2, "name");

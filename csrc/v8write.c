@@ -296,15 +296,14 @@ static int write_long(struct writer *w, int table) {
  * NULL for any other, which goes as the table it is. */
 static const struct v8_error_class *error_class(lua_State *L, int table) {
   static const char *const texts[] = {"name", "message", "stack", NULL};
-  const struct v8_error_class *class = lcp__v8_error_classes;
-  int top = lua_gettop(L), fields = 0;
+  const struct v8_error_class *row = lcp__v8_error_classes;
+  int top = lua_gettop(L), fields = 0, fits = 1;
   for (int i = 0; texts[i] != NULL; i++) {
-    if (!lcp__v8_push_text(L, table, texts[i]) && (i == 0 || !lua_isnil(L, -1)))
-      class = NULL;
+    fits &= lcp__v8_push_text(L, table, texts[i]) || (i > 0 && lua_isnil(L, -1));
     fields += !lua_isnil(L, -1);
   }
-  while (class && class->name && strcmp(class->name, lua_tostring(L, top + 1)))
-    class ++;
+  while (fits && row->name && strcmp(row->name, lua_tostring(L, top + 1)))
+    row++;
   fields += lcp__v8_push_field(L, table, "cause") != LUA_TNIL;
   lua_pushnil(L);
   while (lua_next(L, table)) {
@@ -312,7 +311,7 @@ static const struct v8_error_class *error_class(lua_State *L, int table) {
     fields--;
   }
   lua_settop(L, top);
-  return class && class->name && fields == 0 ? class : NULL;
+  return fits && row->name && fields == 0 ? row : NULL;
 }
 
 static int write_error(struct writer *w, int table, const struct v8_error_class *class,
