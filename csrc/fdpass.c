@@ -61,6 +61,13 @@ static int l_take_fd(lua_State *L) {
   return 1;
 }
 
+/* core.fd_object(descriptor) -> object that owns it */
+static int l_fd_object(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1);
+  *lcp__fdpass_new(L) = fd;
+  return 1;
+}
+
 /* fd:getfd() -> number | nil: closed */
 static int l_getfd(lua_State *L) {
   const int *fd = luaL_checkudata(L, 1, LCP_FD);
@@ -92,7 +99,7 @@ static const luaL_Reg methods[] = {
     {"getfd", l_getfd}, {"fileno", l_getfd}, {"close", l_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"fd_of", l_fd_of}, {"take_fd", l_take_fd}, {NULL, NULL}};
+    {"fd_of", l_fd_of}, {"take_fd", l_take_fd}, {"fd_object", l_fd_object}, {NULL, NULL}};
 
 int lcp__fdpass_open(lua_State *L) {
   luaL_newmetatable(L, LCP_FD);

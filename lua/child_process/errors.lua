@@ -122,12 +122,30 @@ local FIXED = {
   ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
   ERR_IPC_CHANNEL_CLOSED = { 'Error', 'Channel closed' },
   ERR_IPC_DISCONNECTED = { 'Error', 'IPC channel is already disconnected' },
+  ERR_CHILD_CLOSED_BEFORE_REPLY = { 'Error', 'Child closed before reply received' },
   ERR_INVALID_HANDLE_TYPE = { 'TypeError', 'This handle type cannot be sent' },
   ERR_MISSING_ARGS = { 'TypeError', 'The "%s" argument must be specified' },
   ERR_CHILD_PROCESS_IPC_REQUIRED = {
     'Error',
     "Forked processes must have an IPC channel, missing value 'ipc' in %s",
   },
+  ERR_SERVER_ALREADY_LISTEN = {
+    'Error',
+    'Listen method has been called more than once without closing.',
+  },
+  ERR_SERVER_NOT_RUNNING = { 'Error', 'Server is not running.' },
+  ERR_SOCKET_CLOSED = { 'Error', 'Socket is closed' },
+  ERR_SOCKET_ALREADY_BOUND = { 'Error', 'Socket is already bound' },
+  ERR_SOCKET_BAD_TYPE = {
+    'TypeError',
+    'Bad socket type specified. Valid types are: udp4, udp6',
+  },
+  ERR_SOCKET_DGRAM_NOT_RUNNING = { 'Error', 'Not running' },
+  ERR_SOCKET_DGRAM_IS_CONNECTED = { 'Error', 'Already connected' },
+  ERR_SOCKET_DGRAM_NOT_CONNECTED = { 'Error', 'Not connected' },
+  ERR_BUFFER_OUT_OF_BOUNDS = { 'RangeError', '"%s" is outside of buffer bounds' },
+  ERR_INVALID_IP_ADDRESS = { 'TypeError', 'Invalid IP address: %s' },
+  ERR_INVALID_FD_TYPE = { 'TypeError', 'Unsupported fd type: %s' },
   ERR_MULTIPLE_CALLBACK = { 'Error', 'Callback called multiple times' },
   ERR_STREAM_DESTROYED = {
     'Error',
@@ -163,6 +181,16 @@ function M.coded(code, ...)
   return M.new(row[1], code, row[2]:format(...))
 end
 
+--- ERR_SOCKET_BAD_PORT.  `range` reads on from "should be", e.g. `> 0`.
+function M.bad_port(what, range, value)
+  local text = '%s should be %s and < 65536. Received %s.'
+  return M.new(
+    'RangeError',
+    'ERR_SOCKET_BAD_PORT',
+    text:format(what, range, received(value))
+  )
+end
+
 --- AbortError, code ABORT_ERR; `cause` is the reason given to abort().
 function M.abort(cause)
   return M.new('AbortError', 'ABORT_ERR', 'The operation was aborted', { cause = cause })
@@ -177,6 +205,31 @@ function M.system(errno, syscall, fields)
   local e = M.new('Error', code, syscall .. ' ' .. code, fields)
   e.errno, e.syscall = errno, syscall
   return e
+end
+
+--- A failed system call on an address: `connect ECONNREFUSED 127.0.0.1:1`.
+-- @param why string|nil: what the code means, put behind it
+function M.on_address(errno, syscall, address, port, why)
+  local e = M.system(errno, syscall, { address = address, port = port })
+  if why then
+    e.message = ('%s: %s'):format(e.message, why)
+  end
+  if port and port > 0 then
+    e.message = ('%s %s:%d'):format(e.message, address, port)
+  elseif address then
+    e.message = ('%s %s'):format(e.message, address)
+  end
+  return e
+end
+
+--- AggregateError: several attempts, each with its error; `code` is that of the first.
+function M.aggregate(list)
+  local texts = {}
+  for i, e in ipairs(list) do
+    texts[i] = e.message
+  end
+  local text = table.concat(texts, '; ')
+  return M.new('AggregateError', list[1].code, text, { errors = list })
 end
 
 return M

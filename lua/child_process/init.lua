@@ -15,6 +15,7 @@ local events = require 'child_process.events'
 local exec = require 'child_process.exec'
 local fork = require 'child_process.fork'
 local loop = require 'child_process.loop'
+local net = require 'child_process.net'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stream = require 'child_process.stream'
@@ -36,6 +37,7 @@ local M = {
   AbortController = abort.AbortController,
   AbortSignal = abort.AbortSignal,
   EventEmitter = events.EventEmitter,
+  net = net,
   process = process.get(),
 }
 

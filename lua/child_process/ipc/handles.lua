@@ -7,8 +7,11 @@
 -- other.  NODE_HANDLE_NACK asks for it once more.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
 local sockets = require 'child_process.ipc.sockets'
+
+local load_net = lazy.load 'child_process.ipc.net_handles'
 
 local M = {}
 
@@ -18,14 +21,15 @@ local MAX_RETRIES = 10
 
 -- Conversions ---------------------------------------------------------------------------
 
--- Each: `matches(value)`, `take(value, options) -> descriptor, release | nil`,
--- `rebuild(object, message) -> value`.  `release()` is called when the peer has it.
+-- Each: `matches(value)`; `take(value, options, message, ipc) -> descriptor, release`, or
+-- nil if it has none any more; `rebuild(object, message, ipc, done)`, which calls
+-- `done(value)`.  `release()` is called when the peer has it.
 local conversions = {}
 
 --- handles.register(type, conversion): adds a class of objects that travel.
 function M.register(name, conversion)
   conversions[#conversions + 1] = conversion
-  conversion.type = name
+  conversion.type = conversion.wire_type or name
   conversions[name] = conversion
 end
 
@@ -39,8 +43,8 @@ M.register('lua.File', {
   take = function(value)
     return core.file_fd(value), keep
   end,
-  rebuild = function(object)
-    return core.file_from_fd(core.take_fd(object))
+  rebuild = function(object, _, _, done)
+    done(core.file_from_fd(core.take_fd(object)))
   end,
 })
 
@@ -52,12 +56,22 @@ M.register('lua.Fd', {
   take = function(value)
     return core.fd_of(value), keep
   end,
-  rebuild = function(object)
-    return object
+  rebuild = function(object, _, _, done)
+    done(object)
   end,
 })
 
+-- Those of net and dgram, when there is a first one.
+local function load_others()
+  if not conversions['net.Socket'] then
+    load_net().register(M.register)
+  end
+end
+
 local function conversion_for(value)
+  if type(value) == 'table' then
+    load_others()
+  end
   for _, conversion in ipairs(conversions) do
     if conversion.matches(value) then
       return conversion
@@ -83,7 +97,7 @@ end
 local function send_now(ipc, entry)
   local conversion = entry.conversion
   local message = { cmd = 'NODE_HANDLE', type = conversion.type, msg = entry.message }
-  local descriptor, release = conversion.take(entry.handle, entry.options, message)
+  local descriptor, release = conversion.take(entry.handle, entry.options, message, ipc)
   if not descriptor then
     -- it has been sent before: only the message is left
     return ipc.write(ipc, entry.message, nil, entry.callback)
@@ -180,9 +194,14 @@ local function receive(ipc, message, deliver)
     return
   end
   ipc.write(ipc, { cmd = 'NODE_HANDLE_ACK' })
+  if not conversions[message.type] then
+    load_others()
+  end
   local conversion = conversions[message.type]
   if conversion then
-    deliver(message.msg, conversion.rebuild(object, message, ipc))
+    conversion.rebuild(object, message, ipc, function(value)
+      deliver(message.msg, value)
+    end)
   else
     object:close()
     deliver(message.msg)

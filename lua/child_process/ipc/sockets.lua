@@ -22,19 +22,24 @@ local function request(list, cmd, reply, callback)
   ipc.write(ipc, { cmd = cmd, key = list.key })
 end
 
---- list:count(callback): `callback(err, count)`, how many sockets the other side has.
-function Sent:count(callback)
+--- list:getConnections(callback): `callback(err, count)`, how many sockets the other side has.
+function Sent:getConnections(callback)
   request(self, 'NODE_SOCKET_GET_COUNT', 'NODE_SOCKET_COUNT', function(err, message)
     callback(err, message and math.tointeger(message.count) or 0)
   end)
 end
 
---- list:when_closed(callback): `callback()` when they are all closed, or the other side is
+--- list:close(callback): `callback()` when they are all closed, or the other side is
 -- gone, and they with it.
-function Sent:when_closed(callback)
+function Sent:close(callback)
   request(self, 'NODE_SOCKET_NOTIFY_CLOSE', 'NODE_SOCKET_ALL_CLOSED', function()
     callback()
   end)
+end
+
+--- list:once('exit', fn): `fn()` when the other side is gone.
+function Sent:once(_, fn)
+  table.insert(self.exit_listeners, fn)
 end
 
 --- sockets.sent(ipc, key) -> list, and whether it is new.
@@ -43,7 +48,7 @@ function M.sent(ipc, key)
   if list then
     return list, false
   end
-  list = setmetatable({ ipc = ipc, key = key }, Sent)
+  list = setmetatable({ ipc = ipc, key = key, exit_listeners = {} }, Sent)
   ipc.sent_sockets[key] = list
   return list, true
 end
@@ -105,7 +110,9 @@ function M.on_internal(ipc, message)
     return
   elseif question then
     question(ipc, message.key)
-  elseif message.cmd == 'NODE_SOCKET_COUNT' or message.cmd == 'NODE_SOCKET_ALL_CLOSED' then
+  elseif
+    message.cmd == 'NODE_SOCKET_COUNT' or message.cmd == 'NODE_SOCKET_ALL_CLOSED'
+  then
     answer(ipc, message)
   end
 end
@@ -116,6 +123,11 @@ function M.fail_pending(ipc)
   ipc.socket_requests = {}
   for _, entry in ipairs(requests) do
     entry.callback(errors.coded 'ERR_CHILD_CLOSED_BEFORE_REPLY')
+  end
+  for _, list in pairs(ipc.sent_sockets) do
+    for _, fn in ipairs(list.exit_listeners) do
+      fn()
+    end
   end
 end
 

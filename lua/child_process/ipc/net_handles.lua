@@ -1,0 +1,113 @@
+--- How servers, sockets and pipes travel.  Loaded when the first one is sent or arrives.
+local core = require 'child_process.core'
+local encoding = require 'child_process.encoding'
+local net = require 'child_process.net'
+local sockets = require 'child_process.ipc.sockets'
+local stream = require 'child_process.stream'
+
+local M = {}
+
+local function keep() end
+
+local function is_a(value, class)
+  local methods = class.prototype
+  return type(value) == 'table' and value.__name == methods.__name
+end
+
+local function is_socket(value)
+  return is_a(value, net.Socket)
+end
+
+-- The server that accepted it goes on counting it, over there.
+local function register_with_server(ipc, socket, message)
+  local server = socket._server
+  if server and server._connectionKey then
+    local list, new = sockets.sent(ipc, server._connectionKey)
+    message.key = server._connectionKey
+    if new then
+      server:_setup_worker(list)
+    end
+  end
+end
+
+-- What has been read already travels with it; a Node does not look for that.
+local function take_socket(socket, options, message, ipc)
+  local fd = socket._handle and socket._handle:fileno()
+  if not fd then
+    return nil
+  end
+  register_with_server(ipc, socket, message)
+  if options.keepOpen then
+    return fd, keep
+  end
+  local handle, unread = socket:_take_handle()
+  if unread ~= '' then
+    message.unread = encoding.decode(unread, 'base64')
+  end
+  return fd, function()
+    handle:close()
+  end
+end
+
+local function rebuild_socket(object, message, ipc, done)
+  local fd = core.take_fd(object)
+  local handle = core.open_socket(fd)
+  if not handle then
+    return done(core.fd_object(fd))
+  end
+  local sides = message.sides or 'duplex'
+  local socket = net.Socket {
+    handle = handle,
+    readable = sides ~= 'writable',
+    writable = sides ~= 'readable',
+    allowHalfOpen = message.allowHalfOpen == true,
+  }
+  if type(message.unread) == 'string' then
+    socket:unshift(encoding.encode(message.unread, 'base64'))
+  end
+  if type(message.key) == 'string' then
+    sockets.received(ipc, message.key, socket)
+  end
+  done(socket)
+end
+
+-- Beyond Node: the sender keeps its own end.
+local function take_pipe(pipe, _, message)
+  message.sides = not pipe._has_writable and 'readable'
+    or not pipe._has_readable and 'writable'
+    or nil
+  return pipe._handle and pipe._handle:fileno(), keep
+end
+
+local function take_server(server)
+  return server._handle and server._handle:fileno(), keep
+end
+
+local function rebuild_server(object, _, _, done)
+  local server = net.Server()
+  server:listen({ fd = core.take_fd(object) }, function()
+    done(server)
+  end)
+end
+
+--- net_handles.register(register): adds them by `register(type, conversion)`.
+function M.register(register)
+  local socket = { matches = is_socket, take = take_socket, rebuild = rebuild_socket }
+  register('net.Socket', socket)
+  register('net.Server', {
+    matches = function(value)
+      return is_a(value, net.Server)
+    end,
+    take = take_server,
+    rebuild = rebuild_server,
+  })
+  -- to the other side a pipe is a socket
+  register('pipe', {
+    wire_type = 'net.Socket',
+    matches = stream.is_stream,
+    take = take_pipe,
+    rebuild = rebuild_socket,
+  })
+end
+
+return M
