@@ -1,0 +1,153 @@
+--- dgram: UDP sockets.  Node: dgram.
+--
+-- A socket is unbound, `binding` while its address is looked up, or bound, which it also
+-- becomes by sending.  What is sent earlier waits in `_queue`; what the kernel does not
+-- take, in `_unsent`.
+local base = require 'child_process.dgram.base'
+local binding = require 'child_process.dgram.binding'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local events = require 'child_process.events'
+local guard = require 'child_process.guard'
+local loop = require 'child_process.loop'
+local sending = require 'child_process.dgram.sending'
+local settings = require 'child_process.dgram.settings'
+
+local M = {}
+
+local nextTick = loop.nextTick
+
+local Socket = events.extend {
+  __name = 'child_process.dgram.Socket',
+  _state = 'unbound',
+  _connected = false, -- 'connecting' and true
+}
+Socket.__index = Socket
+for _, part in ipairs { binding, sending, settings } do
+  for key, method in pairs(part.methods) do
+    Socket[key] = method
+  end
+end
+
+--- socket:address() -> { address, family, port } of this socket.  Raises
+-- ERR_SOCKET_DGRAM_NOT_RUNNING; EBADF before it is bound.  Node: socket.address.
+function Socket:address()
+  base.check_running(self)
+  local found, errno = base.name(core.sockname, self._handle:fileno())
+  base.check(found, errno, 'getsockname')
+  return found
+end
+
+--- socket:ref() -> socket: a bound socket keeps the loop alive, which is the default.
+function Socket:ref()
+  if self._handle then
+    self._handle:ref()
+  end
+  return self
+end
+
+--- socket:unref() -> socket: it does not.
+function Socket:unref()
+  if self._handle then
+    self._handle:unref()
+  end
+  return self
+end
+
+-- Closing -------------------------------------------------------------------------------
+
+local function emit_close(self)
+  local _ <close> = guard.new(self, emit_close)
+  self:_give_up()
+  if not self._closed then
+    self._closed = true
+    self:emit 'close'
+  end
+end
+
+local function close(self)
+  if self._handle then
+    self:_take_handle():close()
+    nextTick(emit_close, self)
+  end
+end
+
+-- Gives the handle up without closing it; nothing is emitted any more.
+function Socket:_take_handle()
+  local handle = self._handle
+  self._handle, self._state, self._connected = nil, 'closed', false
+  self._queue = {}
+  for entry in pairs(self._lookups) do
+    entry:close()
+  end
+  self._lookups = {}
+  if handle then
+    handle:read(false)
+    handle:want_write(false)
+  end
+  return handle
+end
+
+--- socket:close([callback]) -> socket: what was sent before is sent first, if it only
+-- waits for the socket to be bound.  Then `close`, for which `callback` listens.  Raises
+-- ERR_SOCKET_DGRAM_NOT_RUNNING.  Node: socket.close.
+function Socket:close(callback)
+  base.check_running(self)
+  if type(callback) == 'function' then
+    self:on('close', callback)
+  end
+  if self._queue[1] then
+    table.insert(self._queue, function()
+      close(self)
+    end)
+  else
+    close(self)
+  end
+  return self
+end
+
+Socket.__close = function(self)
+  if self._handle then
+    self:close()
+  end
+end
+
+-- Creation ------------------------------------------------------------------------------
+
+--- dgram.createSocket(type | options [, onMessage]) -> Socket
+--
+-- `type` is 'udp4' or 'udp6'.  Options: `type`, `reuseAddr` (SO_REUSEADDR), `ipv6Only`.
+-- `onMessage(data, rinfo)` listens for `message`.  Events: `listening`, `message`,
+-- `connect`, `error`, `close`.  Raises ERR_SOCKET_BAD_TYPE.  Node: dgram.createSocket.
+function M.createSocket(options, on_new)
+  if type(options) ~= 'table' then
+    options = { type = options }
+  end
+  if not base.FAMILY[options.type] then
+    error(errors.coded 'ERR_SOCKET_BAD_TYPE', 2)
+  end
+  local self = setmetatable({
+    type = options.type,
+    _events = {},
+    _handle = core.udp(),
+    _reuse = options.reuseAddr == true,
+    _only6 = options.ipv6Only == true,
+    _queue = {},
+    _unsent = {},
+    _lookups = {},
+  }, Socket)
+  if type(on_new) == 'function' then
+    self:on('message', on_new)
+  end
+  return self
+end
+
+--- The class; `prototype` holds the methods of all.
+M.Socket = setmetatable({ prototype = Socket }, {
+  __index = Socket,
+  __call = function(_, ...)
+    return M.createSocket(...)
+  end,
+})
+
+return M

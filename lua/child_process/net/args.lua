@@ -1,0 +1,53 @@
+--- The argument forms that the classes of net and dgram share.
+local errors = require 'child_process.errors'
+
+local M = {}
+
+--- A port number, from a number or a text of one; raises ERR_SOCKET_BAD_PORT.
+-- @param what string: how the message calls it
+-- @param least integer: 0, or 1 where 0 is no port
+function M.port(value, what, least)
+  local number = type(value) ~= 'boolean' and math.tointeger(tonumber(value))
+  if not number or number < least or number > 65535 then
+    error(errors.bad_port(what, least == 0 and '>= 0' or '> 0', value), 0)
+  end
+  return number
+end
+
+--- Raises ERR_INVALID_ARG_TYPE unless the value is nil or of that type.
+function M.optional(value, kind, what)
+  if value ~= nil and type(value) ~= kind then
+    error(errors.invalid_arg_type(what, 'of type ' .. kind, value), 0)
+  end
+  return value
+end
+
+-- The number that a value stands for as a port or a backlog.
+local function number_of(value)
+  local number = type(value) ~= 'boolean' and tonumber(value)
+  return number and number >= 0 and number or nil
+end
+
+--- `([options | port | path] [, host] [, backlog] [, callback])` -> options, callback,
+-- backlog.  The options are the caller's table, or a new one.
+function M.normalize(...)
+  local list = table.pack(...)
+  local first, callback = list[1], nil
+  if type(list[list.n]) == 'function' then
+    callback = list[list.n]
+    list[list.n] = nil
+    first = list[1]
+  end
+  local options
+  if type(first) == 'table' or type(first) == 'userdata' then
+    options = first
+  elseif type(first) == 'string' and not number_of(first) then
+    options = { path = first }
+  else
+    options = { port = first, host = type(list[2]) == 'string' and list[2] or nil }
+  end
+  local backlog = number_of(list[2]) or number_of(list[3])
+  return options, callback, backlog and math.tointeger(backlog)
+end
+
+return M

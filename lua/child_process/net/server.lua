@@ -1,0 +1,434 @@
+--- net.Server: a listening socket that gives sockets.
+local args = require 'child_process.net.args'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local events = require 'child_process.events'
+local lookup = require 'child_process.net.lookup'
+local loop = require 'child_process.loop'
+local socket = require 'child_process.net.socket'
+
+local M = {}
+
+local nextTick = loop.nextTick
+
+local BACKLOG = 511 -- Node's
+local RETRY = 100 -- ms until a server that could not accept tries again
+local EADDRINUSE = 'EADDRINUSE'
+
+local Server = events.extend {
+  __name = 'child_process.net.Server',
+  listening = false,
+  allowHalfOpen = false,
+  pauseOnConnect = false,
+  _connections = 0,
+  _unreferenced = false,
+}
+Server.__index = Server
+
+--- The class.
+M.Server = Server
+
+-- Connections ---------------------------------------------------------------------------
+
+local function accept_again(self)
+  self._retry = nil
+  if self._handle then
+    self._handle:accept_start()
+  end
+end
+
+local function accept_failed(self, errno)
+  self._retry = loop.setTimeout(accept_again, RETRY, self)
+  self:emit('error', errors.system(errno, 'accept'))
+end
+
+-- More than maxConnections: closed at once.
+local function drop(self, handle)
+  local fd = handle:fileno()
+  local own, own_port, own_family = core.sockname(fd)
+  local peer, peer_port, peer_family = core.peername(fd)
+  handle:close()
+  self:emit('drop', own_family and {
+    localAddress = own,
+    localPort = own_port,
+    localFamily = own_family,
+    remoteAddress = peer_family and peer,
+    remotePort = peer_family and peer_port,
+    remoteFamily = peer_family,
+  } or nil)
+end
+
+local function new_socket(self, handle)
+  local s = socket.new {
+    handle = handle,
+    allowHalfOpen = self.allowHalfOpen,
+    pauseOnCreate = self.pauseOnConnect,
+  }
+  if self._no_delay then
+    s:setNoDelay(true)
+  end
+  if self._keep_alive then
+    s:setKeepAlive(true, self._keep_alive_delay)
+  end
+  s.server, s._server = self, self
+  self._connections = self._connections + 1
+  return s
+end
+
+local function on_connection(self, handle, errno)
+  if not handle then
+    return accept_failed(self, errno)
+  end
+  local most = self.maxConnections
+  if most and most > 0 and self._connections >= most then
+    return drop(self, handle)
+  end
+  self:emit('connection', new_socket(self, handle))
+end
+
+local function emit_close(self)
+  self:emit 'close'
+end
+
+local function close_if_drained(self)
+  if not self._handle and self._connections == 0 then
+    nextTick(emit_close, self)
+  end
+end
+
+-- A socket of ours was destroyed or given away.
+function Server:_connection_gone()
+  self._connections = self._connections - 1
+  close_if_drained(self)
+end
+
+-- A process has got sockets of ours.  `list` knows how many are open there: it has the
+-- methods getConnections(callback(err, count)), close(callback()) for when all are
+-- closed, and once('exit', fn) for the end of that process.
+function Server:_setup_worker(list)
+  self._workers = self._workers or {}
+  table.insert(self._workers, list)
+  list:once('exit', function()
+    for i, other in ipairs(self._workers) do
+      if other == list then
+        return table.remove(self._workers, i)
+      end
+    end
+  end)
+end
+
+-- Calls `each(list, done)` for every worker, and `finished` when all are done.
+local function ask_workers(self, each, finished)
+  local lists = { table.unpack(self._workers or {}) }
+  local left = #lists
+  if left == 0 then
+    return nextTick(finished)
+  end
+  for _, list in ipairs(lists) do
+    each(list, function()
+      left = left - 1
+      if left == 0 then
+        finished()
+      end
+    end)
+  end
+end
+
+--- server:getConnections(callback) -> server: `callback(err, count)`: open connections,
+-- those that were sent to child processes included.  Node: server.getConnections.
+function Server:getConnections(callback)
+  args.optional(callback, 'function', 'callback')
+  local total, failed = self._connections, nil
+  ask_workers(self, function(list, done)
+    list:getConnections(function(err, count)
+      failed = failed or err
+      total = total + (count or 0)
+      done()
+    end)
+  end, function()
+    if callback then
+      callback(failed, not failed and total or nil)
+    end
+  end)
+  return self
+end
+
+-- Listening -----------------------------------------------------------------------------
+
+local function emit_listening(self, handle)
+  if self._handle == handle then
+    self:emit 'listening'
+  end
+end
+
+local function emit_error(self, err)
+  self:emit('error', err)
+end
+
+local function open(self, handle)
+  self._handle, self.listening = handle, true
+  handle:bind(self, on_connection)
+  if self._unreferenced then
+    handle:unref()
+  end
+  local _, errno = handle:accept_start()
+  if errno then
+    self:_close_handle()
+    return nextTick(emit_error, self, errors.system(errno, 'listen'))
+  end
+  nextTick(emit_listening, self, handle)
+end
+
+local function listen_failed(self, errno, address, port)
+  local why = core.strerror(errno)
+  local err = errors.on_address(errno, 'listen', address, port, why)
+  nextTick(emit_error, self, err)
+end
+
+-- Everywhere: IPv6 and with it IPv4, or IPv4 where there is no IPv6.
+local function listen_anywhere(port, backlog, only6)
+  local handle, errno = core.listen('::', port, backlog, only6)
+  if handle or core.errname(errno) == EADDRINUSE then
+    return handle, errno, '::'
+  end
+  handle, errno = core.listen('0.0.0.0', port, backlog, false)
+  return handle, errno, '0.0.0.0'
+end
+
+-- address: nil for everywhere; port: nil for a path
+local function listen_at(self, address, port, options)
+  local backlog, only6 = options.backlog or BACKLOG, options.ipv6Only == true
+  local handle, errno, at
+  if address then
+    handle, errno = core.listen(address, port, backlog, only6)
+  else
+    handle, errno, at = listen_anywhere(port, backlog, only6)
+    address = at
+  end
+  if not handle then
+    return listen_failed(self, errno, address, port)
+  end
+  self._path = not port and address or nil
+  local family = port and core.ip_family(address) or -1
+  self._connectionKey = ('%d:%s:%d'):format(family, address, port or -1)
+  open(self, handle)
+end
+
+local function look_up(self, host, port, options)
+  self._lookup = lookup.resolve(host, {}, function(err, addresses)
+    self._lookup = nil
+    if err then
+      return self:emit('error', err)
+    end
+    listen_at(self, addresses[1], port, options)
+  end)
+end
+
+local function listen_fd(self, options)
+  local fd = math.tointeger(options.fd)
+  local handle, errno = core.open_server(fd, options.backlog or BACKLOG)
+  if not handle then
+    return listen_failed(self, errno)
+  end
+  open(self, handle)
+end
+
+-- A server of the core, or an object that has one, which is closed then.
+local function handle_of(options)
+  local handle = options
+  if type(options) == 'table' then
+    handle = rawget(options, '_handle')
+    if handle and options._take_handle then
+      handle = options:_take_handle()
+    end
+  end
+  return type(handle) == 'userdata' and handle.accept_start and handle or nil
+end
+
+local function is_port(value)
+  local kind = type(value)
+  return kind == 'number' or kind == 'string'
+end
+
+local function listen_options(self, options)
+  local port = options.port
+  if math.type(options.fd) and options.fd >= 0 then
+    listen_fd(self, options)
+  elseif is_port(port) then
+    port = args.port(port, 'options.port', 0)
+    if args.optional(options.host, 'string', 'options.host') then
+      look_up(self, options.host, port, options)
+    else
+      listen_at(self, nil, port, options)
+    end
+  elseif type(options.path) == 'string' then
+    listen_at(self, options.path, nil, options)
+  else
+    local reason = 'must have the property "port" or "path"'
+    error(errors.invalid_arg_value('options', reason, options), 0)
+  end
+end
+
+-- The caller's table stays as it is.
+local function copy(options, backlog)
+  local own = {}
+  for key, value in next, options do
+    own[key] = value
+  end
+  own.backlog = math.tointeger(tonumber(own.backlog)) or backlog
+  return own
+end
+
+--- server:listen([port [, host]] | path | handle | options [, backlog] [, callback])
+-- -> server
+--
+-- Without a host it listens everywhere, on IPv6 and IPv4; without a port, or with 0, on a
+-- port of the system's choice (see `address`).  A local socket's path is removed when
+-- the server closes.  Options: `port, host, path, backlog` (511), `ipv6Only`, `fd` (a
+-- socket that is bound or listens, owned by the server from now on).  `handle` is a
+-- server of the core, or an object with one, which loses it.  Then `listening`
+-- (`callback` listens once) or `error`.  Raises ERR_SERVER_ALREADY_LISTEN,
+-- ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
+-- Node: server.listen, listen(2).
+function Server:listen(...)
+  local options, callback, backlog = args.normalize(...)
+  if self._handle or self._lookup then
+    error(errors.coded 'ERR_SERVER_ALREADY_LISTEN', 2)
+  end
+  local handle = handle_of(options)
+  if not handle and type(options) ~= 'table' then
+    error(errors.invalid_arg_value('options', 'is invalid', options), 2)
+  end
+  if callback then
+    self:once('listening', callback)
+  end
+  if handle then
+    open(self, handle)
+    return self
+  end
+  local own = copy(options, backlog)
+  if type(...) ~= 'table' and own.port == nil and own.path == nil then
+    own.port = 0
+  end
+  listen_options(self, own)
+  return self
+end
+
+--- server:address() -> { address, family, port }, a local socket's path, or nil while it
+-- does not listen.  Node: server.address.
+function Server:address()
+  local fd = self._handle and self._handle:fileno()
+  if not fd then
+    return nil
+  end
+  local address, port, family = core.sockname(fd)
+  if not family then
+    return address or self._path
+  end
+  return { address = address, family = family, port = port }
+end
+
+-- Closing -------------------------------------------------------------------------------
+
+function Server:_take_handle()
+  local handle = self._handle
+  self._handle, self.listening = nil, false
+  if handle then
+    handle:accept_stop()
+  end
+  if self._retry then
+    self._retry:close()
+    self._retry = nil
+  end
+  return handle
+end
+
+function Server:_close_handle()
+  local handle = self:_take_handle()
+  if handle then
+    handle:close()
+  end
+end
+
+local function close_workers(self)
+  self._connections = self._connections + 1 -- not drained before they are
+  ask_workers(self, function(list, done)
+    list:close(done)
+  end, function()
+    self:_connection_gone()
+  end)
+end
+
+--- server:close([callback]) -> server: no more connections; `close` comes when all that
+-- there are have ended, also those in child processes.  `callback(err)` listens once for
+-- that; it gets ERR_SERVER_NOT_RUNNING if the server did not listen.  Node: server.close.
+function Server:close(callback)
+  args.optional(callback, 'function', 'callback')
+  local running = self._handle or self._lookup
+  if callback then
+    self:once('close', function()
+      callback(not running and errors.coded 'ERR_SERVER_NOT_RUNNING' or nil)
+    end)
+  end
+  if self._lookup then
+    self._lookup:close()
+    self._lookup = nil
+  end
+  self:_close_handle()
+  if self._workers and #self._workers > 0 then
+    close_workers(self)
+  else
+    close_if_drained(self)
+  end
+  return self
+end
+
+Server.__close = function(self)
+  self:close()
+end
+
+local function set_ref(self, on)
+  self._unreferenced = not on
+  if self._handle then
+    self._handle[on and 'ref' or 'unref'](self._handle)
+  end
+  return self
+end
+
+--- server:ref() -> server: listening, it keeps the loop alive, which is the default.
+function Server:ref()
+  return set_ref(self, true)
+end
+
+--- server:unref() -> server: it does not.
+function Server:unref()
+  return set_ref(self, false)
+end
+
+-- Creation ------------------------------------------------------------------------------
+
+--- net.createServer([options] [, onConnection]) -> Server.
+--
+-- Options: `allowHalfOpen` (false), `pauseOnConnect` (false: nothing is read from a new
+-- socket before resume()), `noDelay`, `keepAlive`, `keepAliveInitialDelay` (ms).
+-- `onConnection(socket)` listens for `connection`.  Events: `listening`,
+-- `connection(socket)`, `drop(data)`, `error`, `close`.  Raises ERR_INVALID_ARG_TYPE.
+-- Node: net.createServer.
+function M.new(options, on_new)
+  if type(options) == 'function' then
+    options, on_new = nil, options
+  end
+  options = args.optional(options, 'table', 'options') or {}
+  local self = setmetatable({ _events = {} }, Server)
+  self.allowHalfOpen = options.allowHalfOpen == true or nil
+  self.pauseOnConnect = options.pauseOnConnect == true or nil
+  self._no_delay = options.noDelay == true or nil
+  self._keep_alive = options.keepAlive == true or nil
+  self._keep_alive_delay = options.keepAliveInitialDelay
+  if type(on_new) == 'function' then
+    self:on('connection', on_new)
+  end
+  return self
+end
+
+return M

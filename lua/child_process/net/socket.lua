@@ -1,0 +1,431 @@
+--- net.Socket: a stream with both sides.
+--
+-- Until it is connected it has no handle: connecting.lua brings one, a stream of the
+-- core, and the stream class takes over.
+local args = require 'child_process.net.args'
+local connecting = require 'child_process.net.connecting'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local guard = require 'child_process.guard'
+local loop = require 'child_process.loop'
+local readable = require 'child_process.readable'
+local stream = require 'child_process.stream'
+local writable = require 'child_process.writable'
+
+local M = {}
+
+local nextTick = loop.nextTick
+local Stream = stream.Stream
+
+local EISCONN = -106
+
+local Socket = setmetatable({
+  __name = 'child_process.net.Socket',
+  __tostring = Stream.__tostring,
+  __close = Stream.__close,
+  connecting = false,
+  _unreferenced = false,
+}, { __index = Stream })
+
+--- The class.
+M.Socket = Socket
+
+-- Fields that are asked for when they are read ------------------------------------------
+
+-- An end's { address, port, family }, asked for once; none for a local socket.
+local function name_of(self, slot, ask)
+  local name = rawget(self, slot)
+  if not name then
+    local fd = self._handle and self._handle:fileno()
+    local address, port, family = nil, nil, nil
+    if fd then
+      address, port, family = ask(fd)
+    end
+    if not family then
+      return {}
+    end
+    name = { address = address, port = port, family = family }
+    self[slot] = name
+  end
+  return name
+end
+
+local function peer(self)
+  return name_of(self, '_peer_name', core.peername)
+end
+
+local function own(self)
+  return name_of(self, '_own_name', core.sockname)
+end
+
+local getters = {
+  remoteAddress = function(self)
+    return peer(self).address
+  end,
+  remotePort = function(self)
+    return peer(self).port
+  end,
+  remoteFamily = function(self)
+    return peer(self).family
+  end,
+  localAddress = function(self)
+    return own(self).address
+  end,
+  localPort = function(self)
+    return own(self).port
+  end,
+  localFamily = function(self)
+    return own(self).family
+  end,
+  pending = function(self)
+    return not self._handle or self.connecting
+  end,
+  readyState = function(self)
+    if self.connecting then
+      return 'opening'
+    elseif self.readable then
+      return self.writable and 'open' or 'readOnly'
+    end
+    return self.writable and 'writeOnly' or 'closed'
+  end,
+}
+
+function Socket.__index(self, key)
+  local value = Socket[key]
+  if value == nil then
+    local get = getters[key]
+    return get and get(self)
+  end
+  return value
+end
+
+--- socket:address() -> { address, family, port } of the local end; empty if there is
+-- none.  Node: socket.address.
+function Socket:address()
+  local name = own(self)
+  return { address = name.address, family = name.family, port = name.port }
+end
+
+-- Idle time -----------------------------------------------------------------------------
+
+local check_idle
+
+local function arm(self, ms)
+  self._idle_timer = loop.setTimeout(check_idle, ms, self):unref()
+end
+
+local function disarm(self)
+  if self._idle_timer then
+    self._idle_timer:close()
+    self._idle_timer = nil
+  end
+end
+
+-- Something has happened on the socket.
+local function touch(self)
+  local ms = self.timeout
+  if ms and ms > 0 and not self.destroyed then
+    self._active_at = core.hrtime()
+    if not self._idle_timer then
+      arm(self, ms)
+    end
+  end
+end
+
+function check_idle(self)
+  self._idle_timer = nil
+  local left = self.timeout - (core.hrtime() - self._active_at) // 1000000
+  if left > 0 then
+    arm(self, left)
+  else
+    self:emit 'timeout'
+  end
+end
+
+local function on_read(self, chunk, errno)
+  touch(self)
+  readable.on_read(self, chunk, errno)
+end
+
+local function on_written(self, errno)
+  touch(self)
+  writable.on_written(self, errno)
+end
+
+-- Only a socket with a time-out pays for it.
+local function note_activity(self)
+  local handle = self._handle
+  if handle and self.timeout and self.timeout > 0 then
+    handle:bind(self, on_read, on_written)
+  end
+end
+
+--- socket:setTimeout(ms [, callback]) -> socket: the event `timeout` when nothing has
+-- been read or written for `ms` milliseconds; 0 ends that.  The socket stays open.
+-- `callback` listens once.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node:
+-- socket.setTimeout.
+function Socket:setTimeout(ms, callback)
+  if type(ms) ~= 'number' then
+    error(errors.invalid_arg_type('msecs', 'of type number', ms), 2)
+  elseif not (ms >= 0 and ms < math.huge) then
+    error(errors.out_of_range('msecs', 'a non-negative finite number', ms), 2)
+  end
+  args.optional(callback, 'function', 'callback')
+  disarm(self)
+  self.timeout = ms
+  touch(self)
+  note_activity(self)
+  if callback and ms > 0 then
+    self:once('timeout', callback)
+  elseif callback then
+    self:off('timeout', callback)
+  end
+  return self
+end
+
+-- Options of the connection -------------------------------------------------------------
+
+local function set_option(self, name, value)
+  local fd = self._handle and self._handle:fileno()
+  if fd then
+    core.sockopt(fd, name, value)
+  end
+end
+
+--- socket:setNoDelay([on]) -> socket: small writes are sent at once; without an argument
+-- on.  Before it is connected: then.  Node: socket.setNoDelay, tcp(7).
+function Socket:setNoDelay(on)
+  self._no_delay = on ~= false
+  set_option(self, 'nodelay', self._no_delay and 1 or 0)
+  return self
+end
+
+--- socket:setKeepAlive([on [, initialDelay]]) -> socket: probes after `initialDelay` ms
+-- without traffic, in whole seconds; 0: the system's default.  Without an argument off.
+-- Node: socket.setKeepAlive, tcp(7).
+function Socket:setKeepAlive(on, initialDelay)
+  local seconds = math.floor((tonumber(initialDelay) or 0) / 1000)
+  self._keep_alive = on and math.min(math.max(seconds, 0), 32767) or -1
+  set_option(self, 'keepalive', self._keep_alive)
+  return self
+end
+
+local function apply_options(self)
+  if self._no_delay then
+    set_option(self, 'nodelay', 1)
+  end
+  if self._keep_alive and self._keep_alive >= 0 then
+    set_option(self, 'keepalive', self._keep_alive)
+  end
+end
+
+local function set_ref(self, on)
+  self._unreferenced = not on
+  local handle = self._handle or self._connector
+  if handle then
+    handle[on and 'ref' or 'unref'](handle)
+  end
+  return self
+end
+
+--- socket:ref() -> socket: it keeps the loop alive, which is the default.
+function Socket:ref()
+  return set_ref(self, true)
+end
+
+--- socket:unref() -> socket: it does not, also while it connects.
+function Socket:unref()
+  return set_ref(self, false)
+end
+
+-- Connecting ----------------------------------------------------------------------------
+
+-- After `connect`, or when its listener has raised.
+local function begin_traffic(self)
+  local handle = self._handle
+  if handle and not self.destroyed then
+    self:_attach(handle)
+  end
+end
+
+-- What child_process.net.connecting calls.
+local function connected(self, handle)
+  self._handle = handle
+  if self._unreferenced then
+    handle:unref()
+  end
+  apply_options(self)
+  touch(self)
+  local _ <close> = guard.new(self, begin_traffic)
+  self:emit 'connect'
+  self:emit 'ready'
+  begin_traffic(self)
+end
+
+-- What the stream class has no default for.
+local TRANSIENT = { errored = true, readableFlowing = true, readableEncoding = true }
+
+local function on_destroy(self)
+  connecting.stop(self)
+  disarm(self)
+  self:_leave_server()
+end
+
+local function init(self, handle, options)
+  stream.init(self, handle, {
+    readable = options.readable ~= false,
+    writable = options.writable ~= false,
+    allowHalfOpen = options.allowHalfOpen,
+    manualStart = options.manualStart or options.pauseOnCreate,
+    connecting = handle == nil,
+    on_destroy = on_destroy,
+  })
+end
+
+-- A destroyed socket becomes a new one, with its listeners and settings.
+local KEPT = { _events = true, _options = true, _no_delay = true, _keep_alive = true }
+KEPT._unreferenced = true
+
+local function renew(self)
+  for key in pairs(self) do
+    local own_field = type(key) == 'string' and (key:find '^_' or Stream[key] ~= nil)
+    if (own_field or TRANSIENT[key]) and not KEPT[key] then
+      self[key] = nil
+    end
+  end
+  init(self, nil, self._options)
+end
+
+--- socket:connect(options | port | path [, host] [, callback]) -> socket
+--
+-- Connects to `port` at `host` (`localhost`) or to a local socket at `path`; on Linux a
+-- path that begins with a NUL is an abstract name.  Options: `port, host, path, family,
+-- localAddress, localPort`.  A name's addresses are tried one after the other.  What is
+-- written meanwhile waits.  Then `connect` and `ready` (`callback` listens once for
+-- `connect`), or `error`, then `close`.  A destroyed socket can connect anew.  Raises
+-- ERR_MISSING_ARGS, ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE,
+-- ERR_INVALID_IP_ADDRESS.  Node: socket.connect, connect(2).
+function Socket:connect(...)
+  local options, callback = args.normalize(...)
+  local attempt = connecting.plan(options)
+  if self.destroyed then
+    renew(self)
+  end
+  if callback then
+    self:once('connect', callback)
+  end
+  if self._handle or self._attempt then
+    local address = attempt.host or attempt.targets[1]
+    return self:destroy(errors.on_address(EISCONN, 'connect', address, attempt.port))
+  end
+  touch(self)
+  connecting.start(self, attempt, connected)
+  return self
+end
+
+-- Writing and ending --------------------------------------------------------------------
+
+function Socket:_attach(handle)
+  Stream._attach(self, handle)
+  note_activity(self)
+end
+
+--- As in Stream; on a socket that was never connected ERR_SOCKET_CLOSED.
+function Socket:write(chunk, name, callback)
+  touch(self)
+  if self._handle or self.connecting or self.destroyed or self.writableEnded then
+    return Stream.write(self, chunk, name, callback)
+  end
+  local err = errors.coded 'ERR_SOCKET_CLOSED'
+  callback = type(name) == 'function' and name or callback
+  if callback then
+    nextTick(callback, err)
+  end
+  self:destroy(err)
+  return false
+end
+
+--- socket:destroySoon(): destroys it when all is written.  Node: socket.destroySoon.
+function Socket:destroySoon()
+  if self.writable then
+    self:finish()
+  end
+  if self.writableFinished then
+    self:destroy()
+  else
+    self:once('finish', function()
+      self:destroy()
+    end)
+  end
+end
+
+--- socket:resetAndDestroy() -> socket: closes a TCP connection with a reset; while it
+-- connects, after that.  Otherwise destroys it with ERR_SOCKET_CLOSED, a local socket
+-- with ERR_INVALID_HANDLE_TYPE.  Node: socket.resetAndDestroy.
+function Socket:resetAndDestroy()
+  if self.connecting then
+    self:once('connect', function()
+      self:resetAndDestroy()
+    end)
+    return self
+  elseif not self._handle then
+    return self:destroy(errors.coded 'ERR_SOCKET_CLOSED')
+  elseif not own(self).family then
+    return self:destroy(errors.coded 'ERR_INVALID_HANDLE_TYPE')
+  end
+  set_option(self, 'reset', 1)
+  return self:destroy()
+end
+
+-- The server that counts it hears that it is gone.
+function Socket:_leave_server()
+  local server = self._server
+  if server then
+    self._server = nil
+    server:_connection_gone()
+  end
+end
+
+-- As in Stream: the socket counts as closed, also for its server.
+function Socket:_take_handle()
+  disarm(self)
+  local handle, rest = Stream._take_handle(self)
+  if handle then
+    self:_leave_server()
+  end
+  return handle, rest
+end
+
+-- Creation ------------------------------------------------------------------------------
+
+local function open_fd(fd)
+  local number = math.tointeger(args.optional(fd, 'number', 'options.fd'))
+  if not number or number < 0 or number > 2147483647 then
+    error(errors.out_of_range('fd', '>= 0 && <= 2147483647', fd), 3)
+  end
+  local handle, errno = core.open_socket(number)
+  if handle then
+    return handle
+  end
+  local err = errors.system(errno, 'open')
+  error(err.code == 'EINVAL' and errors.coded('ERR_INVALID_FD_TYPE', 'UNKNOWN') or err, 3)
+end
+
+--- net.Socket([options]) -> Socket, to be connected by `connect`.
+--
+-- Options: `fd` (a connected stream socket or an end of a pipe, owned by the socket from
+-- now on), `handle` (a stream of the core), `allowHalfOpen` (false: our side ends with
+-- the other's), `readable`, `writable` (both true), `pauseOnCreate`.  Raises
+-- ERR_INVALID_FD_TYPE, ERR_OUT_OF_RANGE, a system error.  Node: new net.Socket.
+function M.new(options)
+  options = args.optional(options, 'table', 'options') or {}
+  local self = setmetatable({ _options = options }, Socket)
+  local handle = options.handle or options.fd ~= nil and open_fd(options.fd) or nil
+  init(self, handle, options)
+  if handle and options.pauseOnCreate then
+    self:pause()
+  end
+  return self
+end
+
+return M
