@@ -1,5 +1,5 @@
---- Modules that not every process needs: loaded when they are first used, so that a forked
--- child starts quickly.
+--- Modules that not every process needs: loaded when they are first used, so that a
+-- forked child starts quickly.
 local M = {}
 
 --- lazy.load(name) -> function that returns the module.

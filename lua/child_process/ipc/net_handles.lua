@@ -1,5 +1,7 @@
---- How servers, sockets and pipes travel.  Loaded when the first one is sent or arrives.
+--- How servers, sockets, UDP sockets and pipes travel.  Loaded when the first one is sent
+-- or arrives.
 local core = require 'child_process.core'
+local dgram = require 'child_process.dgram'
 local encoding = require 'child_process.encoding'
 local net = require 'child_process.net'
 local sockets = require 'child_process.ipc.sockets'
@@ -90,6 +92,21 @@ local function rebuild_server(object, _, _, done)
   end)
 end
 
+-- As in Node both sides go on with it.
+local function take_udp(socket, _, message)
+  local handle = socket._handle
+  message.dgramType = socket.type
+  return handle and handle:fileno(), keep
+end
+
+local function rebuild_udp(object, message, _, done)
+  local kind = message.dgramType == 'udp6' and 'udp6' or 'udp4'
+  local socket = dgram.createSocket(kind)
+  socket:bind({ fd = core.take_fd(object) }, function()
+    done(socket)
+  end)
+end
+
 --- net_handles.register(register): adds them by `register(type, conversion)`.
 function M.register(register)
   local socket = { matches = is_socket, take = take_socket, rebuild = rebuild_socket }
@@ -100,6 +117,13 @@ function M.register(register)
     end,
     take = take_server,
     rebuild = rebuild_server,
+  })
+  register('dgram.Socket', {
+    matches = function(value)
+      return is_a(value, dgram.Socket)
+    end,
+    take = take_udp,
+    rebuild = rebuild_udp,
   })
   -- to the other side a pipe is a socket
   register('pipe', {
