@@ -37,6 +37,10 @@ LCP_API int lcp_set_loop(lua_State *L, uv_loop_t *loop);
 LCP_API void lcp_on_error(lua_State *L, void (*handler)(lua_State *L, void *data),
                           void *data);
 
+/* What fork() starts where `execPath` is not given: the path of a Lua interpreter.
+ * Without it the program that runs us, if that is one. */
+LCP_API void lcp_set_exec_path(lua_State *L, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

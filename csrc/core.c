@@ -54,3 +54,10 @@ int luaopen_child_process_core(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
   return 1;
 }
+
+void lcp_set_exec_path(lua_State *L, const char *path) {
+  luaopen_child_process_core(L);
+  lua_pushstring(L, path);
+  lua_setfield(L, -2, "exec_path");
+  lua_pop(L, 1);
+}

@@ -56,7 +56,8 @@ local function run_c(text)
 end
 
 local function run_lua(text)
-  return cp.execFile(t.lua(text)):wait(t.TEST_TIMEOUT)
+  local path = t.write_file(t.tmpdir() .. '/program.lua', text)
+  return cp.execFile(t.lua(path)):wait(t.TEST_TIMEOUT)
 end
 
 local runners = { lua = run_lua, c = run_c }

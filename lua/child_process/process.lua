@@ -197,6 +197,9 @@ end
 -- The program that runs us, if it is an interpreter; a host program is none, and says
 -- itself what is to be used.
 local function find_exec_path()
+  if core.exec_path then
+    return core.exec_path
+  end
   local exe = core.exe()
   local line, lowest = command_line()
   if exe and (lowest < 0 or exe:match '[^/]*$':find '^lua') then

@@ -22,7 +22,8 @@ local function request(list, cmd, reply, callback)
   ipc.write(ipc, { cmd = cmd, key = list.key })
 end
 
---- list:getConnections(callback): `callback(err, count)`, how many sockets the other side has.
+--- list:getConnections(callback): `callback(err, count)`, how many sockets the other side
+-- has.
 function Sent:getConnections(callback)
   request(self, 'NODE_SOCKET_GET_COUNT', 'NODE_SOCKET_COUNT', function(err, message)
     callback(err, message and math.tointeger(message.count) or 0)
