@@ -56,8 +56,9 @@ int luaopen_child_process_core(lua_State *L) {
 }
 
 void lcp_set_exec_path(lua_State *L, const char *path) {
+  int top = lua_gettop(L);
   luaopen_child_process_core(L);
   lua_pushstring(L, path);
   lua_setfield(L, -2, "exec_path");
-  lua_pop(L, 1);
+  lua_settop(L, top);
 }
