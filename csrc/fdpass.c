@@ -2,7 +2,10 @@
  * Owns: the descriptor of each object, until it is closed, taken or collected. */
 #include "fdpass.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
+#include <limits.h>
 
 #include "fd.h"
 
@@ -32,9 +35,11 @@ int lcp__fdpass_get(lua_State *L, int arg) {
   int top = lua_gettop(L), fd = -1;
   if (own != NULL)
     return *own;
-  if (lua_isinteger(L, arg))
-    return (int)lua_tointeger(L, arg);
-  if (lua_istable(L, arg) || lua_type(L, arg) == LUA_TUSERDATA) {
+  if (lua_isinteger(L, arg)) {
+    lua_Integer number = lua_tointeger(L, arg);
+    return number >= 0 && number <= INT_MAX ? (int)number : -1;
+  }
+  if (lua_istable(L, arg) || luaL_getmetafield(L, arg, "__index") != LUA_TNIL) {
     fd = call_method(L, arg, "getfd");
     if (fd < 0)
       fd = call_method(L, arg, "fileno");
@@ -68,6 +73,19 @@ static int l_fd_object(lua_State *L) {
   return 1;
 }
 
+/* core.copy_fd(value) -> object that owns a copy of the descriptor | nil, errno */
+static int l_copy_fd(lua_State *L) {
+  int fd = lcp__fdpass_get(L, 1), err;
+  int *copy = lcp__fdpass_new(L);
+  *copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (*copy >= 0)
+    return 1;
+  err = errno;
+  lua_pushnil(L);
+  lua_pushinteger(L, -err);
+  return 2;
+}
+
 /* fd:getfd() -> number | nil: closed */
 static int l_getfd(lua_State *L) {
   const int *fd = luaL_checkudata(L, 1, LCP_FD);
@@ -98,8 +116,11 @@ static const luaL_Reg metamethods[] = {
 static const luaL_Reg methods[] = {
     {"getfd", l_getfd}, {"fileno", l_getfd}, {"close", l_close}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"fd_of", l_fd_of}, {"take_fd", l_take_fd}, {"fd_object", l_fd_object}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"fd_of", l_fd_of},
+                                     {"take_fd", l_take_fd},
+                                     {"fd_object", l_fd_object},
+                                     {"copy_fd", l_copy_fd},
+                                     {NULL, NULL}};
 
 int lcp__fdpass_open(lua_State *L) {
   luaL_newmetatable(L, LCP_FD);

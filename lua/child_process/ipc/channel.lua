@@ -194,15 +194,20 @@ local function flush_in_time(ipc, pending)
   end
 end
 
--- Writes one message, with a descriptor if there is one.  Returns what send() does.
-local function write(ipc, message, descriptor, callback)
-  local total, pending = ipc.handle:queue(ipc.codec.encode(message), descriptor)
+local function lose(ipc, err, callback)
+  nextTick(callback or function()
+    ipc.owner:emit('error', err)
+  end, err)
+end
+
+-- Writes what the codec has made of a message, with a descriptor if there is one.  Returns
+-- what send() does, and the error if it is lost.
+local function write_payload(ipc, payload, descriptor, callback)
+  local total, pending = ipc.handle:queue(payload, descriptor)
   if not total then
     local err = errors.system(pending, 'write')
-    nextTick(callback or function()
-      ipc.owner:emit('error', err)
-    end, err)
-    return false
+    lose(ipc, err, callback)
+    return false, err
   end
   ipc.queued = total
   if callback then
@@ -215,7 +220,10 @@ local function write(ipc, message, descriptor, callback)
   return free
 end
 
-M.write = write
+-- The same for a message.
+local function write(ipc, message)
+  return write_payload(ipc, ipc.codec.encode(message))
+end
 
 -- Reading -------------------------------------------------------------------------------
 
@@ -224,8 +232,10 @@ local deliver_kept
 local function deliver(ipc, event, message, handle)
   local owner = ipc.owner
   local kept = ipc.kept
-  if event == 'message' and (#kept > 0 or owner:listenerCount 'message' == 0) then
-    kept[#kept + 1] = { message, handle }
+  local is_kept = kept.first <= kept.last or owner:listenerCount 'message' == 0
+  if event == 'message' and is_kept then
+    kept.last = kept.last + 1
+    kept[kept.last] = { message, handle }
   else
     owner:emit(event, message, handle)
   end
@@ -234,9 +244,11 @@ end
 -- One a tick: a listener may go, disconnect, or raise, and the others are still there.
 function deliver_kept(ipc)
   local owner, kept = ipc.owner, ipc.kept
-  if #kept > 0 and owner:listenerCount 'message' > 0 then
-    local first = table.remove(kept, 1)
-    if #kept > 0 then
+  if kept.first <= kept.last and owner:listenerCount 'message' > 0 then
+    local first = kept[kept.first]
+    kept[kept.first] = nil
+    kept.first = kept.first + 1
+    if kept.first <= kept.last then
       nextTick(deliver_kept, ipc)
     end
     owner:emit('message', first[1], first[2])
@@ -282,7 +294,7 @@ function methods:_listening(name)
   local ipc = self._ipc
   if ipc and (name == 'message' or name == 'disconnect') then
     update_ref(ipc)
-    if name == 'message' and #ipc.kept > 0 then
+    if name == 'message' and ipc.kept.first <= ipc.kept.last then
       nextTick(deliver_kept, ipc)
     end
   end
@@ -332,18 +344,17 @@ function methods:send(message, handle, options, callback)
   options = check_options(options)
   local ipc = self._ipc
   if not self.connected or ipc.broken then
-    local err = channel_closed()
-    nextTick(callback or function()
-      self:emit('error', err)
-    end, err)
+    lose({ owner = self }, channel_closed(), callback)
     return false
   end
   if handle and handle ~= 0 and handle ~= '' then
     return handles.send(ipc, message, handle, options, callback)
-  elseif handles.is_waiting(ipc) then
-    return handles.hold_back(ipc, message, callback)
   end
-  return write(ipc, message, nil, callback)
+  local payload = ipc.codec.encode(message)
+  if handles.is_waiting(ipc) then
+    return handles.hold_back(ipc, payload, callback)
+  end
+  return write_payload(ipc, payload, nil, callback)
 end
 
 --- owner:disconnect(): closes the channel when all that was sent before is written; then
@@ -376,7 +387,7 @@ function M.open(owner, handle, codec, options)
     handle = handle,
     codec = codec,
     control = control,
-    kept = {},
+    kept = { first = 1, last = 0 },
     waiting = {},
     first = 1,
     last = 0,
@@ -385,6 +396,8 @@ function M.open(owner, handle, codec, options)
     count_listeners = options.count_listeners,
     on_closed = options.on_closed,
     write = write,
+    write_payload = write_payload,
+    lose = lose,
     close_if_flushed = close_if_flushed,
   }
   sockets.init(ipc)

@@ -87,30 +87,57 @@ function M.is_waiting(ipc)
   return ipc.unanswered ~= nil
 end
 
---- Puts a message behind the handle that waits.  Returns what send() does.
-function M.hold_back(ipc, message, callback)
+local function hold_back(ipc, entry)
   local queue = ipc.held_back
-  queue[#queue + 1] = { message = message, callback = callback }
-  return #queue == 1
+  queue.last = queue.last + 1
+  queue[queue.last] = entry
+  return queue.first == queue.last
 end
 
+--- Puts an encoded message behind the handle that waits.  Returns what send() does.
+function M.hold_back(ipc, payload, callback)
+  return hold_back(ipc, { payload = payload, callback = callback })
+end
+
+-- The handle that waits is over there, or lost.
+local function settle(ipc)
+  local entry = ipc.unanswered
+  ipc.unanswered = nil
+  entry.copy:close()
+  entry.release()
+end
+
+-- The descriptor is copied: what the sender keeps may be closed, and its number be that of
+-- something else, before the peer has it.
 local function send_now(ipc, entry)
   local conversion = entry.conversion
   local message = { cmd = 'NODE_HANDLE', type = conversion.type, msg = entry.message }
   local descriptor, release = conversion.take(entry.handle, entry.options, message, ipc)
   if not descriptor then
     -- it has been sent before: only the message is left
-    return ipc.write(ipc, entry.message, nil, entry.callback)
+    return ipc.write_payload(ipc, entry.payload, nil, entry.callback)
   end
-  entry.release, entry.descriptor, entry.wire = release, descriptor, message
-  entry.retries = 0
-  ipc.unanswered, ipc.held_back = entry, ipc.held_back or {}
-  return ipc.write(ipc, message, descriptor, entry.callback)
+  local copy, errno = core.copy_fd(descriptor)
+  if not copy then
+    release()
+    ipc.lose(ipc, errors.system(errno, 'write'), entry.callback)
+    return false
+  end
+  entry.release, entry.copy, entry.retries = release, copy, 0
+  entry.payload = ipc.codec.encode(message)
+  ipc.unanswered, ipc.held_back = entry, ipc.held_back or { first = 1, last = 0 }
+  local free, err = ipc.write_payload(ipc, entry.payload, copy, entry.callback)
+  if err then
+    settle(ipc)
+  end
+  return free
 end
 
---- Sends a message with a handle.  Raises ERR_INVALID_HANDLE_TYPE.
+--- Sends a message with a handle.  Raises ERR_INVALID_HANDLE_TYPE, and what the codec
+-- raises: now, and not when its turn comes.
 function M.send(ipc, message, handle, options, callback)
   local entry = {
+    payload = ipc.codec.encode(message),
     message = message,
     handle = handle,
     options = options,
@@ -118,9 +145,9 @@ function M.send(ipc, message, handle, options, callback)
     conversion = conversion_for(handle),
   }
   if M.is_waiting(ipc) then
-    local queue = ipc.held_back
-    queue[#queue + 1] = entry
-    return #queue == 1
+    -- the sender may change it before its turn
+    entry.message = ipc.codec.decode(entry.payload)
+    return hold_back(ipc, entry)
   end
   return send_now(ipc, entry)
 end
@@ -128,12 +155,14 @@ end
 -- Sends what was held back, up to the next handle.
 local function go_on(ipc)
   local queue = ipc.held_back
-  while not ipc.unanswered and #queue > 0 do
-    local entry = table.remove(queue, 1)
+  while not ipc.unanswered and queue.first <= queue.last do
+    local entry = queue[queue.first]
+    queue[queue.first] = nil
+    queue.first = queue.first + 1
     if entry.conversion then
       send_now(ipc, entry)
     else
-      ipc.write(ipc, entry.message, nil, entry.callback)
+      ipc.write_payload(ipc, entry.payload, nil, entry.callback)
     end
   end
   ipc.close_if_flushed(ipc)
@@ -143,42 +172,38 @@ end
 -- and nothing could be sent later.
 function M.send_all(ipc)
   while M.is_waiting(ipc) do
-    ipc.unanswered = nil
+    settle(ipc)
     go_on(ipc)
   end
 end
 
 local function acknowledged(ipc)
-  local entry = ipc.unanswered
-  if entry then
-    ipc.unanswered = nil
-    entry.release()
+  if M.is_waiting(ipc) then
+    settle(ipc)
     go_on(ipc)
   end
 end
 
 local function refused(ipc)
   local entry = ipc.unanswered
-  if not entry then
-    return
-  elseif entry.retries < MAX_RETRIES then
+  if entry and entry.retries < MAX_RETRIES then
     entry.retries = entry.retries + 1
-    ipc.write(ipc, entry.wire, entry.descriptor)
+    ipc.write_payload(ipc, entry.payload, entry.copy)
   else
-    ipc.unanswered = nil
-    entry.release()
-    go_on(ipc)
+    acknowledged(ipc)
   end
 end
 
 --- At the end of the channel: everything that waits gets `err`.
 function M.fail_pending(ipc, err)
-  local entry, queue = ipc.unanswered, ipc.held_back or {}
-  ipc.unanswered, ipc.held_back = nil, {}
-  if entry then
-    entry.release()
+  local queue = ipc.held_back
+  if M.is_waiting(ipc) then
+    settle(ipc)
   end
-  for _, held in ipairs(queue) do
+  while queue and queue.first <= queue.last do
+    local held = queue[queue.first]
+    queue[queue.first] = nil
+    queue.first = queue.first + 1
     if held.callback then
       nextTick(held.callback, err)
     end
