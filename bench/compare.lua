@@ -7,76 +7,6 @@
 local CONTESTANTS = { 'ours', 'node', 'luv', 'C' }
 local TIME_LIMIT = 60 -- seconds a program: one that hangs must not stop the others
 local ROUNDS, QUICK_ROUNDS = 7, 3
-local FILE_MIB, QUICK_FILE_MIB = 512, 128
-
--- `args` are what the programs get, `quick` replaces the count in them. `targets` are the
--- least times ours must be as good as another contestant; `within` is an upper bound of
--- our time, in times of what we need with other arguments right before and after.
-local MEASURES = {
-  {
-    name = 'spawn',
-    about = 'start and reap /bin/true, three pipes, one at a time',
-    args = { 'spawn', 200, 1, 0 },
-    quick = 80,
-    targets = { node = 1.8, luv = 1.0 },
-  },
-  {
-    name = 'spawn-8',
-    about = 'the same, 8 at a time',
-    args = { 'spawn', 200, 8, 0 },
-    quick = 80,
-  },
-  {
-    name = 'spawn-256M',
-    about = 'one at a time, 256 MiB resident in the parent',
-    args = { 'spawn', 60, 1, 256 },
-    quick = 20,
-  },
-  {
-    name = 'spawn-1G',
-    about = 'one at a time, 1 GiB resident in the parent',
-    args = { 'spawn', 60, 1, 1024 },
-    quick = 30,
-    within = { times = 1.15, of = 'a small heap', args = { 'spawn', 60, 1, 0 } },
-  },
-  {
-    name = 'exec',
-    about = 'exec of true through a shell, output collected',
-    args = { 'exec', 100 },
-    quick = 30,
-  },
-  {
-    name = 'read',
-    about = 'data events of head -c N /dev/zero',
-    args = { 'read', FILE_MIB },
-    quick = QUICK_FILE_MIB,
-    targets = { node = 1.0 },
-  },
-  {
-    name = 'read-file',
-    about = 'data events of cat of a file in memory',
-    args = { 'read', FILE_MIB, '%FILE' },
-    quick = QUICK_FILE_MIB,
-    targets = { node = 1.0 },
-  },
-  {
-    name = 'write',
-    about = 'chunks of 64 KiB into wc -c',
-    args = { 'write', FILE_MIB },
-    quick = QUICK_FILE_MIB,
-  },
-  {
-    name = 'pipe',
-    about = 'head -c N /dev/zero piped by us into wc -c',
-    args = { 'pipe', FILE_MIB },
-    quick = QUICK_FILE_MIB,
-    targets = { node = 1.0 },
-  },
-}
-
-local function is_time(measure)
-  return measure.args[1] == 'spawn' or measure.args[1] == 'exec'
-end
 
 -- The shell -----------------------------------------------------------------------------
 
@@ -92,6 +22,7 @@ local function output_of(command)
 end
 
 local ROOT = output_of(('cd %s/.. && pwd'):format(quoted(arg[0]:match '^(.*)/' or '.')))
+local MEASURES = dofile(ROOT .. '/bench/measures.lua')
 
 local function exists(path)
   local file <close> = io.open(path)
@@ -171,7 +102,7 @@ end
 -- How many times as good as the other ours is, in each round.
 local function advantages(measure, results, other)
   local ours, theirs = results[measure.name].ours, results[measure.name][other]
-  if is_time(measure) then
+  if MEASURES.costs[measure.unit] then
     return ratios(theirs, ours)
   end
   return ratios(ours, theirs)
@@ -235,8 +166,9 @@ local function run_once(measure, options, contestant, args)
 end
 
 local function run_measure(round, measure, options, result)
-  for i = 0, #CONTESTANTS - 1 do
-    local contestant = CONTESTANTS[1 + (i + round - 1) % #CONTESTANTS]
+  local who = measure.who or CONTESTANTS
+  for i = 0, #who - 1 do
+    local contestant = who[1 + (i + round - 1) % #who]
     local within = contestant == 'ours' and measure.within
     local before = within and run_once(measure, options, 'ours', within.args)
     result[contestant][round] = run_once(measure, options, contestant, measure.args)
@@ -293,7 +225,7 @@ local function print_row(cells)
 end
 
 local function print_measure(measure, results)
-  local cells = { measure.name, is_time(measure) and 'us' or 'MiB/s' }
+  local cells = { measure.name, measure.unit }
   for _, contestant in ipairs(CONTESTANTS) do
     local middle = quantile(values(results[measure.name][contestant]), 0.5)
     cells[#cells + 1] = middle and ('%.0f'):format(middle) or '-'
@@ -359,7 +291,7 @@ end
 -- The named measures, in their order; all by default.
 local function chosen(names)
   local all, list = not next(names), {}
-  for _, measure in ipairs(MEASURES) do
+  for _, measure in ipairs(MEASURES.list) do
     list[#list + 1] = (all or names[measure.name]) and measure or nil
     names[measure.name] = nil
   end
@@ -389,7 +321,7 @@ local function main()
   options.build = find_build(options.build)
   compile_limit()
   options.commands = make_commands(options.build)
-  options.file = make_file(options.quick and QUICK_FILE_MIB or FILE_MIB)
+  options.file = make_file(options.quick and MEASURES.quick_file_mib or MEASURES.file_mib)
   local ok, results = pcall(run_all, measures, options)
   os.remove(options.file)
   if not ok then

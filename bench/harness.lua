@@ -1,5 +1,5 @@
 --- What the Lua contestants have in common: `lua5.4 NAME.lua MEASURE COUNT …` warms up,
--- measures and prints one number, microseconds an operation or MiB a second.
+-- measures and prints one number, in the unit that measures.lua says.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
@@ -67,17 +67,25 @@ local function measure_flow(api, flow, mib, file)
   end)
 end
 
+local function print_value(value)
+  print(('%.3f'):format(value))
+end
+
 --- harness.main(api): runs the measure that the command line names.
 -- `api.now()` is in nanoseconds, `api.run()` runs the loop; `api.spawn(done)` and
--- `api.exec(done)` are operations, `api.read(bytes, file, done)` and the others flows.
+-- `api.exec(done)` are operations, `api.read(bytes, file, done)` and the like flows;
+-- `api.talks` are measures of forked children, each `fn(count, mode, size, print)`.
 function M.main(api)
-  local name, count, second, mib = table.unpack(arg)
-  local measured = assert(api[name], 'no such measure')
-  local blocks = make_resident(tonumber(mib or 0))
-  if name == 'spawn' or name == 'exec' then
-    measure_batch(api, measured, tonumber(count), tonumber(second or 1))
+  local name, count, second, third = table.unpack(arg)
+  count, third = tonumber(count), tonumber(third or 0)
+  local blocks
+  if api.talks and api.talks[name] then
+    api.talks[name](count, second, third, print_value)
+  elseif name == 'spawn' or name == 'exec' then
+    blocks = make_resident(third)
+    measure_batch(api, api[name], count, tonumber(second or 1))
   else
-    measure_flow(api, measured, tonumber(count), second)
+    measure_flow(api, assert(api[name], 'no such measure'), count, second)
   end
   api.run()
   return blocks

@@ -84,4 +84,111 @@ function api.pipe(bytes, _, done)
   head.stdout:pipe(start_count(bytes, closed).stdin)
 end
 
+-- Forked children ----------------------------------------------------------------------
+
+local CHILD = arg[0]:gsub('ours%.lua$', 'child.lua')
+local BATCH = 1 << 16 -- bytes that are sent before we wait until they are written
+
+local talks = {}
+api.talks = talks
+
+-- Calls `ready(child)` at the first message, `answered(child, message)` at each other.
+local function fork(mode, role, ready, answered)
+  local child = cp.fork(CHILD, { role }, { serialization = mode })
+  child:once('message', function()
+    child:on('message', function(message)
+      answered(child, message)
+    end)
+    ready(child)
+  end)
+  return child
+end
+
+function talks.trip(count, mode, _, report)
+  local left, begin = count + count // 10, nil
+  local function send(child)
+    child:send { id = left, body = 'twenty bytes of text' }
+  end
+  fork(mode, 'answer', send, function(child, message)
+    harness.expect(left, message.id)
+    left = left - 1
+    if left == count then
+      begin = api.now()
+    elseif left == 0 then
+      report((api.now() - begin) / 1e3 / count)
+      return child:disconnect()
+    end
+    send(child)
+  end)
+end
+
+-- Sends as much as one would: the callback of the last message of a batch goes on.
+local function send_many(child, count, body)
+  local batch = math.max(1, BATCH // (#body + 32))
+  local function more()
+    for i = math.min(batch, count), 1, -1 do
+      local last = i == 1 and count > 1
+      child:send({ id = count, body = body }, nil, nil, last and more or nil)
+      count = count - 1
+    end
+    if count == 0 then
+      count = -1
+      child:send 'last'
+    end
+  end
+  more()
+end
+
+function talks.oneway(count, mode, size, report)
+  local body, begin = ('x'):rep(size), nil
+  fork(mode, 'count', function(child)
+    send_many(child, count // 10, body)
+  end, function(child, received)
+    if begin then
+      harness.expect(count + 1, received)
+      report(count / ((api.now() - begin) / 1e9))
+      return child:disconnect()
+    end
+    begin = api.now()
+    send_many(child, count, body)
+  end)
+end
+
+-- Calls `look(child, nanoseconds)` with one child after the other.
+local function one_by_one(count, look, done)
+  local begin = api.now()
+  local child = fork('json', 'answer', function(child)
+    look(child, api.now() - begin)
+    child:disconnect()
+  end)
+  child:on('exit', function()
+    if count > 1 then
+      one_by_one(count - 1, look, done)
+    else
+      done()
+    end
+  end)
+end
+
+function talks.fork(count, _, _, report)
+  local total = 0
+  one_by_one(2, ignore, function()
+    one_by_one(count, function(_, nanoseconds)
+      total = total + nanoseconds
+    end, function()
+      report(total / 1e3 / count)
+    end)
+  end)
+end
+
+function talks.memory(count, _, _, report)
+  local total = 0
+  one_by_one(count, function(child)
+    local file <close> = assert(io.open(('/proc/%d/status'):format(child.pid)))
+    total = total + tonumber(file:read('a'):match 'VmRSS:%s*(%d+) kB')
+  end, function()
+    report(total / count)
+  end)
+end
+
 harness.main(api)

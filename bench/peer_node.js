@@ -104,6 +104,96 @@ function measureFlow(flow, mib, file) {
   });
 }
 
+const CHILD = require('node:path').join(__dirname, 'child.js');
+const BATCH = 1 << 16; // bytes that are sent before we wait until they are written
+
+const now = () => Number(process.hrtime.bigint());
+const print = (value) => console.log(value.toFixed(3));
+
+// Calls `ready(child)` at the first message, `answered(child, message)` at each other.
+function fork(serialization, role, ready, answered) {
+  const child = cp.fork(CHILD, [role], { serialization });
+  child.once('message', () => {
+    child.on('message', (message) => answered(child, message));
+    ready(child);
+  });
+  return child;
+}
+
+// Sends as much as one would: the callback of the last message of a batch goes on.
+function sendMany(child, count, body) {
+  const batch = Math.max(1, Math.floor(BATCH / (body.length + 32)));
+  (function more() {
+    for (let i = Math.min(batch, count); i > 0; i--) {
+      const last = i === 1 && count > 1;
+      child.send({ id: count, body }, undefined, undefined, last ? more : undefined);
+      count--;
+    }
+    if (count === 0) {
+      count = -1;
+      child.send('last');
+    }
+  })();
+}
+
+// Calls `look(child, nanoseconds)` with one child after the other.
+function oneByOne(count, look, done) {
+  const begin = now();
+  const child = fork('json', 'answer', (ready) => {
+    look(ready, now() - begin);
+    ready.disconnect();
+  });
+  child.on('exit', () => (count > 1 ? oneByOne(count - 1, look, done) : done()));
+}
+
+const talks = {
+  trip(count, mode) {
+    let left = count + Math.floor(count / 10);
+    let begin;
+    const send = (child) => child.send({ id: left, body: 'twenty bytes of text' });
+    fork(mode, 'answer', send, (child, message) => {
+      expect(left, message.id);
+      left--;
+      if (left === count) begin = now();
+      if (left > 0) return send(child);
+      print((now() - begin) / 1e3 / count);
+      child.disconnect();
+    });
+  },
+
+  oneway(count, mode, size) {
+    const body = 'x'.repeat(size);
+    let begin;
+    const warmUp = (child) => sendMany(child, Math.floor(count / 10), body);
+    fork(mode, 'count', warmUp, (child, received) => {
+      if (begin) {
+        expect(count + 1, received);
+        print(count / ((now() - begin) / 1e9));
+        return child.disconnect();
+      }
+      begin = now();
+      sendMany(child, count, body);
+    });
+  },
+
+  fork(count) {
+    let total = 0;
+    const look = (child, nanoseconds) => (total += nanoseconds);
+    oneByOne(2, () => {}, () => {
+      oneByOne(count, look, () => print(total / 1e3 / count));
+    });
+  },
+
+  memory(count) {
+    let total = 0;
+    const look = (child) => {
+      const status = fs.readFileSync(`/proc/${child.pid}/status`, 'latin1');
+      total += Number(/VmRSS:\s*(\d+) kB/.exec(status)[1]);
+    };
+    oneByOne(count, look, () => print(total / count));
+  },
+};
+
 function makeResident(mib) {
   const blocks = Array.from({ length: mib }, () => Buffer.alloc(MIB, 'x'));
   const pages = Number(fs.readFileSync('/proc/self/statm', 'latin1').split(' ')[1]);
@@ -111,7 +201,8 @@ function makeResident(mib) {
   return blocks;
 }
 
-const [name, count, second, mib] = process.argv.slice(2);
-globalThis.resident = makeResident(Number(mib || 0));
-if (operations[name]) measureBatch(operations[name], Number(count), Number(second || 1));
+const [name, count, second, third] = process.argv.slice(2);
+if (operations[name]) globalThis.resident = makeResident(Number(third || 0));
+if (talks[name]) talks[name](Number(count), second, Number(third));
+else if (operations[name]) measureBatch(operations[name], Number(count), Number(second || 1));
 else measureFlow(flows[name], Number(count), second);

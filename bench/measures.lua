@@ -1,0 +1,163 @@
+--- The measures of bench/run, in their order.
+--
+-- `args` are what the programs get, `quick` replaces the count in them.  `targets` are
+-- the least times ours must be as good as another contestant; `within` is an upper bound
+-- of our time, in times of what we need with other arguments right before and after.
+-- `who` are the contestants, if not all.
+-- SPDX-License-Identifier: MIT
+local FILE_MIB, QUICK_FILE_MIB = 512, 128
+
+local M = {}
+
+--- The size of the file `%FILE` in MiB: of a full run, and of a quick one.
+M.file_mib, M.quick_file_mib = FILE_MIB, QUICK_FILE_MIB
+
+--- Units of which less is better.
+M.costs = { us = true, KiB = true }
+
+local FORKERS = { 'ours', 'node' } -- luv and C have no channel
+
+M.list = {
+  {
+    name = 'spawn',
+    about = 'start and reap /bin/true, three pipes, one at a time',
+    unit = 'us',
+    args = { 'spawn', 200, 1, 0 },
+    quick = 80,
+    targets = { node = 1.8, luv = 1.0 },
+  },
+  {
+    name = 'spawn-8',
+    about = 'the same, 8 at a time',
+    unit = 'us',
+    args = { 'spawn', 200, 8, 0 },
+    quick = 80,
+  },
+  {
+    name = 'spawn-256M',
+    about = 'one at a time, 256 MiB resident in the parent',
+    unit = 'us',
+    args = { 'spawn', 60, 1, 256 },
+    quick = 20,
+  },
+  {
+    name = 'spawn-1G',
+    about = 'one at a time, 1 GiB resident in the parent',
+    unit = 'us',
+    args = { 'spawn', 60, 1, 1024 },
+    quick = 30,
+    within = { times = 1.15, of = 'a small heap', args = { 'spawn', 60, 1, 0 } },
+  },
+  {
+    name = 'exec',
+    about = 'exec of true through a shell, output collected',
+    unit = 'us',
+    args = { 'exec', 100 },
+    quick = 30,
+  },
+  {
+    name = 'read',
+    about = 'data events of head -c N /dev/zero',
+    unit = 'MiB/s',
+    args = { 'read', FILE_MIB },
+    quick = QUICK_FILE_MIB,
+    targets = { node = 1.0 },
+  },
+  {
+    name = 'read-file',
+    about = 'data events of cat of a file in memory',
+    unit = 'MiB/s',
+    args = { 'read', FILE_MIB, '%FILE' },
+    quick = QUICK_FILE_MIB,
+    targets = { node = 1.0 },
+  },
+  {
+    name = 'write',
+    about = 'chunks of 64 KiB into wc -c',
+    unit = 'MiB/s',
+    args = { 'write', FILE_MIB },
+    quick = QUICK_FILE_MIB,
+  },
+  {
+    name = 'pipe',
+    about = 'head -c N /dev/zero piped by us into wc -c',
+    unit = 'MiB/s',
+    args = { 'pipe', FILE_MIB },
+    quick = QUICK_FILE_MIB,
+    targets = { node = 1.0 },
+  },
+  {
+    name = 'trip',
+    about = 'a forked child answers a message of 20 bytes and a number; json',
+    unit = 'us',
+    args = { 'trip', 20000, 'json' },
+    quick = 5000,
+    who = FORKERS,
+    targets = { node = 1.8 },
+  },
+  {
+    name = 'trip-adv',
+    about = 'the same; advanced',
+    unit = 'us',
+    args = { 'trip', 20000, 'advanced' },
+    quick = 5000,
+    who = FORKERS,
+    targets = { node = 1.8 },
+  },
+  {
+    name = 'small',
+    about = 'messages of 20 bytes and a number to a forked child; json',
+    unit = 'msg/s',
+    args = { 'oneway', 300000, 'json', 20 },
+    quick = 100000,
+    who = FORKERS,
+    targets = { node = 2.0 },
+  },
+  {
+    name = 'small-adv',
+    about = 'the same; advanced',
+    unit = 'msg/s',
+    args = { 'oneway', 300000, 'advanced', 20 },
+    quick = 100000,
+    who = FORKERS,
+    targets = { node = 4.0 },
+  },
+  {
+    name = 'large',
+    about = 'messages of 100 000 bytes to a forked child; json',
+    unit = 'msg/s',
+    args = { 'oneway', 6000, 'json', 100000 },
+    quick = 2000,
+    who = FORKERS,
+    targets = { node = 2.0 },
+  },
+  {
+    name = 'large-adv',
+    about = 'the same; advanced',
+    unit = 'msg/s',
+    args = { 'oneway', 6000, 'advanced', 100000 },
+    quick = 2000,
+    who = FORKERS,
+    targets = { node = 3.0 },
+  },
+  {
+    name = 'fork',
+    about = "from fork() to the child's first message, one at a time",
+    unit = 'us',
+    args = { 'fork', 20 },
+    quick = 8,
+    who = FORKERS,
+    targets = { node = 20.0 },
+  },
+  {
+    name = 'memory',
+    about = 'resident memory of a forked child that waits for messages',
+    unit = 'KiB',
+    args = { 'memory', 4 },
+    quick = 2,
+    who = FORKERS,
+    targets = { node = 10.0 },
+  },
+}
+
+return M
