@@ -232,6 +232,9 @@ local deliver_kept
 local function deliver(ipc, event, message, handle)
   local owner = ipc.owner
   local kept = ipc.kept
+  if event == 'message' and ipc.disconnecting then
+    return -- as in Node: who has disconnected hears no more
+  end
   local is_kept = kept.first <= kept.last or owner:listenerCount 'message' == 0
   if event == 'message' and is_kept then
     kept.last = kept.last + 1
@@ -367,6 +370,7 @@ function methods:disconnect()
     return
   end
   self.connected, ipc.disconnecting = false, true
+  ipc.kept = { first = 1, last = 0 }
   flush(ipc)
   if not ipc.closed then
     -- as in Node `channel` stays while something is still to be sent
