@@ -31,9 +31,11 @@
 enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
 
 enum {
-  OVERHEAD = 4, /* of a frame: its length or its newline */
-  MAX_FDS = 64, /* that arrived and nobody took; of more, the oldest are closed */
-  SCM_MAX = 253 /* the kernel's limit for one message */
+  OVERHEAD = 4,      /* of a frame: its length or its newline */
+  BATCH = 64 * 1024, /* bytes that are sent before a callback has ended */
+  PROMPT = 1000000,  /* ns: a callback that goes on for longer is not waited for */
+  MAX_FDS = 64,      /* that arrived and nobody took; of more, the oldest are closed */
+  SCM_MAX = 253      /* the kernel's limit for one message */
 };
 
 struct passed {
@@ -49,7 +51,8 @@ struct channel {
   int reset; /* see read_some */
   struct lcp__frames frames;
   struct lcp_buf out;
-  size_t sent; /* bytes that have left `out` */
+  size_t sent;         /* bytes that have left `out` */
+  uint64_t flushed_at; /* ns: the last flush() */
   struct passed *passed;
   size_t npassed, room;
   int fds[MAX_FDS];
@@ -328,7 +331,7 @@ static void ready_cb(uv_poll_t *uv, int status, int events) {
 
 /* ---- methods ---- */
 
-static struct channel *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHANNEL); }
+static struct channel *self(lua_State *L) { return lcp__handle_self(L); }
 
 static int fail(lua_State *L, int err) {
   lua_pushnil(L);
@@ -403,9 +406,9 @@ static void append_frame(struct channel *c, const char *payload, size_t n) {
   c->out.end = (size_t)(to - c->out.data);
 }
 
-/* channel:queue(payload [, value with a descriptor]) -> bytes ever queued, bytes not sent
- * | nil, errno.  The frame goes out with the next flush(); a copy of the descriptor with
- * it. */
+/* channel:queue(payload [, value with a descriptor]) -> bytes ever queued, bytes not
+ * sent, whether they are so many or so old that they should not wait | nil, errno.  The
+ * frame goes out with the next flush(); a copy of the descriptor with it. */
 static int l_queue(lua_State *L) {
   struct channel *c = self(L);
   size_t n;
@@ -421,9 +424,11 @@ static int l_queue(lua_State *L) {
   if (rc < 0)
     return fail(L, rc);
   append_frame(c, payload, n);
-  lua_pushinteger(L, (lua_Integer)(c->sent + (c->out.end - c->out.start)));
-  lua_pushinteger(L, (lua_Integer)(c->out.end - c->out.start));
-  return 2;
+  n = c->out.end - c->out.start;
+  lua_pushinteger(L, (lua_Integer)(c->sent + n));
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_pushboolean(L, n >= BATCH || uv_hrtime() - c->flushed_at > PROMPT);
+  return 3;
 }
 
 /* channel:flush() -> bytes ever sent | nil, errno.  What the socket does not take follows
@@ -433,6 +438,7 @@ static int l_flush(lua_State *L) {
   int rc;
   if (c->base.closing)
     return fail(L, -EPIPE);
+  c->flushed_at = uv_hrtime();
   rc = c->events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0) {
     lcp__buf_free(&c->out);

@@ -391,7 +391,8 @@ static int l_kill(lua_State *L) {
 
 /* stack: child, key; upvalue 1: methods */
 static int l_index(lua_State *L) {
-  luaL_checkudata(L, 1, LCP_CHILD);
+  int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(2));
+  luaL_argexpected(L, same, 1, LCP_CHILD);
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, -2) != LUA_TNIL)
@@ -448,7 +449,8 @@ int lcp__child_open(lua_State *L) {
   lua_setfield(L, -2, "close");
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "child_methods");
-  lua_pushcclosure(L, l_index, 1);
+  lua_pushvalue(L, -2);
+  lua_pushcclosure(L, l_index, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);

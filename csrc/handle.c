@@ -108,17 +108,18 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on) {
 
 /* ---- methods of every class; upvalue 1 is its metatable ---- */
 
-static struct lcp_handle *self(lua_State *L) {
+void *lcp__handle_self(lua_State *L) {
   int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
   struct lcp_handle *h = same ? *(struct lcp_handle **)lua_touserdata(L, 1) : NULL;
   luaL_argexpected(L, h != NULL, 1, "handle");
+  lua_pop(L, 1);
   return h;
 }
 
 /* handle:close(), and the end of a <close> variable.  Idempotent; releases the descriptor
  * at once. */
 static int l_close(lua_State *L) {
-  lcp__handle_close(self(L));
+  lcp__handle_close(lcp__handle_self(L));
   return 0;
 }
 
@@ -136,20 +137,20 @@ static int l_gc(lua_State *L) {
 
 /* handle:ref() -> handle, handle:unref() -> handle: whether it keeps the loop alive. */
 static int l_ref(lua_State *L) {
-  lcp__handle_set_ref(self(L), 1);
+  lcp__handle_set_ref(lcp__handle_self(L), 1);
   lua_settop(L, 1);
   return 1;
 }
 
 static int l_unref(lua_State *L) {
-  lcp__handle_set_ref(self(L), 0);
+  lcp__handle_set_ref(lcp__handle_self(L), 0);
   lua_settop(L, 1);
   return 1;
 }
 
 /* handle:has_ref() -> boolean */
 static int l_has_ref(lua_State *L) {
-  struct lcp_handle *h = self(L);
+  struct lcp_handle *h = lcp__handle_self(L);
   lua_pushboolean(L, !h->closing && !h->unreferenced);
   return 1;
 }

@@ -46,6 +46,10 @@ void lcp__handle_init(struct lcp_handle *h);
 /* The block of the userdata at `arg`, of class `tname`; raises on any other value. */
 void *lcp__handle_check(lua_State *L, int arg, const char *tname);
 
+/* The same for the first argument of a function that was given to lcp__handle_class,
+ * without looking the class up by its name. */
+void *lcp__handle_self(lua_State *L);
+
 /* Idempotent; no callback comes afterwards. */
 void lcp__handle_close(struct lcp_handle *h);
 

@@ -22,8 +22,6 @@ M.methods = methods
 local nextTick = loop.nextTick
 
 local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
-local BATCH = 64 * 1024 -- bytes that are not kept back for the end of the callback
-local PROMPT = 1000000 -- ns: a callback that goes on for longer is not waited for
 
 -- Keeping the loop alive ----------------------------------------------------------------
 
@@ -154,7 +152,6 @@ local function sent_up_to(ipc, sent)
 end
 
 local function flush(ipc)
-  ipc.flushed_at = core.hrtime()
   local sent = not ipc.closed and ipc.handle:flush()
   if sent then
     sent_up_to(ipc, sent)
@@ -181,12 +178,12 @@ end
 
 -- The first message of a turn goes out at once; what follows in the same turn, together
 -- at its end, unless it is much or the turn is long.
-local function flush_in_time(ipc, pending)
+local function flush_in_time(ipc, due)
   if not ipc.in_turn then
     ipc.in_turn = true
     nextTick(end_of_turn, ipc)
     flush(ipc)
-  elseif pending >= BATCH or core.hrtime() - ipc.flushed_at > PROMPT then
+  elseif due then
     ipc.dirty = false
     flush(ipc)
   else
@@ -203,7 +200,7 @@ end
 -- Writes what the codec has made of a message, with a descriptor if there is one.  Returns
 -- what send() does, and the error if it is lost.
 local function write_payload(ipc, payload, descriptor, callback)
-  local total, pending = ipc.handle:queue(payload, descriptor)
+  local total, pending, due = ipc.handle:queue(payload, descriptor)
   if not total then
     local err = errors.system(pending, 'write')
     lose(ipc, err, callback)
@@ -214,7 +211,7 @@ local function write_payload(ipc, payload, descriptor, callback)
     ipc.last = ipc.last + 1
     ipc.waiting[ipc.last] = { at = total, fn = callback }
   end
-  flush_in_time(ipc, pending)
+  flush_in_time(ipc, due)
   local free = pending < BACKLOG or not ipc.blocked
   ipc.need_drain = ipc.need_drain or not free
   return free
@@ -230,17 +227,14 @@ end
 local deliver_kept
 
 local function deliver(ipc, event, message, handle)
-  local owner = ipc.owner
-  local kept = ipc.kept
-  if event == 'message' and ipc.disconnecting then
+  local owner, kept = ipc.owner, ipc.kept
+  if event ~= 'message' then
+    owner:emit(event, message, handle)
+  elseif ipc.disconnecting then
     return -- as in Node: who has disconnected hears no more
-  end
-  local is_kept = kept.first <= kept.last or owner:listenerCount 'message' == 0
-  if event == 'message' and is_kept then
+  elseif kept.first <= kept.last or not owner:emit('message', message, handle) then
     kept.last = kept.last + 1
     kept[kept.last] = { message, handle }
-  else
-    owner:emit(event, message, handle)
   end
 end
 
@@ -307,10 +301,10 @@ end
 
 local SENDABLE = { string = true, table = true, number = true, boolean = true }
 
-local function check_message(message)
+local function refuse_message(message)
   if message == nil then
     error(errors.coded('ERR_MISSING_ARGS', 'message'), 0)
-  elseif not SENDABLE[type(message)] and message ~= core.null then
+  elseif message ~= core.null then
     local expected = 'one of type string, object, number, or boolean'
     error(errors.invalid_arg_type('message', expected, message), 0)
   end
@@ -320,7 +314,6 @@ local function check_options(options)
   if options ~= nil and type(options) ~= 'table' then
     error(errors.invalid_arg_type('options', 'of type object', options), 0)
   end
-  return options or {}
 end
 
 -- As in Node the callback may stand in any of the later places.
@@ -342,19 +335,23 @@ end
 -- gets ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE,
 -- ERR_INVALID_HANDLE_TYPE, and what the codec raises.  Node: subprocess.send.
 function methods:send(message, handle, options, callback)
-  handle, options, callback = sort_out(handle, options, callback)
-  check_message(message)
-  options = check_options(options)
+  if not SENDABLE[type(message)] then
+    refuse_message(message)
+  end
+  if handle ~= nil or options ~= nil or callback ~= nil then
+    handle, options, callback = sort_out(handle, options, callback)
+    check_options(options)
+  end
   local ipc = self._ipc
-  if not self.connected or ipc.broken then
+  if not ipc or ipc.closed or ipc.disconnecting or ipc.broken then
     lose({ owner = self }, channel_closed(), callback)
     return false
   end
   if handle and handle ~= 0 and handle ~= '' then
-    return handles.send(ipc, message, handle, options, callback)
+    return handles.send(ipc, message, handle, options or {}, callback)
   end
   local payload = ipc.codec.encode(message)
-  if handles.is_waiting(ipc) then
+  if ipc.unanswered then
     return handles.hold_back(ipc, payload, callback)
   end
   return write_payload(ipc, payload, nil, callback)
