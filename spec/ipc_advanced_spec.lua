@@ -7,6 +7,9 @@ local cp = t.cp
 local null = require('child_process.core').null
 local encode, decode = advanced.encode, advanced.decode
 
+-- Made values in a test; valgrind would take a minute for them.
+local COUNT = t.watched_by() == 'valgrind' and 200 or 3000
+
 local function bytes(hex)
   return (
     hex:gsub('%s', ''):gsub('%x%x', function(pair)
@@ -133,7 +136,7 @@ describe('a value that goes from Lua to Lua', function()
 
   it('is the same for thousands of made values', function()
     local make = values.generator(4)
-    for _ = 1, 3000 do
+    for _ = 1, COUNT do
       local value = make()
       assert_same(value, there_and_back(value))
     end
@@ -150,7 +153,7 @@ describe('a value that goes from Lua to Lua', function()
     end
     setmetatable({}, { __gc = again })
     local outer = values.generator(5)
-    for _ = 1, 2000 do
+    for _ = 1, COUNT do
       local value = outer()
       assert_same(value, there_and_back(value))
     end
@@ -420,12 +423,12 @@ describe("Node's own channel", function()
   it('sees what is told, and sends the same back', function()
     local folder, make = t.tmpdir(), values.generator(7)
     local sent, made = {}, {}
-    for i = 1, 3000 do
+    for i = 1, COUNT do
       made[i] = { value = make() } -- Node takes not every scalar as a message
       sent[i] = encode(made[i])
     end
     local to = t.write_file(folder .. '/to', frames(sent))
-    local lines = node('echo', to, folder .. '/from', '3000'):gmatch '[^\n]+'
+    local lines = node('echo', to, folder .. '/from', tostring(COUNT)):gmatch '[^\n]+'
     local back = payloads(t.slurp(folder .. '/from'))
     for i, value in ipairs(made) do
       assert.equal(values.describe(value), lines())
@@ -436,11 +439,11 @@ describe("Node's own channel", function()
 
   it('gets back what it has sent', function()
     local folder, back = t.tmpdir(), {}
-    node('send', folder .. '/from', '3000')
+    node('send', folder .. '/from', tostring(COUNT))
     for i, payload in ipairs(payloads(t.slurp(folder .. '/from'))) do
       back[i] = encode(decode(payload))
     end
     local to = t.write_file(folder .. '/to', frames(back))
-    assert.equal('3000 messages\n', node('check', to, '3000'))
+    assert.equal(COUNT .. ' messages\n', node('check', to, tostring(COUNT)))
   end, { timeout = 4 * t.TEST_TIMEOUT })
 end)
