@@ -452,16 +452,20 @@ static int l_flush(lua_State *L) {
   return 1;
 }
 
-/* channel:flush_blocking(ms) -> boolean: waits until all is sent, at most so long. */
+/* channel:flush_blocking(ms) -> boolean: waits until all is sent, as long as the other
+ * side takes something every `ms` milliseconds. */
 static int l_flush_blocking(lua_State *L) {
   struct channel *c = self(L);
-  lua_Integer ms = luaL_checkinteger(L, 2);
-  uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+  uint64_t patience = (uint64_t)luaL_checkinteger(L, 2) * 1000000;
+  uint64_t end = uv_hrtime() + patience;
   int rc = c->base.closing ? -EPIPE : flush(c);
-  while (rc == 0 && uv_hrtime() < end)
-    rc = lcp__fd_wait_writable(c->fd, (int)((end - uv_hrtime()) / 1000000)) < 0
-             ? -EIO
-             : flush(c);
+  while (rc == 0 && uv_hrtime() < end) {
+    size_t before = c->sent;
+    int ms = (int)((end - uv_hrtime()) / 1000000) + 1;
+    rc = lcp__fd_wait_writable(c->fd, ms) < 0 ? -EIO : flush(c);
+    if (c->sent != before)
+      end = uv_hrtime() + patience;
+  }
   lua_pushboolean(L, rc == 1);
   return 1;
 }

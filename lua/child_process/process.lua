@@ -19,7 +19,7 @@ local M = {}
 local methods = { send = channel.methods.send, disconnect = channel.methods.disconnect }
 events.extend(methods)
 
--- What was sent is waited for when the process ends, if the other side still reads.
+-- What was sent is waited for when the process ends, as long as the other side reads on.
 local FLUSH_TIMEOUT = 10000 -- ms
 
 local function check(result, errno, syscall, fields)
@@ -84,17 +84,30 @@ function methods:_flush()
   channel.flush(self, FLUSH_TIMEOUT)
 end
 
+-- Once, whatever a listener does; what it raises ends the process all the same.
+local function announce_exit(process)
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      channel.flush(process, FLUSH_TIMEOUT)
+    end,
+  })
+  if not process._exiting then
+    process._exiting = true
+    process:emit('exit', process.exitCode or 0)
+  end
+end
+
 --- process:exit([code]): ends the process with `code` (default `process.exitCode`, or 0),
 -- after the event `exit(code)` and after what was sent has been written.
+-- Raises ERR_INVALID_ARG_TYPE.  Node: process.exit.
 function methods:exit(code)
   if code ~= nil then
-    self.exitCode = code
+    if not math.tointeger(code) then
+      error(errors.invalid_arg_type('code', 'an integer', code), 2)
+    end
+    self.exitCode = math.tointeger(code)
   end
-  if not self._exiting then
-    self._exiting = true
-    self:emit('exit', self.exitCode or 0)
-  end
-  channel.flush(self, FLUSH_TIMEOUT)
+  announce_exit(self)
   exit(self.exitCode or 0, true)
 end
 

@@ -36,6 +36,7 @@ end
 shift_arguments()
 
 local core = require 'child_process.core'
+local errors = require 'child_process.errors'
 local runner = require 'child_process.process'
 local process = runner.get()
 _G.process = process
@@ -49,16 +50,20 @@ rawset(os, 'exit', function(code, close)
   exit(code, close)
 end)
 
+-- An error in a callback has its traceback already.
 local function report(err)
-  if type(err) == 'string' then
+  if type(err) == 'string' and not err:find('\nstack traceback:\n', 1, true) then
     return debug.traceback(err, 2)
+  elseif errors.is_error(err) and not err.traceback then
+    err.traceback = debug.traceback(nil, 2)
   end
   return err
 end
 
-local function shown(err)
-  local trace = type(err) == 'table' and err.traceback
-  return tostring(err) .. (trace and '\n' .. trace or '')
+local function die(err, code)
+  local trace = errors.is_error(err) and '\n' .. err.traceback or ''
+  io.stderr:write(process.argv0 or 'lua', ': ', tostring(err), trace, '\n')
+  process:exit(code)
 end
 
 local function main()
@@ -69,16 +74,18 @@ local function main()
   chunk(table.unpack(arg))
 end
 
--- An error ends the process, unless somebody listens for it.
+-- An error ends the process, unless somebody listens for it; one of theirs does.
 local function guarded(fn, ...)
   local ok, err = xpcall(fn, report, ...)
   if ok then
     return true
-  elseif process:listenerCount 'uncaughtException' > 0 then
-    return guarded(process.emit, process, 'uncaughtException', err)
+  elseif process:listenerCount 'uncaughtException' == 0 then
+    die(err, 1)
   end
-  io.stderr:write(process.argv0 or 'lua', ': ', shown(err), '\n')
-  process:exit(1)
+  ok, err = xpcall(process.emit, report, process, 'uncaughtException', err)
+  if not ok then
+    die(err, 7)
+  end
 end
 
 guarded(main)

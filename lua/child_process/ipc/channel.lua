@@ -421,8 +421,8 @@ function M.drain(owner)
   end
 end
 
---- channel.flush(owner, ms): waits until all is written, at most `ms` milliseconds: for a
--- process that ends.
+--- channel.flush(owner, ms): waits until all is written, for a process that ends, as long
+-- as the other side takes something every `ms` milliseconds.
 function M.flush(owner, ms)
   local ipc = owner._ipc
   if ipc and not ipc.closed then
