@@ -99,11 +99,13 @@ end
 
 --- process:exit([code]): ends the process with `code` (default `process.exitCode`, or 0),
 -- after the event `exit(code)` and after what was sent has been written.
--- Raises ERR_INVALID_ARG_TYPE.  Node: process.exit.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node: process.exit.
 function methods:exit(code)
   if code ~= nil then
-    if not math.tointeger(code) then
-      error(errors.invalid_arg_type('code', 'an integer', code), 2)
+    if type(code) == 'number' and not math.tointeger(code) then
+      error(errors.out_of_range('code', 'an integer', code), 2)
+    elseif not math.tointeger(code) then
+      error(errors.invalid_arg_type('code', 'of type number', code), 2)
     end
     self.exitCode = math.tointeger(code)
   end

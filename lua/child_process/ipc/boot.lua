@@ -82,7 +82,8 @@ local function guarded(fn, ...)
   elseif process:listenerCount 'uncaughtException' == 0 then
     die(err, 1)
   end
-  ok, err = xpcall(process.emit, report, process, 'uncaughtException', err)
+  local event = 'uncaughtException'
+  ok, err = xpcall(process.emit, report, process, event, err, event)
   if not ok then
     die(err, 7)
   end

@@ -1,0 +1,337 @@
+local forked = require 'spec.support.forked'
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local process = cp.process
+local fork, program, answer = forked.fork, forked.program, forked.answer
+
+-- What a forked program writes, and how it ends.
+local function output(code, check, options)
+  options = options or {}
+  options.silent = true
+  local child = fork(code, options)
+  local out, err = t.collect(child.stdout), t.collect(child.stderr)
+  t.once(child, 'close', function(exit_code, signal)
+    check(out(), err(), exit_code, signal)
+  end)
+  return child
+end
+
+describe('process', function()
+  it('knows who it is', function()
+    assert.equal(t.pid(), process.pid)
+    assert.equal(tonumber(t.slurp('/proc/self/stat'):match '%) %S (%d+)'), process.ppid)
+    assert.equal('linux', process.platform)
+    assert.equal(t.root, process:cwd())
+    assert.equal(t.lua_exe, process.execPath)
+    assert.equal(process, require('child_process').process)
+  end)
+
+  it('has the arguments as for a script run by hand', function()
+    local script = t.write_file(
+      t.tmpdir() .. '/s.lua',
+      [[
+        package.path, package.cpath = arg[1], arg[2]
+        local process = require('child_process').process
+        print(process.argv[0], process.argv[1], process.argv[4], process.argv0)
+        print(#process.execArgv, table.concat(process.execArgv, ' '))]]
+    )
+    local path = package.path:gsub('[^;]+', function(entry)
+      return entry:sub(1, 1) == '/' and entry or t.root .. '/' .. entry
+    end)
+    local cpath = package.cpath:gsub('[^;]+', function(entry)
+      return entry:sub(1, 1) == '/' and entry or t.root .. '/' .. entry
+    end)
+    cp.execFile(
+      t.lua_exe,
+      { script, path, cpath, 'a b' },
+      t.expect(function(err, out)
+        assert.is_nil(err)
+        local exe = t.lua_exe
+        assert.equal(('%s\t%s\ta b\t%s\n0\t\n'):format(exe, script, exe), out)
+      end)
+    )
+  end)
+
+  it('changes its directory, or raises', function()
+    local before = process:cwd()
+    process:chdir '/'
+    local changed = process:cwd()
+    process:chdir(before)
+    assert.equal('/', changed)
+    local err = t.raises('ENOENT', process.chdir, process, '/no/such')
+    assert.equal('chdir', err.syscall)
+    assert.equal('/no/such', err.path)
+    t.raises('ERR_INVALID_ARG_TYPE', process.chdir, process, 5)
+  end)
+
+  it('sends signals by number', function()
+    local child = cp.spawn 'cat'
+    assert.is_true(process:kill(child.pid, 0))
+    assert.is_true(process:kill(child.pid, 'SIGUSR1'))
+    t.once(child, 'exit', function(_, signal)
+      assert.equal('SIGUSR1', signal)
+      local err = t.raises('ESRCH', process.kill, process, child.pid, 0)
+      assert.equal('kill', err.syscall)
+    end)
+    t.raises('ERR_INVALID_ARG_TYPE', process.kill, process, 'x')
+    t.raises('ERR_INVALID_ARG_TYPE', process.kill, process)
+    t.raises('ERR_UNKNOWN_SIGNAL', process.kill, process, child.pid, 'SIGNO')
+    t.raises('ERR_UNKNOWN_SIGNAL', process.kill, process, child.pid, 999)
+  end)
+
+  it('measures time and memory', function()
+    local before = process:hrtime()
+    assert.equal('integer', math.type(before))
+    assert.is_true(process:hrtime() >= before)
+    local usage = process:memoryUsage()
+    assert.is_true(usage.rss > 1 << 20 and usage.heapUsed > 1 << 12)
+    assert.equal('integer', math.type(usage.heapUsed))
+  end)
+
+  it('has a mask for new files', function()
+    local before = process:umask()
+    assert.equal(before, process:umask(tonumber('027', 8)))
+    assert.equal(tonumber('027', 8), process:umask(before))
+    t.raises('ERR_INVALID_ARG_TYPE', process.umask, process, 'x')
+  end)
+
+  it('has the live environment', function()
+    local name = 'LCP_SPEC_PROCESS'
+    assert.is_nil(process.env[name])
+    process.env[name] = 42
+    assert.equal('42', os.getenv(name))
+    local seen
+    for key, value in pairs(process.env) do
+      seen = seen or key == name and value
+    end
+    assert.equal('42', seen)
+    process.env[name] = nil
+    assert.is_nil(os.getenv(name))
+    assert.is_nil(process.env[5])
+  end)
+
+  it('has no channel where it was not started with one', function()
+    local code = [[
+      local process = require('child_process').process
+      print(process.connected, process.channel, process.env.NODE_CHANNEL_FD)]]
+    for _, fd in ipairs { false, 'nonsense', '99', '-1', '0', '2' } do
+      local env = { NODE_CHANNEL_FD = fd, PATH = os.getenv 'PATH' }
+      program(code, function(out, err, exit_code)
+        assert.equal('false\tnil\tnil\n', out)
+        assert.equal('', err)
+        assert.equal(0, exit_code)
+      end, { env = env })
+    end
+  end)
+end)
+
+describe('exit', function()
+  it('is an event with the code, once, the last thing', function()
+    local code = [[
+      process:on('exit', function(code) print('exit', code, process.exitCode) end)
+      process.exitCode = 3
+      print 'end of script']]
+    output(code, function(out, err, exit_code)
+      assert.equal('end of script\nexit\t3\t3\n', out)
+      assert.equal('', err)
+      assert.equal(3, exit_code)
+    end)
+  end)
+
+  it('comes after beforeExit, which may find more to do', function()
+    local code = [[
+      local cp = require 'child_process'
+      local more = true
+      process:on('beforeExit', function(code)
+        print('beforeExit', code)
+        if more then
+          more = false
+          cp.setTimeout(print, 1, 'more')
+        end
+      end)
+      process:on('exit', function(code) print('exit', code) end)]]
+    output(code, function(out)
+      assert.equal('beforeExit\t0\nmore\nbeforeExit\t0\nexit\t0\n', out)
+    end)
+  end)
+
+  it('comes without beforeExit when it is asked for', function()
+    local code = [[
+      process:on('beforeExit', print)
+      process:on('exit', function(code) print('exit', code) end)
+      process:exit(4)
+      print 'not reached']]
+    output(code, function(out, _, exit_code)
+      assert.equal('exit\t4\n', out)
+      assert.equal(4, exit_code)
+    end)
+  end)
+
+  it('may get another code from a listener, which may send', function()
+    local code = [[
+      process:on('exit', function()
+        process:send('last')
+        process.exitCode = 9
+        process:exit()
+      end)
+      process:exit(4)]]
+    local child = fork(code)
+    t.once(child, 'message', function(message)
+      assert.equal('last', message)
+    end)
+    t.once(child, 'close', function(exit_code)
+      assert.equal(9, exit_code)
+    end)
+  end)
+
+  it('comes after an error, with 1', function()
+    local code = "process:on('exit', print) error('on purpose')"
+    output(code, function(out, err, exit_code)
+      assert.equal('1\n', out)
+      assert.equal(1, exit_code)
+      assert.truthy(err:find 'on purpose', err)
+    end)
+  end)
+
+  it('flushes and ends also when a listener raises', function()
+    local code = [[
+      process:on('exit', function() error 'on purpose' end)
+      process:send(('x'):rep(1 << 20))]]
+    local child = fork(code, { silent = true })
+    local err = t.collect(child.stderr)
+    t.once(child, 'message', function(message)
+      assert.equal(1 << 20, #message)
+    end)
+    t.once(child, 'close', function(exit_code)
+      assert.equal(1, exit_code)
+      assert.truthy(err():find 'on purpose', err())
+    end)
+  end)
+
+  it('takes integers', function()
+    local code = [[
+      local function code(value)
+        local ok, err = pcall(process.exit, process, value)
+        return not ok and err.code
+      end
+      process:send { code(1.5), code 'x', code {} }
+      process:exit '7']]
+    local child = fork(code)
+    t.once(child, 'message', function(list)
+      local wanted =
+        { 'ERR_OUT_OF_RANGE', 'ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_TYPE' }
+      assert.same(wanted, list)
+    end)
+    t.once(child, 'close', function(exit_code)
+      assert.equal(7, exit_code)
+    end)
+  end)
+
+  it('works in a program that is not forked', function()
+    local code = [[
+      local process = require('child_process').process
+      process:on('exit', print)
+      process:exit(5)]]
+    program(code, function(out, err, exit_code)
+      assert.equal('5\n', out)
+      assert.equal('', err)
+      assert.equal(5, exit_code)
+    end)
+  end)
+
+  it('does not wait for a peer that reads nothing and has gone', function()
+    local code = [[
+      process:on('message', function()
+        process:send(('x'):rep(4 << 20))
+        process:exit(3)
+      end)]]
+    local child = fork(code)
+    child:send 'go'
+    child:disconnect()
+    t.once(child, 'close', function(exit_code)
+      assert.equal(3, exit_code)
+    end)
+  end)
+end)
+
+describe('uncaughtException', function()
+  it('lets the process go on', function()
+    local code = [[
+      local cp = require 'child_process'
+      process:on('uncaughtException', function(err, origin)
+        print(tostring(err):match '[^\n]*', origin)
+      end)
+      cp.setTimeout(error, 1, 'first')
+      cp.setTimeout(error, 5, 'second')
+      cp.setTimeout(print, 10, 'third')
+      error 'script']]
+    output(code, function(out, err, exit_code)
+      local origin = '\tuncaughtException\n'
+      local wanted = 'program:8: script'
+        .. origin
+        .. 'first'
+        .. origin
+        .. 'second'
+        .. origin
+      assert.equal(wanted .. 'third\n', out)
+      assert.equal('', err)
+      assert.equal(0, exit_code)
+    end)
+  end)
+
+  it('gets the very value that was raised', function()
+    local code = [[
+      local value = {}
+      process:on('uncaughtException', function(err)
+        process:send(err == value)
+      end)
+      require('child_process').nextTick(error, value)]]
+    answer(fork(code), function(same)
+      assert.is_true(same)
+    end)
+  end)
+
+  it('that raises itself ends the process with 7', function()
+    local code = [[
+      process:on('uncaughtException', function() error 'again' end)
+      error 'first']]
+    output(code, function(_, err, exit_code)
+      assert.equal(7, exit_code)
+      assert.truthy(err:find 'again', err)
+      assert.truthy(err:find 'stack traceback:', err)
+    end)
+  end)
+end)
+
+describe('an error that nobody listens for', function()
+  local ROWS = {
+    { 'a text', "error 'on purpose'", 'program:1: on purpose' },
+    {
+      'in a callback',
+      "require('child_process').nextTick(error, 'on purpose')",
+      'purpose',
+    },
+    { 'an error value', "require('child_process').spawn(5)", 'ERR_INVALID_ARG_TYPE' },
+    {
+      'a value with a text',
+      "error(setmetatable({}, { __tostring = function() return 'on purpose' end }))",
+      'on purpose',
+    },
+    { 'nothing', 'error()', 'nil' },
+    { 'a missing file', "assert(loadfile 'no_such')", 'no_such' },
+  }
+  for _, row in ipairs(ROWS) do
+    it(('(%s) is written once and ends the process with 1'):format(row[1]), function()
+      output(row[2], function(out, err, exit_code)
+        assert.equal('', out)
+        assert.equal(1, exit_code)
+        assert.truthy(err:find(row[3], 1, true), err)
+        local _, traces = err:gsub('stack traceback:', '')
+        local plain = row[1] == 'a value with a text' or row[1] == 'nothing'
+        assert.equal(plain and 0 or 1, traces, err)
+      end)
+    end)
+  end
+end)
