@@ -127,8 +127,14 @@ local function set_blocked(ipc, blocked)
   end
 end
 
+local flush
+
 local function close_if_flushed(ipc)
-  if ipc.disconnecting and not ipc.blocked and not handles.is_waiting(ipc) then
+  if not ipc.disconnecting or ipc.closed or handles.has_more(ipc) then
+    return
+  elseif ipc.dirty then
+    flush(ipc) -- which comes back
+  elseif not ipc.blocked then
     close(ipc)
   end
 end
@@ -151,7 +157,8 @@ local function sent_up_to(ipc, sent)
   close_if_flushed(ipc)
 end
 
-local function flush(ipc)
+function flush(ipc)
+  ipc.dirty = false
   local sent = not ipc.closed and ipc.handle:flush()
   if sent then
     sent_up_to(ipc, sent)
@@ -162,8 +169,7 @@ end
 
 local function end_of_turn(ipc)
   ipc.in_turn = false
-  if ipc.dirty and not ipc.closed then
-    ipc.dirty = false
+  if ipc.dirty then
     flush(ipc)
   end
 end
@@ -184,7 +190,6 @@ local function flush_in_time(ipc, due)
     nextTick(end_of_turn, ipc)
     flush(ipc)
   elseif due then
-    ipc.dirty = false
     flush(ipc)
   else
     ipc.dirty = true
@@ -197,8 +202,8 @@ local function lose(ipc, err, callback)
   end, err)
 end
 
--- Writes what the codec has made of a message, with a descriptor if there is one.  Returns
--- what send() does, and the error if it is lost.
+-- Writes what the codec has made of a message, with a descriptor if there is one.
+-- Returns what send() does, and the error if it is lost.
 local function write_payload(ipc, payload, descriptor, callback)
   local total, pending, due = ipc.handle:queue(payload, descriptor)
   if not total then
@@ -217,7 +222,15 @@ local function write_payload(ipc, payload, descriptor, callback)
   return free
 end
 
--- The same for a message.
+-- The same, behind the handles that wait for the peer.
+local function send_in_turn(ipc, payload, callback)
+  if ipc.unanswered then
+    return handles.hold_back(ipc, payload, callback)
+  end
+  return write_payload(ipc, payload, nil, callback)
+end
+
+-- Writes a message of our own, before all that waits.
 local function write(ipc, message)
   return write_payload(ipc, ipc.codec.encode(message))
 end
@@ -350,11 +363,7 @@ function methods:send(message, handle, options, callback)
   if handle and handle ~= 0 and handle ~= '' then
     return handles.send(ipc, message, handle, options or {}, callback)
   end
-  local payload = ipc.codec.encode(message)
-  if ipc.unanswered then
-    return handles.hold_back(ipc, payload, callback)
-  end
-  return write_payload(ipc, payload, nil, callback)
+  return send_in_turn(ipc, ipc.codec.encode(message), callback)
 end
 
 --- owner:disconnect(): closes the channel when all that was sent before is written; then
@@ -389,6 +398,7 @@ function M.open(owner, handle, codec, options)
     codec = codec,
     control = control,
     kept = { first = 1, last = 0 },
+    held_back = { first = 1, last = 0 },
     waiting = {},
     first = 1,
     last = 0,
@@ -398,6 +408,7 @@ function M.open(owner, handle, codec, options)
     on_closed = options.on_closed,
     write = write,
     write_payload = write_payload,
+    send_in_turn = send_in_turn,
     lose = lose,
     close_if_flushed = close_if_flushed,
   }

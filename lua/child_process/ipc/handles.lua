@@ -23,7 +23,7 @@ local MAX_RETRIES = 10
 
 -- Each: `matches(value)`; `take(value, options, message, ipc) -> descriptor, release`, or
 -- nil if it has none any more; `rebuild(object, message, ipc, done)`, which calls
--- `done(value)`.  `release()` is called when the peer has it.
+-- `done(value)`.  `release()` is called when the peer has it, or never will.
 local conversions = {}
 
 --- handles.register(type, conversion): adds a class of objects that travel.
@@ -87,6 +87,11 @@ function M.is_waiting(ipc)
   return ipc.unanswered ~= nil
 end
 
+--- True while something waits behind it, or it does itself.
+function M.has_more(ipc)
+  return ipc.unanswered ~= nil or ipc.held_back.first <= ipc.held_back.last
+end
+
 local function hold_back(ipc, entry)
   local queue = ipc.held_back
   queue.last = queue.last + 1
@@ -99,54 +104,58 @@ function M.hold_back(ipc, payload, callback)
   return hold_back(ipc, { payload = payload, callback = callback })
 end
 
--- The handle that waits is over there, or lost.
-local function settle(ipc)
-  local entry = ipc.unanswered
-  ipc.unanswered = nil
+local function drop(entry)
   entry.copy:close()
   entry.release()
 end
 
--- The descriptor is copied: what the sender keeps may be closed, and its number be that of
--- something else, before the peer has it.
+-- The handle that waits is over there, or lost.
+local function settle(ipc)
+  local entry = ipc.unanswered
+  ipc.unanswered = nil
+  drop(entry)
+end
+
 local function send_now(ipc, entry)
-  local conversion = entry.conversion
-  local message = { cmd = 'NODE_HANDLE', type = conversion.type, msg = entry.message }
-  local descriptor, release = conversion.take(entry.handle, entry.options, message, ipc)
-  if not descriptor then
-    -- it has been sent before: only the message is left
-    return ipc.write_payload(ipc, entry.payload, nil, entry.callback)
+  if entry.copy then
+    ipc.unanswered = entry
   end
-  local copy, errno = core.copy_fd(descriptor)
-  if not copy then
-    release()
-    ipc.lose(ipc, errors.system(errno, 'write'), entry.callback)
-    return false
-  end
-  entry.release, entry.copy, entry.retries = release, copy, 0
-  entry.payload = ipc.codec.encode(message)
-  ipc.unanswered, ipc.held_back = entry, ipc.held_back or { first = 1, last = 0 }
-  local free, err = ipc.write_payload(ipc, entry.payload, copy, entry.callback)
-  if err then
+  local free, err = ipc.write_payload(ipc, entry.payload, entry.copy, entry.callback)
+  if err and entry.copy then
     settle(ipc)
   end
   return free
 end
 
---- Sends a message with a handle.  Raises ERR_INVALID_HANDLE_TYPE, and what the codec
--- raises: now, and not when its turn comes.
+-- Takes the handle apart; what is in the entry then can be written at any later time.
+-- The descriptor is copied: what the sender keeps may be closed, and its number be that
+-- of something else, before the peer has it.
+local function take(ipc, entry, message, handle, options)
+  local conversion = conversion_for(handle)
+  local wrapped = { cmd = 'NODE_HANDLE', type = conversion.type, msg = message }
+  local descriptor, release = conversion.take(handle, options, wrapped, ipc)
+  if not descriptor then
+    return nil -- it has been sent before: only the message is left
+  end
+  local copy, errno = core.copy_fd(descriptor)
+  if not copy then
+    release()
+    return errors.system(errno, 'write')
+  end
+  entry.copy, entry.release, entry.retries = copy, release, 0
+  entry.payload = ipc.codec.encode(wrapped)
+end
+
+--- Sends a message with a handle, now or in its turn.  Raises ERR_INVALID_HANDLE_TYPE,
+-- and what the codec raises.
 function M.send(ipc, message, handle, options, callback)
-  local entry = {
-    payload = ipc.codec.encode(message),
-    message = message,
-    handle = handle,
-    options = options,
-    callback = callback,
-    conversion = conversion_for(handle),
-  }
-  if M.is_waiting(ipc) then
-    -- the sender may change it before its turn
-    entry.message = ipc.codec.decode(entry.payload)
+  -- first, so that a message that cannot be sent leaves the handle as it is
+  local entry = { payload = ipc.codec.encode(message), callback = callback }
+  local err = take(ipc, entry, message, handle, options)
+  if err then
+    ipc.lose(ipc, err, callback)
+    return false
+  elseif M.is_waiting(ipc) then
     return hold_back(ipc, entry)
   end
   return send_now(ipc, entry)
@@ -159,11 +168,7 @@ local function go_on(ipc)
     local entry = queue[queue.first]
     queue[queue.first] = nil
     queue.first = queue.first + 1
-    if entry.conversion then
-      send_now(ipc, entry)
-    else
-      ipc.write_payload(ipc, entry.payload, nil, entry.callback)
-    end
+    send_now(ipc, entry)
   end
   ipc.close_if_flushed(ipc)
 end
@@ -200,10 +205,13 @@ function M.fail_pending(ipc, err)
   if M.is_waiting(ipc) then
     settle(ipc)
   end
-  while queue and queue.first <= queue.last do
+  while queue.first <= queue.last do
     local held = queue[queue.first]
     queue[queue.first] = nil
     queue.first = queue.first + 1
+    if held.copy then
+      drop(held)
+    end
     if held.callback then
       nextTick(held.callback, err)
     end

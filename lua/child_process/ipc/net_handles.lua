@@ -73,8 +73,14 @@ local function rebuild_socket(object, message, ipc, done)
   done(socket)
 end
 
--- Beyond Node: the sender keeps its own end.
+-- Beyond Node: the sender keeps its own end, but reads no more of what is not meant for
+-- it.
 local function take_pipe(pipe, _, message)
+  if pipe._handle and pipe._has_readable then
+    pipe._used_as_stdio = true
+    pipe:pause()
+    pipe._handle:read_stop()
+  end
   message.sides = not pipe._has_writable and 'readable'
     or not pipe._has_readable and 'writable'
     or nil

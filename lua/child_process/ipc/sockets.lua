@@ -19,7 +19,8 @@ local function request(list, cmd, reply, callback)
   end
   local requests = ipc.socket_requests
   requests[#requests + 1] = { key = list.key, reply = reply, callback = callback }
-  ipc.write(ipc, { cmd = cmd, key = list.key })
+  -- behind the sockets that wait: they count
+  ipc.send_in_turn(ipc, ipc.codec.encode { cmd = cmd, key = list.key })
 end
 
 --- list:getConnections(callback): `callback(err, count)`, how many sockets the other side
