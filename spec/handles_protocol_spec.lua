@@ -32,7 +32,6 @@ describe('a peer of the protocol', function()
     local child = raw [[
       for cmd in NODE_HANDLE_ACK NODE_HANDLE_NACK NODE_SOCKET_COUNT NODE_ \
         NODE_SOCKET_ALL_CLOSED NODE_SOCKET_NOTIFY_CLOSE NODE_SOCKET_GET_COUNT; do
-        NODE_SOCKET_ALL_CLOSED NODE_SOCKET_NOTIFY_CLOSE NODE_SOCKET_GET_COUNT NODE_ NODE_HANDLE_; do
         echo "{\"cmd\":\"$cmd\"}" >&3
       done
       echo '"fine"' >&3
