@@ -262,9 +262,6 @@ local function connected(self, handle)
   begin_traffic(self)
 end
 
--- What the stream class has no default for.
-local TRANSIENT = { errored = true, readableFlowing = true, readableEncoding = true }
-
 local function on_destroy(self)
   connecting.stop(self)
   disarm(self)
@@ -282,18 +279,31 @@ local function init(self, handle, options)
   })
 end
 
--- A destroyed socket becomes a new one, with its listeners and settings.
-local KEPT = { _events = true, _options = true, _no_delay = true, _keep_alive = true }
-KEPT._unreferenced = true
+-- What a destroyed socket keeps of itself when it becomes a new one: the names that
+-- would else be cleared.
+local KEPT = {
+  _events = true,
+  _options = true,
+  _no_delay = true,
+  _keep_alive = true,
+  _unreferenced = true,
+  _paused = true,
+  _readable_listening = true,
+}
 
 local function renew(self)
+  local encoding = self.readableEncoding
   for key in pairs(self) do
-    local own_field = type(key) == 'string' and (key:find '^_' or Stream[key] ~= nil)
-    if (own_field or TRANSIENT[key]) and not KEPT[key] then
+    local of_stream = type(key) == 'string' and (key:find '^_' or Stream[key] ~= nil)
+    if of_stream and not KEPT[key] then
       self[key] = nil
     end
   end
+  self.errored, self.readableEncoding = nil, nil
   init(self, nil, self._options)
+  if encoding then
+    self:setEncoding(encoding)
+  end
 end
 
 --- socket:connect(options | port | path [, host] [, callback]) -> socket
