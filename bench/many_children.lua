@@ -1,0 +1,160 @@
+-- bench/many_children.lua [CHILDREN [MESSAGES]]
+--
+-- Forks many children (default 1000) that are alive at the same time and each answer
+-- messages (default 20), twice.  Afterwards descriptors, children and memory must be what
+-- they were; if not, it says so and exits with 1.  Needs the module on Lua's paths, as
+-- `scripts/run bench/many_children.lua` gives it.
+-- SPDX-License-Identifier: MIT
+local cp = require 'child_process'
+
+local CHILD = arg[0]:gsub('many_children%.lua$', 'child.lua')
+local COUNT, MESSAGES = tonumber(arg[1]) or 1000, tonumber(arg[2]) or 20
+local STATES = { 'before', 'between', 'after' }
+local MAX_GROWTH = 2048 -- KiB, from one round to the next: what malloc keeps varies
+
+local function slurp(path)
+  local file <close> = assert(io.open(path))
+  return file:read 'a'
+end
+
+-- Two descriptors a child: the channel, and the watch for its end.
+local function raise_limit()
+  local wanted = 2 * COUNT + 100
+  local limit = tonumber(slurp '/proc/self/limits':match 'Max open files%s+(%d+)')
+  if limit and limit < wanted and not os.getenv 'LIMIT_RAISED' then
+    local command = 'ulimit -n %d && LIMIT_RAISED=1 exec %s %s %d %d'
+    local exe = cp.process.execPath
+    local _, _, code = os.execute(command:format(wanted, exe, arg[0], COUNT, MESSAGES))
+    os.exit(code, true)
+  end
+end
+
+local function descriptors()
+  local count = 0
+  for fd = 0, 3 * COUNT + 100 do
+    local file = io.open('/proc/self/fdinfo/' .. fd)
+    if file then
+      file:close()
+      count = count + 1
+    end
+  end
+  return count - 1 -- that of the file itself
+end
+
+local function children()
+  local pid = cp.process.pid
+  local list = slurp(('/proc/%d/task/%d/children'):format(pid, pid))
+  return select(2, list:gsub('%d+', ''))
+end
+
+local function resident()
+  return tonumber(slurp '/proc/self/status':match 'VmRSS:%s*(%d+) kB')
+end
+
+local function state()
+  for _ = 1, 2 do
+    collectgarbage()
+    cp.run 'nowait'
+  end
+  local lua = collectgarbage 'count' // 1 | 0
+  return { fds = descriptors(), children = children(), rss = resident(), lua = lua }
+end
+
+local function seconds_since(begin)
+  return (cp.process:hrtime() - begin) / 1e9
+end
+
+local function start(on_ready, on_end)
+  local child = cp.fork(CHILD, { 'answer' })
+  child:once('message', on_ready)
+  child:on('error', function(err)
+    error(err)
+  end)
+  child:on('close', function(code)
+    assert(code == 0, code)
+    on_end()
+  end)
+  return child
+end
+
+local function start_all(list)
+  local begin, ready = cp.process:hrtime(), 0
+  list.alive = COUNT
+  for i = 1, COUNT do
+    list[i] = start(function()
+      ready = ready + 1
+      if ready == COUNT then
+        cp.stop()
+      end
+    end, function()
+      list.alive = list.alive - 1
+    end)
+  end
+  cp.run()
+  assert(ready == COUNT and list.alive == COUNT and children() == COUNT)
+  print(('%d children ready and alive after %.2f s'):format(COUNT, seconds_since(begin)))
+end
+
+-- Each child answers one message after the other; all of them at the same time.
+local function talk(list)
+  local begin, answered = cp.process:hrtime(), 0
+  for i, child in ipairs(list) do
+    local left = MESSAGES
+    local function send()
+      child:send { from = i, left = left }
+    end
+    child:on('message', function(message)
+      assert(message.from == i and message.left == left)
+      left, answered = left - 1, answered + 1
+      if left > 0 then
+        send()
+      elseif answered == COUNT * MESSAGES then
+        cp.stop()
+      end
+    end)
+    send()
+  end
+  cp.run()
+  assert(answered == COUNT * MESSAGES)
+  local seconds = seconds_since(begin)
+  local text = '%d messages there and back in %.2f s: %.0f a second'
+  print(text:format(answered, seconds, answered / seconds))
+end
+
+local function stop_all(list)
+  local begin = cp.process:hrtime()
+  for _, child in ipairs(list) do
+    child:disconnect()
+  end
+  cp.run()
+  assert(list.alive == 0)
+  print(('all of them ended after %.2f s'):format(seconds_since(begin)))
+end
+
+local function round()
+  local list = {}
+  start_all(list)
+  talk(list)
+  stop_all(list)
+end
+
+local function main()
+  raise_limit()
+  local before = state()
+  round()
+  local between = state()
+  round()
+  local after = state()
+  local text = '%-8s %4d descriptors, %d children, %6d KiB resident, %5d KiB of Lua'
+  for i, s in ipairs { before, between, after } do
+    print(text:format(STATES[i], s.fds, s.children, s.rss, s.lua))
+  end
+  local clean = after.fds == before.fds
+    and after.children == 0
+    and after.rss - between.rss <= MAX_GROWTH
+    and after.lua - between.lua <= MAX_GROWTH // 10
+  print(clean and 'all is as it was' or 'SOMETHING IS LEFT')
+  os.exit(clean, true)
+end
+
+main()
