@@ -173,6 +173,8 @@ static int l_listen(lua_State *L) {
   rc = fd >= 0 ? server_open(s, fd) : fd;
   if (rc == 0)
     return 1;
+  if (fd >= 0 && s->path != NULL)
+    unlink(s->path);
   if (fd >= 0)
     close(fd);
   lcp__handle_close(&s->base);
