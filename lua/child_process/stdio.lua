@@ -71,6 +71,18 @@ local function from_stream(value)
   return handle
 end
 
+-- A server or a UDP socket: the child shares it with us.
+local SHARED =
+  { ['child_process.net.Server'] = true, ['child_process.dgram.Socket'] = true }
+
+local function from_shared(value)
+  local fd = value._handle and value._handle:fileno()
+  if not fd then
+    error(errors.invalid_arg_value('stdio', 'is a socket that is not bound', value), 0)
+  end
+  return fd
+end
+
 local function entry(value, fd)
   local kind = type(value)
   if value == nil or value == false or value == core.null then
@@ -81,6 +93,8 @@ local function entry(value, fd)
     return from_number(value, fd)
   elseif stream.is_stream(value) then
     return from_stream(value)
+  elseif kind == 'table' and SHARED[value.__name] then
+    return from_shared(value)
   end
   return from_file(value)
 end

@@ -4,6 +4,7 @@ local core = require 'child_process.core'
 local dgram = require 'child_process.dgram'
 local encoding = require 'child_process.encoding'
 local net = require 'child_process.net'
+local readable = require 'child_process.readable'
 local sockets = require 'child_process.ipc.sockets'
 local stream = require 'child_process.stream'
 
@@ -65,7 +66,7 @@ local function rebuild_socket(object, message, ipc, done)
     allowHalfOpen = message.allowHalfOpen == true,
   }
   if type(message.unread) == 'string' then
-    socket:unshift(encoding.encode(message.unread, 'base64'))
+    readable.on_read(socket, encoding.encode(message.unread, 'base64'))
   end
   if type(message.key) == 'string' then
     sockets.received(ipc, message.key, socket)

@@ -1,0 +1,523 @@
+-- Servers and sockets over the channel.
+local forked = require 'spec.support.forked'
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local net, dgram = cp.net, cp.dgram
+local fork, run = forked.fork, forked.run
+
+local HOST = '127.0.0.1'
+
+-- A server on a free port; `ready(server, port)` when it listens.
+local function listening(on_connection, ready)
+  local server = net.createServer(on_connection)
+  server:listen(0, HOST, function()
+    ready(server, server:address().port)
+  end)
+  return server
+end
+
+-- Connects and reads to the end; `check(text)` then.
+local function client(port, check, first_words)
+  local socket = net.connect(port, HOST)
+  local text = t.collect(socket)
+  if first_words then
+    socket:write(first_words)
+  end
+  t.once(socket, 'close', function()
+    check(text())
+  end)
+  return socket
+end
+
+-- A forked program, with `then_do()` when it has said 'ready'.
+local function ready_child(code, then_do, options)
+  local child = run(code .. " process:send 'ready'", options)
+  child:once('message', function(message)
+    assert.equal('ready', message)
+    then_do(child)
+  end)
+  return child
+end
+
+describe('a socket that was accepted', function()
+  it('is served by the child alone', function()
+    local code = [[
+      process:once('message', function(message, socket)
+        socket:finish(message)
+        socket:on('close', function() process:disconnect() end)
+      end)]]
+    for _, serialization in ipairs { 'json', 'advanced' } do
+      ready_child(code, function(child)
+        listening(function(socket)
+          child:send('echo', socket)
+          socket:on('close', t.never 'close in the sender')
+        end, function(server, port)
+          client(port, function(text)
+            assert.equal('echo', text)
+            server:close()
+          end)
+        end)
+      end, { serialization = serialization })
+    end
+  end)
+
+  it('takes what was read already with it', function()
+    local code = [[
+      process:once('message', function(message, socket)
+        local text = ''
+        socket:on('data', function(chunk)
+          text = text .. chunk
+          if #text == 200 then
+            socket:finish(message .. text)
+            process:disconnect()
+          end
+        end)
+      end)]]
+    ready_child(code, function(child)
+      local sent = ('first'):rep(20)
+      local server
+      server = listening(function(socket)
+        socket:once('readable', function()
+          local part = socket:read(10)
+          assert.equal('firstfirst', part)
+          child:send(part, socket)
+          server:close()
+        end)
+      end, function(_, port)
+        local socket = client(port, function(text)
+          assert.equal(sent .. ('later'):rep(22), text)
+        end, sent)
+        cp.setTimeout(function()
+          socket:write(('later'):rep(22))
+        end, 20)
+      end)
+    end)
+  end)
+
+  it('stays open here with keepOpen', function()
+    local code = [[
+      process:once('message', function(_, socket)
+        socket:write('from the child ', function()
+          process:send 'written'
+          socket:destroy()
+          process:disconnect()
+        end)
+      end)]]
+    ready_child(code, function(child)
+      local server
+      server = listening(function(socket)
+        child:send('x', socket, { keepOpen = true })
+        child:once('message', function()
+          socket:finish 'from the parent'
+          server:close()
+        end)
+      end, function(_, port)
+        client(port, function(text)
+          assert.equal('from the child from the parent', text)
+        end)
+      end)
+    end)
+  end)
+
+  it('goes once: the second message has none', function()
+    local code = [[
+      local seen = {}
+      process:on('message', function(message, socket)
+        seen[#seen + 1] = { message, socket ~= nil }
+        if socket then
+          socket:finish()
+        else
+          process:send(seen)
+          process:disconnect()
+        end
+      end)]]
+    ready_child(code, function(child)
+      local server
+      server = listening(function(socket)
+        child:send(1, socket)
+        child:send(2, socket)
+        child:once('message', function(seen)
+          assert.same({ { 1, true }, { 2, false } }, seen)
+          server:close()
+        end)
+      end, function(_, port)
+        client(port, function(text)
+          assert.equal('', text)
+        end)
+      end)
+    end)
+  end)
+
+  it('is counted with the others, and close() waits for it', function()
+    local code = [[
+      local sockets = {}
+      process:on('message', function(message, socket)
+        if socket then
+          sockets[#sockets + 1] = socket
+          process:send('have ' .. #sockets)
+        else
+          for _, s in ipairs(sockets) do s:finish() end
+          process:disconnect()
+        end
+      end)]]
+    ready_child(code, function(child)
+      local server, closed
+      server = listening(function(socket)
+        child:send('take', socket)
+      end, function(_, port)
+        for _ = 1, 3 do
+          client(port, function() end)
+        end
+      end)
+      child:on('message', function(message)
+        if message ~= 'have 3' then
+          return
+        end
+        server:getConnections(t.expect(function(err, count)
+          assert.is_nil(err)
+          assert.equal(3, count)
+          server:close(t.expect(function()
+            closed = true
+          end))
+          cp.setTimeout(function()
+            assert.is_nil(closed)
+            child:send 'let go'
+          end, 20)
+        end))
+      end)
+    end)
+  end)
+
+  it('of a child that dies is no longer waited for', function()
+    local child = fork [[
+      process:on('message', function(_, socket)
+        process.socket = socket
+        process:send 'have it'
+      end)]]
+    local server
+    server = listening(function(socket)
+      child:send('take', socket)
+    end, function(_, port)
+      client(port, function() end)
+    end)
+    child:on('message', function()
+      server:close(t.expect())
+      child:kill 'SIGKILL'
+    end)
+    t.once(child, 'close')
+  end)
+
+  it('resets its client when the child is killed', function()
+    local child = fork [[
+      process:on('message', function(_, socket)
+        process.socket = socket
+        socket:write 'hello'
+      end)]]
+    local server
+    server = listening(function(socket)
+      child:send('take', socket)
+      server:close()
+    end, function(_, port)
+      local socket = net.connect(port, HOST)
+      socket:on('error', function(err)
+        assert.equal('ECONNRESET', err.code)
+      end)
+      socket:once('data', function()
+        socket:write 'unread over there'
+        child:kill 'SIGKILL'
+      end)
+      t.once(socket, 'close')
+    end)
+    t.once(child, 'exit', function(_, signal)
+      assert.equal('SIGKILL', signal)
+    end)
+  end)
+
+  it('may be of this machine alone', function()
+    local path = t.tmpdir() .. '/socket'
+    local code = [[
+      process:once('message', function(message, socket)
+        socket:finish(message)
+        process:disconnect()
+      end)]]
+    ready_child(code, function(child)
+      local server = net.createServer()
+      server:on('connection', function(socket)
+        child:send('echo', socket)
+        server:close()
+      end)
+      server:listen(path, function()
+        local socket = net.connect(path)
+        local text = t.collect(socket)
+        t.once(socket, 'close', function()
+          assert.equal('echo', text())
+        end)
+      end)
+    end)
+  end)
+end)
+
+describe('sockets', function()
+  it('of clients go to the parent too', function()
+    local code = [[
+      local net = require('child_process').net
+      local server
+      server = net.createServer(function(socket)
+        process:once('message', function() socket:finish 'hello' end)
+        server:close()
+      end)
+      server:listen(0, '127.0.0.1', function()
+        local socket
+        socket = net.connect(server:address().port, '127.0.0.1', function()
+          process:send('socket', socket)
+        end)
+      end)]]
+    local child = run(code)
+    t.once(child, 'message', function(message, socket)
+      assert.equal('socket', message)
+      local text = t.collect(socket)
+      child:send 'got it'
+      t.once(socket, 'close', function()
+        assert.equal('hello', text())
+      end)
+    end)
+  end)
+
+  it('go both ways at once', function()
+    local code = [[
+      local count = 0
+      process:on('message', function(message, socket)
+        process:send(message, socket)
+        count = count + 1
+        if count == 10 then process:disconnect() end
+      end)]]
+    ready_child(code, function(child)
+      local back, ended = 0, 0
+      local server
+      server = listening(function(socket)
+        child:send('there', socket)
+      end, function(_, port)
+        for _ = 1, 10 do
+          client(port, function(text)
+            assert.equal('and back', text)
+            ended = ended + 1
+          end)
+        end
+      end)
+      child:on('message', function(_, socket)
+        back = back + 1
+        socket:finish 'and back'
+        if back == 10 then
+          server:close(t.expect())
+        end
+      end)
+      t.once(child, 'close', function()
+        assert.equal(10, back)
+      end)
+    end)
+  end)
+
+  it('of 20 children all arrive, with what is in them', function()
+    local code = [[
+      local net = require('child_process').net
+      local socket
+      socket = net.connect(tonumber((...)), '127.0.0.1', function()
+        process:send('socket', socket)
+        socket = nil
+      end)
+      process:once('message', function() end)]]
+    local arrived = 0
+    local server
+    server = listening(function(socket)
+      socket:finish 'hello'
+    end, function(_, port)
+      for _ = 1, 20 do
+        local child = run(code, nil, port)
+        t.once(child, 'message', function(_, socket)
+          local text = t.collect(socket)
+          child:send 'got it'
+          t.once(socket, 'close', function()
+            assert.equal('hello', text())
+            arrived = arrived + 1
+            if arrived == 20 then
+              server:close()
+            end
+          end)
+        end)
+      end
+    end)
+  end)
+
+  it('travel with 800 000 bytes, there and back', function()
+    local code = [[
+      process:once('message', function(message, socket)
+        process:send(message, socket)
+      end)]]
+    ready_child(code, function(child)
+      local payload = ('x'):rep(800004)
+      local server
+      server = listening(function(socket)
+        child:send(payload, socket)
+        server:close()
+      end, function(_, port)
+        client(port, function(text)
+          assert.equal('back', text)
+        end)
+      end)
+      t.once(child, 'message', function(message, socket)
+        assert.is_true(message == payload)
+        socket:finish 'back'
+      end)
+    end)
+  end)
+end)
+
+describe('a server', function()
+  local SERVE = [[
+    local count = 0
+    process:once('message', function(_, server)
+      server:on('connection', function(socket)
+        count = count + 1
+        socket:finish 'child'
+      end)
+      process:on('message', function()
+        server:close(function() process:send(count) process:disconnect() end)
+      end)
+      process:send 'serving'
+    end)]]
+
+  it('serves in both processes, and closes in both', function()
+    ready_child(SERVE, function(child)
+      local served = 0
+      listening(function(socket)
+        served = served + 1
+        socket:finish 'parent'
+      end, function(server, port)
+        child:send('server', server)
+        local by, ended = { parent = 0, child = 0 }, 0
+        child:once('message', function()
+          for _ = 1, 8 do
+            client(port, function(text)
+              by[text] = by[text] + 1
+              ended = ended + 1
+              if ended == 8 then
+                server:close(t.expect())
+                child:send 'close'
+                child:once('message', function(count)
+                  assert.equal(by.child, count)
+                  assert.equal(by.parent, served)
+                  assert.equal(8, served + count)
+                end)
+              end
+            end)
+          end
+        end)
+      end)
+    end)
+  end)
+
+  it('that the parent has closed goes on in the child', function()
+    ready_child(SERVE, function(child)
+      listening(t.never 'connection here', function(server, port)
+        child:send('server', server, function()
+          server:close(t.expect())
+        end)
+        child:once('message', function()
+          client(port, function(text)
+            assert.equal('child', text)
+            child:send 'close'
+          end)
+        end)
+      end)
+    end)
+  end)
+
+  it('may stand in `stdio`, and be listened to by its descriptor', function()
+    local code = [[
+      local net = require('child_process').net
+      local server = net.createServer(function(socket) socket:finish 'child' end)
+      server:listen({ fd = 3 }, function() process:send 'listening' end)
+      process:on('disconnect', function() server:close() end)]]
+    listening(t.never 'connection here', function(server, port)
+      local stdio = { 'ignore', 'inherit', 'inherit', server, 'ipc' }
+      local child = run(code, { stdio = stdio })
+      server:close()
+      t.once(child, 'message', function()
+        client(port, function(text)
+          assert.equal('child', text)
+          child:disconnect()
+        end)
+      end)
+    end)
+  end)
+
+  it('in `stdio` of a detached child outlives the parent', function()
+    local code = [[
+      local cp = require 'child_process'
+      local program = "local net = require('child_process').net;"
+        .. "local function serve(s) s:finish(tostring(process.pid)) end;"
+        .. "net.createServer(serve):listen { fd = 3 }"
+      local server = cp.net.createServer()
+      server:listen(0, '127.0.0.1', function()
+        local child = cp.fork(arg[1], { program },
+          { detached = true, stdio = { 'ignore', 'ignore', 'ignore', server, 'ipc' } })
+        child:unref()
+        child.channel:unref()
+        print(server:address().port)
+        server:close()
+      end)
+      cp.run()]]
+    forked.program(code, function(out, err)
+      assert.equal('', err)
+      client(tonumber(out), function(pid)
+        assert.is_true(cp.process:kill(math.tointeger(tonumber(pid)), 'SIGKILL'))
+      end)
+    end, nil, t.fixture 'program.lua')
+  end)
+end)
+
+describe('a UDP socket', function()
+  it('is used by both processes', function()
+    local code = [[
+      process:once('message', function(_, socket)
+        socket:on('message', function(text, from)
+          process:send(text)
+          if text == 'end' then
+            socket:close()
+            process:disconnect()
+          end
+        end)
+        process:send 'listening'
+      end)]]
+    local here, there = 0, 0
+    local socket = dgram.createSocket 'udp4'
+    socket:on('message', function()
+      here = here + 1
+    end)
+    ready_child(code, function(child)
+      socket:bind(0, HOST, function()
+        local port = socket:address().port
+        child:send('socket', socket)
+        child:once('message', function()
+          local sender = dgram.createSocket 'udp4'
+          local timer
+          timer = cp.setInterval(function()
+            sender:send('x', port, HOST)
+            if here > 0 and there > 0 then
+              timer:close()
+              socket:close()
+              sender:send('end', port, HOST, function()
+                sender:close()
+              end)
+            end
+          end, 1)
+          child:on('message', function()
+            there = there + 1
+          end)
+        end)
+      end)
+    end)
+  end)
+end)
