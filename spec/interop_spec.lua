@@ -1,67 +1,11 @@
 -- The channel with a Node that nobody here wrote, at either end.
 local forked = require 'spec.support.forked'
+local node = require 'spec.support.node'
 local t = require 'spec.helper'
 local cp = t.cp
 
-local has_node = os.execute 'node --version >/dev/null 2>&1'
-local it = has_node and t.wrap(it)
-  or function(title)
-    pending(title .. ' (no node here)')
-  end
-
-local function js(code)
-  return t.write_file(t.tmpdir() .. '/program.js', code)
-end
-
--- Forks a Node that runs `code`.
-local function node_child(code, options)
-  options = options or {}
-  options.execPath = 'node'
-  local child = cp.fork(js(code), {}, options)
-  t.once(child, 'close', function(exit_code, signal)
-    assert.same({ 0, nil }, { exit_code, signal })
-  end)
-  return child
-end
-
--- Where a plain Lua finds the module that is being tested.
-local function lua_env()
-  local function absolute(list)
-    return (
-      list:gsub('[^;]+', function(entry)
-        return entry:sub(1, 1) == '/' and entry or t.root .. '/' .. entry
-      end)
-    )
-  end
-  local env = {}
-  for name, value in pairs(cp.process.env) do
-    env[name] = value
-  end
-  env.LUA_PATH_5_4, env.LUA_CPATH_5_4 = absolute(package.path), absolute(package.cpath)
-  return env
-end
-
--- Runs a Node that forks `lua` (the text of a program); its `code` has `child` and
--- `options`; check(stdout) at the end.
-local function node_parent(lua, code, check, serialization)
-  local script = t.write_file(t.tmpdir() .. '/program.lua', lua)
-  local head = [[
-    const assert = require('assert'), net = require('net')
-    const { fork } = require('child_process')
-    const [script, lua, serialization] = process.argv.slice(2)
-    const child = fork(script, ['a', 'b c'], { execPath: lua, serialization })
-    // 'close' may never come
-    child.on('exit', (code, signal) => console.log('exit', code, signal))
-  ]]
-  local args = { js(head .. code), script, t.lua_exe, serialization or 'json' }
-  local parent = cp.spawn('node', args, { env = lua_env() })
-  local out, err = t.collect(parent.stdout), t.collect(parent.stderr)
-  t.once(parent, 'close', function(exit_code)
-    assert.equal('', err())
-    assert.equal(0, exit_code)
-    check(out())
-  end)
-end
+local it = node.wrap(it, pending)
+local node_child, node_parent = node.child, node.parent
 
 local ECHO_JS = [[
   process.on('message', (message) => {
@@ -340,7 +284,7 @@ end)
 describe('a Node child', function()
   it('is started as Node would', function()
     local code = 'process.send([process.argv.slice(2), process.execArgv])'
-    local path = js(code)
+    local path = node.script(code)
     local options = { execPath = 'node', execArgv = { '--no-warnings' } }
     local child = cp.fork(path, { 'a', 'b c' }, options)
     t.once(child, 'message', function(message)
