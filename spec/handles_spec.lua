@@ -97,16 +97,13 @@ describe('over the channel', function()
           return fd
         end,
       }, -- stylua: ignore
-      setmetatable(
-        {},
-        {
-          __index = {
-            fileno = function()
-              return fd
-            end,
-          },
-        }
-      ), -- stylua: ignore
+      setmetatable({}, {
+        __index = {
+          fileno = function()
+            return fd
+          end,
+        },
+      }), -- stylua: ignore
       setmetatable({}, {
         getfd = function()
           return fd
