@@ -8,7 +8,8 @@
  * their frames; a frame may be complete many reads later, so it is Lua, which knows what
  * a frame means, that takes the next one.
  *
- * The userdata's user values: the owner (a Lua object) and its callbacks. */
+ * The userdata's user values: the owner (a Lua object), its callbacks, and what a frame
+ * is shown by. */
 #include "channel.h"
 
 #include <errno.h>
@@ -25,10 +26,18 @@
 #include "frame.h"
 #include "handle.h"
 #include "stream.h"
+#include "view.h"
 
 #define LCP_CHANNEL "child_process.core.Channel"
 
-enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
+enum {
+  SLOT_OWNER = 1,
+  SLOT_ONFRAME,
+  SLOT_ONEND,
+  SLOT_ONWRITTEN,
+  SLOT_VIEW,
+  SLOTS = SLOT_VIEW
+};
 
 enum {
   OVERHEAD = 4,      /* of a frame: its length or its newline */
@@ -50,6 +59,8 @@ struct channel {
   int events;
   int reset; /* see read_some */
   struct lcp__frames frames;
+  struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
+  int delivering;         /* a frame is in use: it must not be freed */
   struct lcp_buf out;
   size_t sent;         /* bytes that have left `out` */
   uint64_t flushed_at; /* ns: the last flush() */
@@ -73,7 +84,11 @@ static void release(struct lcp_handle *h) {
   free(c->passed);
   c->passed = NULL;
   lcp__buf_free(&c->out);
-  lcp__frames_free(&c->frames);
+  if (c->view != NULL)
+    c->view->bytes = NULL;
+  c->view = NULL;
+  if (!c->delivering)
+    lcp__frames_free(&c->frames);
 }
 
 /* ---- watching ---- */
@@ -179,7 +194,13 @@ static void push_callback(lua_State *L, const struct event *e, int slot) {
 static int l_frame(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONFRAME);
-  lua_pushlstring(L, e->data, e->size);
+  if (e->c->view != NULL) {
+    e->c->view->bytes = e->data;
+    e->c->view->size = e->size;
+    lua_getiuservalue(L, 2, SLOT_VIEW);
+  } else {
+    lua_pushlstring(L, e->data, e->size);
+  }
   lua_call(L, 2, 0);
   return 0;
 }
@@ -205,8 +226,15 @@ static int is_open(const struct channel *c) { return !c->base.closing && c->read
 static int deliver(struct channel *c) {
   struct event e = {.c = c};
   int rc = 0;
-  while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0)
+  c->delivering = 1;
+  while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
     lcp__enter(c->base.loop, l_frame, &e);
+    if (c->view != NULL)
+      c->view->bytes = NULL;
+  }
+  c->delivering = 0;
+  if (c->base.closing)
+    lcp__frames_free(&c->frames);
   return rc;
 }
 
@@ -340,8 +368,9 @@ static int fail(lua_State *L, int err) {
 }
 
 /* channel:bind(owner, onframe, onend, onwritten)
- * onframe(owner, payload); onend(owner, nil | errno), once; onwritten(owner, bytes ever
- * sent, nil | errno) when what flush() left has gone on. */
+ * onframe(owner, payload), a string or (mode 'length') a view; onend(owner, nil | errno),
+ * once; onwritten(owner, bytes ever sent, nil | errno) when what flush() left has gone
+ * on. */
 static int l_bind(lua_State *L) {
   int i;
   self(L);
@@ -518,6 +547,10 @@ static int l_channel(lua_State *L) {
     return fail(L, fd);
   lcp__fd_nonblock(fd, 1);
   c->fd = fd;
+  if (modes[mode] == LCP__FRAME_LENGTH) {
+    c->view = lcp__view_new(L);
+    lua_setiuservalue(L, -2, SLOT_VIEW);
+  }
   return 1;
 }
 
