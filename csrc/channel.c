@@ -8,7 +8,8 @@
  * their frames; a frame may be complete many reads later, so it is Lua, which knows what
  * a frame means, that takes the next one.
  *
- * The userdata's user values: the owner (a Lua object) and its callbacks. */
+ * The userdata's user values: the owner (a Lua object), its callbacks, and what a frame
+ * is shown by. */
 #include "channel.h"
 
 #include <errno.h>
@@ -16,26 +17,31 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "buf.h"
 #include "fd.h"
 #include "fdpass.h"
 #include "frame.h"
 #include "handle.h"
+#include "scm.h"
 #include "stream.h"
+#include "view.h"
 
 #define LCP_CHANNEL "child_process.core.Channel"
 
-enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
+enum {
+  SLOT_OWNER = 1,
+  SLOT_ONFRAME,
+  SLOT_ONEND,
+  SLOT_ONWRITTEN,
+  SLOT_VIEW,
+  SLOTS = SLOT_VIEW
+};
 
 enum {
   OVERHEAD = 4,      /* of a frame: its length or its newline */
   BATCH = 64 * 1024, /* bytes that are sent before a callback has ended */
-  PROMPT = 1000000,  /* ns: a callback that goes on for longer is not waited for */
-  MAX_FDS = 64,      /* that arrived and nobody took; of more, the oldest are closed */
-  SCM_MAX = 253      /* the kernel's limit for one message */
+  PROMPT = 1000000   /* ns: a callback that goes on for longer is not waited for */
 };
 
 struct passed {
@@ -50,30 +56,32 @@ struct channel {
   int events;
   int reset; /* see read_some */
   struct lcp__frames frames;
+  struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
+  int delivering;         /* a frame is in use: it must not be freed */
   struct lcp_buf out;
   size_t sent;         /* bytes that have left `out` */
   uint64_t flushed_at; /* ns: the last flush() */
   struct passed *passed;
   size_t npassed, room;
-  int fds[MAX_FDS];
-  int nfds;
+  struct lcp__scm_fds arrived; /* that nobody has taken */
 };
 
 static void release(struct lcp_handle *h) {
   struct channel *c = (struct channel *)h;
   size_t i;
-  int k;
   lcp__fd_close(&c->fd);
   for (i = 0; i < c->npassed; i++)
     lcp__fd_close(&c->passed[i].fd);
-  for (k = 0; k < c->nfds; k++)
-    lcp__fd_close(&c->fds[k]);
+  lcp__scm_close(&c->arrived);
   c->npassed = 0;
-  c->nfds = 0;
   free(c->passed);
   c->passed = NULL;
   lcp__buf_free(&c->out);
-  lcp__frames_free(&c->frames);
+  if (c->view != NULL)
+    c->view->bytes = NULL;
+  c->view = NULL;
+  if (!c->delivering)
+    lcp__frames_free(&c->frames);
 }
 
 /* ---- watching ---- */
@@ -112,57 +120,14 @@ struct event {
   int err;
 };
 
-/* Every descriptor of every control message is either kept or closed. */
-static void keep_fds(struct channel *c, struct msghdr *msg) {
-  struct cmsghdr *cm;
-  for (cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
-    size_t i, n;
-    if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-      continue;
-    n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (i = 0; i < n; i++) {
-      int fd;
-      memcpy(&fd, CMSG_DATA(cm) + i * sizeof fd, sizeof fd);
-      if (c->nfds == MAX_FDS) {
-        lcp__fd_close(&c->fds[0]);
-        memmove(c->fds, c->fds + 1, sizeof(int) * (size_t)--c->nfds);
-      }
-      fd = lcp__fd_raise(fd);
-      if (fd >= 0)
-        c->fds[c->nfds++] = fd;
-    }
-  }
-}
-
-static ssize_t receive(struct channel *c, char *to, size_t room) {
-  union {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(SCM_MAX * sizeof(int))];
-  } control;
-  struct iovec iov = {to, room};
-  struct msghdr msg = {0};
-  ssize_t n;
-  msg.msg_iov = &iov;
-  msg.msg_iovlen = 1;
-  msg.msg_control = control.bytes;
-  msg.msg_controllen = sizeof control.bytes;
-  do {
-    n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
-  if (n < 0)
-    return -errno;
-  keep_fds(c, &msg);
-  return n;
-}
-
 /* > 0: bytes; 0: nothing now; UV_EOF; or a negative errno.  A peer that closes with our
  * bytes unread leaves an error in front of its own last bytes: read on behind it, once.
  */
 static ssize_t read_some(struct channel *c, char *to, size_t room) {
-  ssize_t n = receive(c, to, room);
+  ssize_t n = lcp__scm_receive(c->fd, to, room, &c->arrived);
   if (n == -ECONNRESET && !c->reset) {
     c->reset = 1;
-    n = receive(c, to, room);
+    n = lcp__scm_receive(c->fd, to, room, &c->arrived);
   }
   if (n == -EAGAIN || n == -EWOULDBLOCK)
     return 0;
@@ -179,7 +144,13 @@ static void push_callback(lua_State *L, const struct event *e, int slot) {
 static int l_frame(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONFRAME);
-  lua_pushlstring(L, e->data, e->size);
+  if (e->c->view != NULL) {
+    e->c->view->bytes = e->data;
+    e->c->view->size = e->size;
+    lua_getiuservalue(L, 2, SLOT_VIEW);
+  } else {
+    lua_pushlstring(L, e->data, e->size);
+  }
   lua_call(L, 2, 0);
   return 0;
 }
@@ -205,8 +176,15 @@ static int is_open(const struct channel *c) { return !c->base.closing && c->read
 static int deliver(struct channel *c) {
   struct event e = {.c = c};
   int rc = 0;
-  while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0)
+  c->delivering = 1;
+  while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
     lcp__enter(c->base.loop, l_frame, &e);
+    if (c->view != NULL)
+      c->view->bytes = NULL;
+  }
+  c->delivering = 0;
+  if (c->base.closing)
+    lcp__frames_free(&c->frames);
   return rc;
 }
 
@@ -228,33 +206,6 @@ static ssize_t readable(struct channel *c) {
 
 /* ---- writing ---- */
 
-static ssize_t send_piece(struct channel *c, const char *from, size_t size, int fd) {
-  union {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
-  } control;
-  struct iovec iov = {(char *)from, size};
-  struct msghdr msg = {0};
-  ssize_t n;
-  msg.msg_iov = &iov;
-  msg.msg_iovlen = 1;
-  if (fd >= 0) {
-    struct cmsghdr *cm;
-    memset(&control, 0, sizeof control);
-    msg.msg_control = control.bytes;
-    msg.msg_controllen = sizeof control.bytes;
-    cm = CMSG_FIRSTHDR(&msg);
-    cm->cmsg_level = SOL_SOCKET;
-    cm->cmsg_type = SCM_RIGHTS;
-    cm->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(cm), &fd, sizeof fd);
-  }
-  do {
-    n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (n < 0 && errno == EINTR);
-  return n < 0 ? -errno : n;
-}
-
 static void drop_passed(struct channel *c) {
   lcp__fd_close(&c->passed[0].fd);
   memmove(c->passed, c->passed + 1, --c->npassed * sizeof *c->passed);
@@ -269,7 +220,8 @@ static int flush(struct channel *c) {
     ssize_t n;
     if (c->npassed > next && c->passed[next].at - c->sent < size)
       size = c->passed[next].at - c->sent;
-    n = send_piece(c, c->out.data + c->out.start, size, here ? c->passed[0].fd : -1);
+    n = lcp__scm_send(c->fd, c->out.data + c->out.start, size,
+                      here ? c->passed[0].fd : -1);
     if (n == -EAGAIN || n == -EWOULDBLOCK || n == -ENOBUFS)
       return 0;
     if (n < 0)
@@ -340,8 +292,9 @@ static int fail(lua_State *L, int err) {
 }
 
 /* channel:bind(owner, onframe, onend, onwritten)
- * onframe(owner, payload); onend(owner, nil | errno), once; onwritten(owner, bytes ever
- * sent, nil | errno) when what flush() left has gone on. */
+ * onframe(owner, payload), a string or (mode 'length') a view; onend(owner, nil | errno),
+ * once; onwritten(owner, bytes ever sent, nil | errno) when what flush() left has gone
+ * on. */
 static int l_bind(lua_State *L) {
   int i;
   self(L);
@@ -473,33 +426,10 @@ static int l_flush_blocking(lua_State *L) {
 /* channel:take() -> object with the oldest descriptor that has arrived | nil */
 static int l_take(lua_State *L) {
   struct channel *c = self(L);
-  int *fd;
-  if (c->nfds == 0)
+  if (c->arrived.n == 0)
     return 0;
-  fd = lcp__fdpass_new(L);
-  *fd = c->fds[0];
-  memmove(c->fds, c->fds + 1, sizeof(int) * (size_t)--c->nfds);
+  *lcp__fdpass_new(L) = lcp__scm_take(&c->arrived);
   return 1;
-}
-
-/* A descriptor that we were started with must not reach our own children, and our
- * standard descriptors stay open. */
-static int adopt(int fd) {
-  int type, high;
-  socklen_t len = sizeof type;
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
-    return -errno;
-  if (fd > 2)
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
-  high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (high < 0)
-    return -errno;
-  type = lcp__fd_open("/dev/null", O_RDWR);
-  if (type >= 0) {
-    dup2(type, fd);
-    close(type);
-  }
-  return high;
 }
 
 /* core.channel(stream | descriptor, mode) -> channel | nil, errno: over the socket of a
@@ -513,11 +443,16 @@ static int l_channel(lua_State *L) {
   c->fd = -1;
   c->base.release = release;
   lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
-  fd = lua_isinteger(L, 1) ? adopt((int)lua_tointeger(L, 1)) : lcp__stream_take_fd(L, 1);
+  fd = lua_isinteger(L, 1) ? lcp__scm_adopt((int)lua_tointeger(L, 1))
+                           : lcp__stream_take_fd(L, 1);
   if (fd < 0)
     return fail(L, fd);
   lcp__fd_nonblock(fd, 1);
   c->fd = fd;
+  if (modes[mode] == LCP__FRAME_LENGTH) {
+    c->view = lcp__view_new(L);
+    lua_setiuservalue(L, -2, SLOT_VIEW);
+  }
   return 1;
 }
 

@@ -12,6 +12,7 @@
 #include "v8format.h"
 #include "v8in.h"
 #include "v8scalar.h"
+#include "view.h"
 
 enum {
   STACK_USE = 10,     /* slots that a level and its helpers take */
@@ -479,7 +480,7 @@ static int read_message(struct reader *r) {
 int lcp__v8_decode(lua_State *L) {
   size_t size;
   struct reader r;
-  const char *bytes = luaL_checklstring(L, 1, &size);
+  const char *bytes = lcp__view_check(L, 1, &size);
   memset(&r, 0, sizeof r);
   lua_settop(L, SLOT_BYTES);
   r.L = L;

@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-/* core.v8_decode(bytes) -> value | nil, text: what is wrong, and at which byte.
+/* core.v8_decode(string | view) -> value | nil, text: what is wrong, and at which byte.
  * Upvalue: the metatables by class name (see v8format.h). */
 int lcp__v8_decode(lua_State *L);
 

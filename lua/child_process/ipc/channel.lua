@@ -9,9 +9,10 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
-local handles = require 'child_process.ipc.handles'
+local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
-local sockets = require 'child_process.ipc.sockets'
+
+local load_handles = lazy.load 'child_process.ipc.handles'
 
 local M = {}
 local methods = {}
@@ -58,6 +59,17 @@ function Control:hasRef()
   return self.handle ~= nil and self.handle:has_ref()
 end
 
+-- Handles -------------------------------------------------------------------------------
+
+-- Their protocol, from the first one on, or the first message of the peer about one.
+local function handles_of(ipc)
+  if not ipc.handles then
+    ipc.handles = load_handles()
+    ipc.handles.init(ipc)
+  end
+  return ipc.handles
+end
+
 -- The end -------------------------------------------------------------------------------
 
 local function channel_closed()
@@ -94,8 +106,9 @@ local function close(ipc)
   ipc.control.handle = nil
   owner.connected, owner.channel = false, nil
   fail_callbacks(ipc)
-  handles.fail_pending(ipc, channel_closed())
-  sockets.fail_pending(ipc)
+  if ipc.handles then
+    ipc.handles.fail_pending(ipc, channel_closed())
+  end
   nextTick(announce_disconnect, owner)
 end
 
@@ -130,7 +143,9 @@ end
 local flush
 
 local function close_if_flushed(ipc)
-  if not ipc.disconnecting or ipc.closed or handles.has_more(ipc) then
+  if not ipc.disconnecting or ipc.closed then
+    return
+  elseif ipc.handles and ipc.handles.has_more(ipc) then
     return
   elseif ipc.dirty then
     flush(ipc) -- which comes back
@@ -225,7 +240,7 @@ end
 -- The same, behind the handles that wait for the peer.
 local function send_in_turn(ipc, payload, callback)
   if ipc.unanswered then
-    return handles.hold_back(ipc, payload, callback)
+    return ipc.handles.hold_back(ipc, payload, callback)
   end
   return write_payload(ipc, payload, nil, callback)
 end
@@ -277,7 +292,7 @@ local function on_frame(ipc, payload)
   elseif not is_internal(message) then
     return deliver(ipc, 'message', message)
   end
-  handles.on_internal(ipc, message, function(inner, handle)
+  handles_of(ipc).on_internal(ipc, message, function(inner, handle)
     deliver(ipc, is_internal(inner) and 'internalMessage' or 'message', inner, handle)
   end)
   deliver(ipc, 'internalMessage', message)
@@ -361,7 +376,7 @@ function methods:send(message, handle, options, callback)
     return false
   end
   if handle and handle ~= 0 and handle ~= '' then
-    return handles.send(ipc, message, handle, options or {}, callback)
+    return handles_of(ipc).send(ipc, message, handle, options or {}, callback)
   end
   return send_in_turn(ipc, ipc.codec.encode(message), callback)
 end
@@ -412,7 +427,6 @@ function M.open(owner, handle, codec, options)
     lose = lose,
     close_if_flushed = close_if_flushed,
   }
-  sockets.init(ipc)
   owner._ipc = ipc
   owner.channel, owner.connected = control, true
   update_ref(ipc)
@@ -437,7 +451,9 @@ end
 function M.flush(owner, ms)
   local ipc = owner._ipc
   if ipc and not ipc.closed then
-    handles.send_all(ipc)
+    if ipc.handles then
+      ipc.handles.send_all(ipc)
+    end
     ipc.handle:flush_blocking(ms)
   end
 end

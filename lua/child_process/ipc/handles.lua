@@ -199,6 +199,9 @@ local function refused(ipc)
   end
 end
 
+--- Sets up what a channel needs for handles.
+M.init = sockets.init
+
 --- At the end of the channel: everything that waits gets `err`.
 function M.fail_pending(ipc, err)
   local queue = ipc.held_back
@@ -216,6 +219,7 @@ function M.fail_pending(ipc, err)
       nextTick(held.callback, err)
     end
   end
+  sockets.fail_pending(ipc)
 end
 
 -- Receiving -----------------------------------------------------------------------------

@@ -1,0 +1,32 @@
+/* scm.h - a socket that carries descriptors along with its bytes (SCM_RIGHTS).  No Lua,
+ * no libuv.  Descriptors that arrive are above 2 and closed on exec. */
+#ifndef LCP_SCM_H
+#define LCP_SCM_H
+
+#include <sys/types.h>
+
+enum { LCP__SCM_FDS = 64 };
+
+/* What has arrived and nobody took, the oldest first; of more, the oldest are closed. */
+struct lcp__scm_fds {
+  int fd[LCP__SCM_FDS];
+  int n;
+};
+
+/* The oldest; there must be one.  It is the caller's. */
+int lcp__scm_take(struct lcp__scm_fds *fds);
+
+void lcp__scm_close(struct lcp__scm_fds *fds);
+
+/* How many bytes came, 0 at the end, or a negative errno. */
+ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds);
+
+/* How many bytes went, with a copy of `fd` unless it is -1, or a negative errno.  Never
+ * blocks, never raises SIGPIPE. */
+ssize_t lcp__scm_send(int sock, const char *from, size_t size, int fd);
+
+/* Takes over a socket that we were started with: it must not reach our own children, and
+ * our standard descriptors stay open.  The descriptor to use, or a negative errno. */
+int lcp__scm_adopt(int fd);
+
+#endif
