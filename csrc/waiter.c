@@ -1,6 +1,6 @@
 /* waiter.c - see waiter.h.
- * Owns: the shared block, counted by its two users (thread and caller), and the pipe: the
- * thread has the write end, the caller the read end. */
+ * Owns: the shared block, counted by its two users (thread and caller), and the pipe by
+ * which the thread tells the caller. */
 #include "waiter.h"
 
 #include <errno.h>
@@ -23,12 +23,16 @@ struct lcp_waiter {
   int fds[2];
 };
 
-static void release(struct lcp_waiter *w, int fd) {
+/* One of the two users is done.  The thread's end of the pipe tells the caller that the
+ * status can be seen; when the caller goes, nobody needs either end. */
+static void release(struct lcp_waiter *w, int is_caller) {
   int left;
   pthread_mutex_lock(&w->lock);
   left = --w->users;
+  lcp__fd_close(&w->fds[1]);
+  if (is_caller)
+    lcp__fd_close(&w->fds[0]);
   pthread_mutex_unlock(&w->lock);
-  close(fd); /* by now the status can be seen */
   if (left == 0) {
     pthread_mutex_destroy(&w->lock);
     free(w);
@@ -40,7 +44,6 @@ static void release(struct lcp_waiter *w, int fd) {
 static void *wait_for_end(void *arg) {
   struct lcp_waiter *w = arg;
   siginfo_t info;
-  int fd = w->fds[1];
   while (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
   pthread_mutex_lock(&w->lock);
@@ -48,7 +51,7 @@ static void *wait_for_end(void *arg) {
     w->status = -1; /* the host reaped it first */
   w->reaped = 1;
   pthread_mutex_unlock(&w->lock);
-  release(w, fd);
+  release(w, 0);
   return NULL;
 }
 
@@ -85,8 +88,7 @@ struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err) {
   *err = start_thread(w);
   if (*err < 0) {
     w->users = 1;
-    lcp__fd_close(&w->fds[1]);
-    release(w, w->fds[0]);
+    release(w, 1);
     return NULL;
   }
   return w;
@@ -112,4 +114,4 @@ int lcp__waiter_kill(struct lcp_waiter *w, int sig) {
   return rc;
 }
 
-void lcp__waiter_drop(struct lcp_waiter *w) { release(w, w->fds[0]); }
+void lcp__waiter_drop(struct lcp_waiter *w) { release(w, 1); }
