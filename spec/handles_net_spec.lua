@@ -209,6 +209,29 @@ describe('a socket that was accepted', function()
     t.once(child, 'close')
   end)
 
+  it('cannot be counted in a child that dies', function()
+    local child = fork [[
+      process:on('message', function(_, socket)
+        process.socket = socket
+        process:send 'have it'
+      end)]]
+    local server
+    server = listening(function(socket)
+      child:send('take', socket)
+    end, function(_, port)
+      client(port, function() end)
+    end)
+    child:on('message', function()
+      child:kill 'SIGSTOP'
+      server:getConnections(t.expect(function(err)
+        assert.equal('ERR_CHILD_CLOSED_BEFORE_REPLY', err.code)
+        server:close()
+      end))
+      child:kill 'SIGKILL'
+    end)
+    t.once(child, 'close')
+  end)
+
   it('resets its client when the child is killed', function()
     local child = fork [[
       process:on('message', function(_, socket)

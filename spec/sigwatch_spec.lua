@@ -36,6 +36,9 @@ describe('a signal', function()
   end)
 
   it('is installed by the first listener, and undone with the last', function()
+    if t.watched_by() == 'valgrind' then
+      return pending 'valgrind catches every signal itself'
+    end
     local function f() end
     assert.is_false(state(SIGUSR2))
     process:on('SIGUSR2', f)

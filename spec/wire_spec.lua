@@ -141,3 +141,22 @@ describe('the bytes on the wire', function()
     end
   end)
 end)
+
+describe('bytes', function()
+  it('arrive as they are, four times 6 MiB', function()
+    local code = [[
+      for i = 0, 3 do
+        process:send(('\0\xff\n'):rep(8 << 18) .. string.char(i))
+      end]]
+    local child = forked.run(code, { serialization = 'advanced' })
+    local seen = 0
+    child:on('message', function(message)
+      local wanted = ('\0\xff\n'):rep(8 << 18) .. string.char(seen)
+      assert.is_true(message == wanted)
+      seen = seen + 1
+    end)
+    t.once(child, 'close', function()
+      assert.equal(4, seen)
+    end)
+  end)
+end)

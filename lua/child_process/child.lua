@@ -119,12 +119,22 @@ local function for_core(entries)
   return list, ipc
 end
 
--- Node's two variables tell the child which descriptor it is and how to speak.
+-- Node's two variables tell the child which descriptor it is and how to speak.  Others of
+-- that name, of a channel of somebody else's, would hide ours.
 local function channel_env(env, slot, codec)
-  local list = env and table.move(env, 1, #env, 1, {}) or {}
-  if not env then
+  local list = {}
+  local function add(pair)
+    if not pair:find '^NODE_CHANNEL_' then
+      list[#list + 1] = pair
+    end
+  end
+  if env then
+    for _, pair in ipairs(env) do
+      add(pair)
+    end
+  else
     for name, value in pairs(core.environ()) do
-      list[#list + 1] = name .. '=' .. value
+      add(name .. '=' .. value)
     end
   end
   list[#list + 1] = ('NODE_CHANNEL_FD=%d'):format(slot - 1)
