@@ -155,12 +155,14 @@ static int enter_begin(struct lcp_loop *loop, lua_State *L) {
     return 0;
   }
   loop->depth++;
-  if (loop->gc_stress)
-    lua_gc(L, LUA_GCCOLLECT, 0);
   return 1;
 }
 
+/* Finalizers may close handles, so the collection is not at the beginning: between the
+ * look at a handle and its callback no Lua code runs. */
 static void enter_end(struct lcp_loop *loop, lua_State *L) {
+  if (loop->gc_stress)
+    lua_gc(L, LUA_GCCOLLECT, 0);
   if (loop->depth == 1)
     run_ticks(loop, L);
   loop->depth--;

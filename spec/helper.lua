@@ -395,6 +395,19 @@ function M.raises(code, fn, ...)
   return err
 end
 
+--- Runs `fn` while the collector hardly pauses, so that finalizers run in the middle of
+-- it however large the heap of all specs is.
+function M.with_eager_gc(fn)
+  local pause = collectgarbage('setpause', 1)
+  local step = collectgarbage('setstepmul', 1000)
+  local ok, err = pcall(fn)
+  collectgarbage('setpause', pause)
+  collectgarbage('setstepmul', step)
+  if not ok then
+    error(err, 0)
+  end
+end
+
 --- Listens to an event that must come exactly once.
 function M.once(emitter, event, fn)
   emitter:on(event, M.expect(fn))

@@ -153,10 +153,12 @@ describe('a value that goes from Lua to Lua', function()
     end
     setmetatable({}, { __gc = again })
     local outer = values.generator(5)
-    for _ = 1, COUNT do
-      local value = outer()
-      assert_same(value, there_and_back(value))
-    end
+    t.with_eager_gc(function()
+      for _ = 1, COUNT do
+        local value = outer()
+        assert_same(value, there_and_back(value))
+      end
+    end)
     done = true
     collectgarbage()
     assert.is_true(calls > 1)

@@ -23,9 +23,12 @@ describe('a frame', function()
       child:disconnect()
     end
     child:once('message', function()
+      collectgarbage() -- the next cycle begins, and ends, while the list is decoded
       setmetatable({}, { __gc = close })
+      collectgarbage('setpause', 1)
     end)
     t.once(child, 'disconnect', function()
+      collectgarbage('setpause', 200)
       assert.is_true(closed)
     end)
   end)

@@ -10,21 +10,22 @@ local abort = require 'child_process.abort'
 local child = require 'child_process.child'
 local co = require 'child_process.co'
 local core = require 'child_process.core'
-local dgram = require 'child_process.dgram'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local exec = require 'child_process.exec'
 local fork = require 'child_process.fork'
+local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
-local net = require 'child_process.net'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stream = require 'child_process.stream'
 
+local load_dgram = lazy.load 'child_process.dgram'
+local load_net = lazy.load 'child_process.net'
+
 local M = {
   _VERSION = 'child_process ' .. core.version,
   null = core.null,
-  dgram = dgram,
   exec = exec.exec,
   execFile = exec.execFile,
   fork = fork.fork,
@@ -39,9 +40,21 @@ local M = {
   AbortController = abort.AbortController,
   AbortSignal = abort.AbortSignal,
   EventEmitter = events.EventEmitter,
-  net = net,
   process = process.get(),
 }
+
+-- Most programs use neither `cp.net` nor `cp.dgram`.
+local later = { dgram = load_dgram, net = load_net }
+
+setmetatable(M, {
+  __index = function(self, key)
+    local load_module = later[key]
+    if load_module then
+      self[key] = load_module()
+      return rawget(self, key)
+    end
+  end,
+})
 
 co.install(stream.Stream, child.methods)
 
