@@ -53,7 +53,7 @@ static inline void put_varint(struct out *out, uint32_t value) {
 }
 
 static inline void put_tag(struct out *out, enum v8_tag tag, uint32_t value) {
-  put_byte(out, tag);
+  put_byte(out, (int)tag);
   put_varint(out, value);
 }
 
@@ -64,7 +64,7 @@ static inline void put_bytes(struct out *out, const void *bytes, size_t size) {
 }
 
 static inline void put_double(struct out *out, enum v8_tag tag, double value) {
-  put_byte(out, tag);
+  put_byte(out, (int)tag);
   put_bytes(out, &value, sizeof value);
 }
 

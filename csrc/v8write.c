@@ -179,7 +179,7 @@ static int write_pairs(struct writer *w, int table, enum v8_tag tag,
   uint32_t count = 0;
   int key = lua_gettop(w->L) + 1;
   struct step inner = {at, key, at->level + 1, 0};
-  put_byte(&w->out, tag);
+  put_byte(&w->out, (int)tag);
   lua_pushnil(w->L);
   while (lua_next(w->L, table)) {
     if (!write_key(w, key, &inner) || !write_value(w, key + 1, &inner))
