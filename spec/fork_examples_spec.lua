@@ -1,12 +1,9 @@
 -- The examples of fork, run as programs of their own.
+local node = require 'spec.support.node'
 local t = require 'spec.helper'
 local cp = t.cp
 
-local has_node = os.execute 'node --version >/dev/null 2>&1'
-local it_with_node = has_node and t.wrap(it)
-  or function(title)
-    pending(title .. ' (no node here)')
-  end
+local it_with_node = node.wrap(it, pending)
 local it = t.wrap(it)
 
 local function example(name)
@@ -28,23 +25,6 @@ end
 
 local function output_of_lua(name, ...)
   return output_of(t.lua(example(name), ...))
-end
-
--- For programs that we do not boot: where Lua finds the module that is being tested.
-local function lua_env()
-  local function absolute(list)
-    return (
-      list:gsub('[^;]+', function(entry)
-        return entry:sub(1, 1) == '/' and entry or t.root .. '/' .. entry
-      end)
-    )
-  end
-  local env = {}
-  for name, value in pairs(cp.process.env) do
-    env[name] = value
-  end
-  env.LUA_PATH_5_4, env.LUA_CPATH_5_4 = absolute(package.path), absolute(package.cpath)
-  return env
 end
 
 describe('examples/fork_both_ways.lua', function()
@@ -177,7 +157,7 @@ describe('examples/node_parent.js', function()
       'key = value by (%w+) = (%w+): value = key (1 times)\n'
         .. 'f(a(b)c)d by %b(): f[]d (1 times)\n'
         .. "oops by [: malformed pattern (missing ']')\n",
-      output_of('node', args, { env = lua_env() })
+      output_of('node', args, { env = node.lua_env() })
     )
   end)
 end)

@@ -119,7 +119,6 @@ end
 -- The errors whose text never varies, by code: { name, text }.
 local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
-  ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
   ERR_IPC_CHANNEL_CLOSED = { 'Error', 'Channel closed' },
   ERR_IPC_DISCONNECTED = { 'Error', 'IPC channel is already disconnected' },
   ERR_CHILD_CLOSED_BEFORE_REPLY = { 'Error', 'Child closed before reply received' },
@@ -146,13 +145,11 @@ local FIXED = {
   ERR_BUFFER_OUT_OF_BOUNDS = { 'RangeError', '"%s" is outside of buffer bounds' },
   ERR_INVALID_IP_ADDRESS = { 'TypeError', 'Invalid IP address: %s' },
   ERR_INVALID_FD_TYPE = { 'TypeError', 'Unsupported fd type: %s' },
-  ERR_MULTIPLE_CALLBACK = { 'Error', 'Callback called multiple times' },
   ERR_STREAM_DESTROYED = {
     'Error',
     'Cannot call %s after a stream was destroyed',
   },
   ERR_STREAM_WRITE_AFTER_END = { 'Error', 'write after end' },
-  ERR_STREAM_PUSH_AFTER_EOF = { 'Error', 'stream.push() after EOF' },
   ERR_STREAM_PREMATURE_CLOSE = { 'Error', 'Premature close' },
   ERR_STREAM_CANNOT_PIPE = { 'Error', 'Cannot pipe, not readable' },
   ERR_STREAM_ALREADY_FINISHED = {

@@ -32,8 +32,8 @@ function M.child(code, options)
   return child
 end
 
--- Where a plain Lua finds the module that is being tested.
-local function lua_env()
+--- The environment in which a plain Lua finds the module that is being tested.
+function M.lua_env()
   local function absolute(list)
     return (
       list:gsub('[^;]+', function(entry)
@@ -62,7 +62,7 @@ function M.parent(lua, code, check, serialization)
     child.on('exit', (code, signal) => console.log('exit', code, signal))
   ]]
   local args = { M.script(head .. code), script, t.lua_exe, serialization or 'json' }
-  local parent = cp.spawn('node', args, { env = lua_env() })
+  local parent = cp.spawn('node', args, { env = M.lua_env() })
   local out, err = t.collect(parent.stdout), t.collect(parent.stderr)
   t.once(parent, 'close', function(exit_code)
     assert.equal('', err())
