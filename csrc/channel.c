@@ -53,7 +53,6 @@ struct channel {
   struct lcp_handle base;
   int fd;
   int reading;
-  int events;
   int reset; /* see read_some */
   struct lcp__frames frames;
   struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
@@ -89,26 +88,9 @@ static void release(struct lcp_handle *h) {
 static void ready_cb(uv_poll_t *uv, int status, int events);
 
 static int update(lua_State *L, struct channel *c, int index) {
-  struct lcp_handle *h = &c->base;
-  int pending = c->out.end > c->out.start, rc = 0;
+  int pending = c->out.end > c->out.start;
   int events = (c->reading ? UV_READABLE : 0) | (pending ? UV_WRITABLE : 0);
-  if (events == c->events)
-    return 0;
-  if (!h->active) {
-    rc = uv_poll_init(h->loop->uv, &h->uv.poll, c->fd);
-    if (rc != 0)
-      return rc;
-    lcp__handle_init(h);
-  }
-  rc = events ? uv_poll_start(&h->uv.poll, events, ready_cb) : uv_poll_stop(&h->uv.poll);
-  if (rc != 0)
-    return rc;
-  c->events = events;
-  if (events)
-    lcp__handle_pin(L, h, index);
-  else
-    lcp__handle_unpin(h);
-  return 0;
+  return lcp__handle_watch(L, &c->base, index, c->fd, events, ready_cb);
 }
 
 /* ---- reading ---- */
@@ -270,7 +252,7 @@ static int l_rewatch(lua_State *L) {
 static void ready_cb(uv_poll_t *uv, int status, int events) {
   struct channel *c = (struct channel *)uv;
   if (status < 0) {
-    c->events = 0;
+    c->base.events = 0;
     events = UV_READABLE | UV_WRITABLE;
   }
   if ((events & UV_READABLE) && is_open(c))
@@ -392,7 +374,7 @@ static int l_flush(lua_State *L) {
   if (c->base.closing)
     return fail(L, -EPIPE);
   c->flushed_at = uv_hrtime();
-  rc = c->events & UV_WRITABLE ? 0 : flush(c);
+  rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0) {
     lcp__buf_free(&c->out);
     update(L, c, 1);

@@ -96,6 +96,32 @@ void lcp__handle_push(lua_State *L, const struct lcp_handle *h) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, h->pin);
 }
 
+void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int events) {
+  h->events = events;
+  if (events)
+    lcp__handle_pin(L, h, index);
+  else
+    lcp__handle_unpin(h);
+}
+
+int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd, int events,
+                      uv_poll_cb cb) {
+  uv_poll_t *poll = &h->uv.poll;
+  int rc = 0;
+  if (events == h->events)
+    return 0;
+  if (!h->active) {
+    rc = uv_poll_init(h->loop->uv, poll, fd);
+    if (rc != 0)
+      return rc;
+    lcp__handle_init(h);
+  }
+  rc = events ? uv_poll_start(poll, events, cb) : uv_poll_stop(poll);
+  if (rc == 0)
+    lcp__handle_set_events(L, h, index, events);
+  return rc;
+}
+
 void lcp__handle_set_ref(struct lcp_handle *h, int on) {
   h->unreferenced = !on;
   if (!h->active || h->closing)

@@ -29,6 +29,7 @@ struct lcp_handle {
   void (*release)(struct lcp_handle *); /* frees descriptors and memory of the derived
                                            type when it is closed; may be NULL */
   int pin;
+  int events;                /* what libuv watches for now, see lcp__handle_watch */
   unsigned active : 1;       /* libuv has initialised `uv` */
   unsigned closing : 1;      /* uv_close has been called, or was not needed */
   unsigned closed : 1;       /* libuv is done with the block */
@@ -59,6 +60,15 @@ void lcp__handle_unpin(struct lcp_handle *h);
 
 /* Pushes the userdata of a pinned handle. */
 void lcp__handle_push(lua_State *L, const struct lcp_handle *h);
+
+/* Has libuv poll `fd` for `events` (0: for nothing) and call `cb`; the userdata at
+ * `index` is pinned while it does.  0 or a libuv error.  After a status in `cb` libuv has
+ * stopped: set h->events to 0 and call this again. */
+int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd, int events,
+                      uv_poll_cb cb);
+
+/* The pinning of the above, for what is not polled. */
+void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int events);
 
 void lcp__handle_set_ref(struct lcp_handle *h, int on);
 

@@ -45,7 +45,6 @@ struct lcp_stream {
   int reading;
   int grown;         /* the pipe has been enlarged */
   size_t bytes_read; /* see grow_pipe */
-  int events;        /* what libuv watches for now */
   /* the write under way: parts of the strings in SLOT_PENDING */
   struct iovec *iov;
   int niov, at;
@@ -110,38 +109,25 @@ static int open_shared(struct lcp_stream *s, int fd) {
 static void ready_cb(uv_poll_t *uv, int status, int events);
 static void file_cb(uv_idle_t *uv);
 
-static int init_uv(struct lcp_stream *s) {
+static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events) {
   struct lcp_handle *h = &s->base;
-  int rc = s->kind == KIND_FILE ? uv_idle_init(h->loop->uv, &h->uv.idle)
-                                : uv_poll_init(h->loop->uv, &h->uv.poll, s->watch_fd);
-  if (rc == 0)
+  if (events == h->events)
+    return 0;
+  if (!h->active) {
+    uv_idle_init(h->loop->uv, &h->uv.idle);
     lcp__handle_init(h);
-  return rc;
+  }
+  events ? uv_idle_start(&h->uv.idle, file_cb) : uv_idle_stop(&h->uv.idle);
+  lcp__handle_set_events(L, h, index, events);
+  return 0;
 }
 
 /* Brings what libuv watches for in line with what is wanted.  `index`: the userdata. */
 static int update(lua_State *L, struct lcp_stream *s, int index) {
-  struct lcp_handle *h = &s->base;
-  int events = (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0), rc = 0;
-  if (events == s->events)
-    return 0;
-  if (!h->active)
-    rc = init_uv(s);
-  if (rc != 0)
-    return rc;
+  int events = (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0);
   if (s->kind == KIND_FILE)
-    events ? uv_idle_start(&h->uv.idle, file_cb) : uv_idle_stop(&h->uv.idle);
-  else
-    rc =
-        events ? uv_poll_start(&h->uv.poll, events, ready_cb) : uv_poll_stop(&h->uv.poll);
-  if (rc != 0)
-    return rc;
-  s->events = events;
-  if (events)
-    lcp__handle_pin(L, h, index);
-  else
-    lcp__handle_unpin(h);
-  return 0;
+    return watch_file(L, s, index, events);
+  return lcp__handle_watch(L, &s->base, index, s->watch_fd, events, ready_cb);
 }
 
 /* ---- reading ---- */
@@ -311,7 +297,7 @@ static int l_rewatch(lua_State *L) {
 static void ready_cb(uv_poll_t *uv, int status, int events) {
   struct lcp_stream *s = (struct lcp_stream *)uv;
   if (status < 0) {
-    s->events = 0;
+    s->base.events = 0;
     events = UV_READABLE | UV_WRITABLE;
   }
   if ((events & UV_WRITABLE) && s->niov > 0)
