@@ -142,21 +142,11 @@ function M.execFile(file, args, opts, callback)
   return start(plan, command_line(plan, file), callback)
 end
 
--- Only a path can replace the default shell, and '' asks for none.
-local function with_shell(opts)
-  local copy = {}
-  for name, value in next, opts do
-    copy[name] = value
-  end
-  copy.shell = copy.shell or true
-  return copy
-end
-
 --- cp.exec(command [, options] [, callback]) -> ChildProcess: execFile of a shell
 -- (`options.shell`, default /bin/sh) that runs `command`.  Node: child_process.exec.
 function M.exec(command, opts, callback)
   command, opts, callback = options.shuffle_exec(command, opts, callback)
-  local plan = options.normalize(command, {}, with_shell(opts), 'exec')
+  local plan = options.normalize_exec(command, opts, 'exec')
   return start(plan, command, callback)
 end
 

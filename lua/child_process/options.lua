@@ -169,30 +169,31 @@ end
 
 -- The options ---------------------------------------------------------------------------
 
--- Each row: option, its checker, the calls that have it, its field in the plan if that is
--- named differently.  Other fields of an options table are ignored, as in Node.
+-- Each row: option, its checker, the calls that have it (`exec`: execFile too; `sync`:
+-- the three that wait), its field in the plan if that is named differently.  Other fields
+-- of an options table are ignored, as in Node.
 local ROWS = {
-  { 'cwd', non_empty, 'spawn exec fork' },
-  { 'env', environment, 'spawn exec fork' },
-  { 'argv0', text, 'spawn' },
-  { 'uid', id, 'spawn exec fork' },
-  { 'gid', id, 'spawn exec fork' },
-  { 'shell', shell, 'spawn exec' },
-  { 'detached', boolean, 'spawn fork' },
-  { 'stdio', anything, 'spawn fork' },
+  { 'cwd', non_empty, 'spawn exec fork sync' },
+  { 'env', environment, 'spawn exec fork sync' },
+  { 'argv0', text, 'spawn sync' },
+  { 'uid', id, 'spawn exec fork sync' },
+  { 'gid', id, 'spawn exec fork sync' },
+  { 'shell', shell, 'spawn exec sync' },
+  { 'detached', boolean, 'spawn fork sync' },
+  { 'stdio', anything, 'spawn fork sync' },
   { 'customFds', anything, 'spawn exec fork' },
   { 'serialization', serialization, 'spawn fork' },
-  { 'timeout', milliseconds, 'spawn exec fork' },
-  { 'killSignal', kill_signal, 'spawn exec fork', 'kill_signal' },
+  { 'timeout', milliseconds, 'spawn exec fork sync' },
+  { 'killSignal', kill_signal, 'spawn exec fork sync', 'kill_signal' },
   { 'signal', abort_signal, 'spawn exec fork' },
-  { 'maxBuffer', size, 'spawn exec' },
-  { 'encoding', bytes, 'exec' },
-  { 'input', bytes, 'spawn exec' },
+  { 'maxBuffer', size, 'spawn exec sync' },
+  { 'encoding', bytes, 'exec sync' },
+  { 'input', bytes, 'spawn exec sync' },
   { 'execPath', text, 'fork' },
   { 'execArgv', arguments, 'fork' },
   { 'silent', boolean, 'fork' },
-  { 'windowsHide', boolean, 'spawn exec fork' },
-  { 'windowsVerbatimArguments', boolean, 'spawn exec fork' },
+  { 'windowsHide', boolean, 'spawn exec fork sync' },
+  { 'windowsVerbatimArguments', boolean, 'spawn exec fork sync' },
 }
 
 -- call -> its rows
@@ -355,7 +356,8 @@ end
 -- `NAME=value`; nil: that of this process), `cwd`, `uid`, `gid`, `detached`, `timeout`
 -- (ms), `kill_signal` (number), `signal`, `serialization`, `maxBuffer`, `encoding`,
 -- `input`; `stdio` and `customFds` as given.
--- @param call string|nil: whose options are read: `spawn` (default) or `exec`
+-- @param call string|nil: whose options are read: `spawn` (default), `exec`, `fork` or
+-- `sync`
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
 -- ERR_UNKNOWN_SIGNAL.
 -- Node: child_process.spawn.
@@ -369,6 +371,24 @@ function M.normalize(file, args, opts, call)
   plan.file, plan.spawnfile = file, file
   plan.args, plan.spawnargs = args, args
   return plan
+end
+
+-- Only a path can replace the default shell, and '' asks for none.
+local function with_shell(opts)
+  local copy = {}
+  for name, value in next, opts do
+    copy[name] = value
+  end
+  copy.shell = copy.shell or true
+  return copy
+end
+
+--- options.normalize_exec(command, opts, call) -> plan as `normalize` makes it, of a shell
+-- that runs `command`: from what `shuffle_exec` gave.
+-- @param call string: `exec` or `sync`
+-- Raises as `normalize`.  Node: child_process.exec.
+function M.normalize_exec(command, opts, call)
+  return M.normalize(command, {}, with_shell(opts), call)
 end
 
 return M
