@@ -260,6 +260,8 @@ static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
     uv_loop_close(loop->uv);
   if (rc != 0)
     loop->uv = NULL;
+  else if (loop->owned)
+    lcp__busypoll_init(&loop->busypoll, loop->uv);
   return rc;
 }
 
@@ -285,6 +287,7 @@ static int l_loop_gc(lua_State *L) {
   if (loop->hub != NULL)
     close_hub(loop->hub);
   if (loop->owned) {
+    lcp__busypoll_close(&loop->busypoll);
     uv_run(loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(loop->uv);
   }
@@ -336,6 +339,8 @@ static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
   int alive;
   loop->L = L;
   loop->running = 1;
+  if (loop->owned)
+    lcp__busypoll_mode(&loop->busypoll, mode);
   turn(loop);
   alive = uv_run(loop->uv, mode);
   loop->running = 0;

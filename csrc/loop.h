@@ -5,6 +5,8 @@
 #include <lua.h>
 #include <uv.h>
 
+#include "busypoll.h"
+
 struct lcp_handle;
 struct lcp_hub;
 
@@ -18,14 +20,15 @@ struct lcp_deferred {
 struct lcp_loop {
   uv_loop_t *uv; /* NULL once closed */
   uv_loop_t own;
-  int closed;                 /* the state is being closed: nothing can be started */
-  int owned;                  /* uv == &own: we run it and close it; else a host does */
-  int running;                /* inside our uv_run */
-  int depth;                  /* callbacks of ours on the C stack */
-  int gc_stress;              /* LCP_GC_STRESS: collect at every callback */
-  lua_State *main;            /* where callbacks run when the host drives the loop */
-  lua_State *L;               /* where they run now: the state inside run() */
-  struct lcp_handle *handles; /* handle.c's list, and how it is emptied at the end */
+  struct lcp_busypoll busypoll; /* of `own` */
+  int closed;                   /* the state is being closed: nothing can be started */
+  int owned;                    /* uv == &own: we run it and close it; else a host does */
+  int running;                  /* inside our uv_run */
+  int depth;                    /* callbacks of ours on the C stack */
+  int gc_stress;                /* LCP_GC_STRESS: collect at every callback */
+  lua_State *main;              /* where callbacks run when the host drives the loop */
+  lua_State *L;                 /* where they run now: the state inside run() */
+  struct lcp_handle *handles;   /* handle.c's list, and how it is emptied at the end */
   void (*close_handles)(struct lcp_loop *loop);
   struct lcp_hub *hub; /* the loop's own uv handles */
   int ticks_wanted;
