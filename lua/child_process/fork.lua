@@ -66,8 +66,9 @@ end
 --- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
 --
 -- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
--- the module and `args`.  Options: `cwd, detached, env, execPath, execArgv, gid, uid,
--- signal, killSignal, silent, stdio`; `timeout` (ms); `serialization` (json or advanced).
+-- the module and `args`.  Options: `argv0, cwd, detached, env, execPath, execArgv, gid,
+-- uid, signal, killSignal, silent, stdio`; `timeout` (ms); `serialization` (json or
+-- advanced).
 -- Raises on a wrong argument.  Node: child_process.fork.
 function M.fork(module_path, args, opts)
   module_path, args, opts = options.shuffle('modulePath', module_path, args, opts)
@@ -75,7 +76,7 @@ function M.fork(module_path, args, opts)
   local arguments = table.move(asked.args, 2, #asked.args, 1, {})
   asked.stdio, asked.customFds = stdio_of(asked), nil
   asked.file, asked.args = command(asked, module_path, arguments)
-  table.insert(asked.args, 1, asked.file)
+  table.insert(asked.args, 1, asked.argv0 or asked.file)
   return child_process.spawn(asked)
 end
 

@@ -5,6 +5,7 @@
 -- the caller's; those are only read, and only their own fields (rawget).
 local abort = require 'child_process.abort'
 local core = require 'child_process.core'
+local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
 local signals = require 'child_process.signals'
 
@@ -112,6 +113,11 @@ local function serialization(value, name)
   return value
 end
 
+-- Node finds out when the child has ended; nothing need be run for that.
+local function known_encoding(value, name)
+  return encodings.check(bytes(value, name))
+end
+
 local function arguments(value, name)
   if type(value) ~= 'table' then
     refuse(errors.invalid_arg_type(name, 'an instance of Array', value))
@@ -175,7 +181,8 @@ end
 local ROWS = {
   { 'cwd', non_empty, 'spawn exec fork sync' },
   { 'env', environment, 'spawn exec fork sync' },
-  { 'argv0', text, 'spawn sync' },
+  { 'argv0', text, 'spawn fork sync' },
+  { 'argv0', text, 'exec', 'unused' }, -- Node looks at it, too, and does nothing with it
   { 'uid', id, 'spawn exec fork sync' },
   { 'gid', id, 'spawn exec fork sync' },
   { 'shell', shell, 'spawn exec sync' },
@@ -187,7 +194,8 @@ local ROWS = {
   { 'killSignal', kill_signal, 'spawn exec fork sync', 'kill_signal' },
   { 'signal', abort_signal, 'spawn exec fork' },
   { 'maxBuffer', size, 'spawn exec sync' },
-  { 'encoding', bytes, 'exec sync' },
+  { 'encoding', bytes, 'exec' },
+  { 'encoding', known_encoding, 'sync' },
   { 'input', bytes, 'spawn exec sync' },
   { 'execPath', text, 'fork' },
   { 'execArgv', arguments, 'fork' },
@@ -383,8 +391,8 @@ local function with_shell(opts)
   return copy
 end
 
---- options.normalize_exec(command, opts, call) -> plan as `normalize` makes it, of a shell
--- that runs `command`: from what `shuffle_exec` gave.
+--- options.normalize_exec(command, opts, call) -> plan as `normalize` makes it, of a
+-- shell that runs `command`: from what `shuffle_exec` gave.
 -- @param call string: `exec` or `sync`
 -- Raises as `normalize`.  Node: child_process.exec.
 function M.normalize_exec(command, opts, call)
