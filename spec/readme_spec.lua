@@ -33,7 +33,7 @@ local function build_flags(build)
   if os.getenv 'LCP_TEST_HOST' then
     return '-fsanitize=address,undefined'
   end
-  return build:find 'coverage$' and '--coverage' or ''
+  return build:find '/coverage[^/]*$' and '--coverage' or ''
 end
 
 local COMPILE = [[
