@@ -15,6 +15,7 @@ local events = require 'child_process.events'
 local guard = require 'child_process.guard'
 local json = require 'child_process.ipc.json'
 local loop = require 'child_process.loop'
+local options = require 'child_process.options'
 local signals = require 'child_process.signals'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
@@ -232,19 +233,6 @@ local function start_error(plan, errno, stage)
   return err
 end
 
-local function check_plan(plan)
-  if type(plan) ~= 'table' then
-    error(errors.invalid_arg_type('options', 'of type object', plan), 3)
-  elseif type(plan.file) ~= 'string' then
-    error(errors.invalid_arg_type('options.file', 'of type string', plan.file), 3)
-  elseif plan.args ~= nil and type(plan.args) ~= 'table' then
-    error(errors.invalid_arg_type('options.args', 'an instance of Array', plan.args), 3)
-  elseif plan.envPairs ~= nil and type(plan.envPairs) ~= 'table' then
-    local what = 'options.envPairs'
-    error(errors.invalid_arg_type(what, 'an instance of Array', plan.envPairs), 3)
-  end
-end
-
 local function emit_spawn(child)
   child:emit 'spawn'
 end
@@ -252,17 +240,21 @@ end
 --- child:spawn(options): starts a ChildProcess made by hand.
 --
 -- `options` has `file`, `args` (argv, with argv[0]), `envPairs` (array of `NAME=value`),
--- `cwd`, `stdio`, `detached`, `uid`, `gid`.  cp.spawn checks more and is what one wants.
--- Raises ERR_INVALID_ARG_TYPE.  Node: ChildProcess.prototype.spawn.
+-- `cwd`, `stdio`, `serialization`, `detached`, `uid`, `gid`; limits are cp.spawn's, which
+-- is what one wants.
+-- Raises what cp.spawn raises, and ERR_INVALID_STATE the second time.
+-- Node: ChildProcess.prototype.spawn.
 function methods:spawn(plan)
-  check_plan(plan)
+  if self.spawnfile then
+    local why = 'the ChildProcess has been started already'
+    error(errors.coded('ERR_INVALID_STATE', why), 2)
+  end
+  plan = options.is_plan(plan) and plan or options.by_hand(plan)
   local entries = stdio.resolve(plan.stdio, plan.customFds)
   local list, ipc = for_core(entries)
   local codec = CODECS[plan.serialization or 'json']
-  local env = plan.env or plan.envPairs
   plan = setmetatable({
-    args = plan.args or { plan.file },
-    env = ipc and channel_env(env, ipc, codec) or env,
+    env = ipc and channel_env(plan.env, ipc, codec) or plan.env,
     stdio = list,
   }, { __index = plan })
   self.spawnfile, self.spawnargs = plan.file, plan.args

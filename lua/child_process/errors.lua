@@ -158,6 +158,7 @@ local FIXED = {
   },
   ERR_UNKNOWN_SIGNAL = { 'TypeError', 'Unknown signal: %s' },
   ERR_UNKNOWN_ENCODING = { 'TypeError', 'Unknown encoding: %s' },
+  ERR_INVALID_STATE = { 'Error', 'Invalid state: %s' },
   ERR_WOULD_BLOCK = {
     'Error',
     '%s cannot wait here: the loop is already running; call it in a coroutine (cp.async)',

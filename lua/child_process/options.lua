@@ -118,13 +118,30 @@ local function known_encoding(value, name)
   return encodings.check(bytes(value, name))
 end
 
-local function arguments(value, name)
-  if type(value) ~= 'table' then
+-- How many keys of a table are strings, positions (1, 2, …) and neither.
+local function count_keys(value)
+  local named, positions, others = 0, 0, 0
+  for key in next, value do
+    if type(key) == 'string' then
+      named = named + 1
+    elseif math.type(key) == 'integer' and key >= 1 then
+      positions = positions + 1
+    else
+      others = others + 1
+    end
+  end
+  return named, positions, others
+end
+
+-- A hole shows as an item that is nil, since as many as there are get looked at.
+local function strings(value, name)
+  local named, count, others = count_keys(type(value) == 'table' and value or {})
+  if type(value) ~= 'table' or named + others > 0 then
     refuse(errors.invalid_arg_type(name, 'an instance of Array', value))
   end
   local copy = {}
-  for i = 1, #value do
-    copy[i] = text(rawget(value, i), ('%s[%d]'):format(name, i - 1))
+  for i = 1, count do
+    copy[i] = text(rawget(value, i), ('%s[%d]'):format(name, i))
   end
   return copy
 end
@@ -198,7 +215,7 @@ local ROWS = {
   { 'encoding', known_encoding, 'sync' },
   { 'input', bytes, 'spawn exec sync' },
   { 'execPath', text, 'fork' },
-  { 'execArgv', arguments, 'fork' },
+  { 'execArgv', strings, 'fork' },
   { 'silent', boolean, 'fork' },
   { 'windowsHide', boolean, 'spawn exec fork sync' },
   { 'windowsVerbatimArguments', boolean, 'spawn exec fork sync' },
@@ -226,21 +243,6 @@ local function read_options(opts, call)
 end
 
 -- Arguments -----------------------------------------------------------------------------
-
--- How many keys of a table are strings, positions (1, 2, …) and neither.
-local function count_keys(value)
-  local named, positions, others = 0, 0, 0
-  for key in next, value do
-    if type(key) == 'string' then
-      named = named + 1
-    elseif math.type(key) == 'integer' and key >= 1 then
-      positions = positions + 1
-    else
-      others = others + 1
-    end
-  end
-  return named, positions, others
-end
 
 -- True for a table of options, false for an array of arguments: an empty one is an array.
 local function is_options(value)
@@ -288,7 +290,6 @@ local function argument(value, index)
   return text(value, name)
 end
 
--- A hole shows as an argument that is nil, since as many keys as there are get looked at.
 local function copy_arguments(args)
   local _, count = count_keys(args)
   local copy = {}
@@ -357,6 +358,21 @@ local function apply_shell(plan, file, args)
   return plan.shell, { '-c', table.concat(args, ' ') }
 end
 
+-- A plan is known by this: what is none has not been checked.
+local Plan = {}
+
+-- `args` is argv with argv[0]; `file` what is executed.
+local function new_plan(plan, file, args)
+  plan.file, plan.spawnfile = file, file
+  plan.args, plan.spawnargs = args, args
+  return setmetatable(plan, Plan)
+end
+
+--- options.is_plan(value) -> boolean: whether it was made here.
+function M.is_plan(value)
+  return getmetatable(value) == Plan
+end
+
 --- options.normalize(file, args, opts [, call]) -> plan, from what `shuffle` gave.
 --
 -- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1),
@@ -376,9 +392,23 @@ function M.normalize(file, args, opts, call)
     file, args = apply_shell(plan, file, args)
   end
   table.insert(args, 1, plan.argv0 or file)
-  plan.file, plan.spawnfile = file, file
-  plan.args, plan.spawnargs = args, args
-  return plan
+  return new_plan(plan, file, args)
+end
+
+--- options.by_hand(opts) -> plan, for a ChildProcess that is made by hand: `file`, `args`
+-- (argv with argv[0], default the file), `envPairs` (array of `NAME=value`), and the
+-- options of spawn.  Raises as `normalize`.  Node: ChildProcess.prototype.spawn.
+function M.by_hand(opts)
+  if type(opts) ~= 'table' then
+    refuse(errors.invalid_arg_type('options', 'of type object', opts))
+  end
+  local file = check_command(rawget(opts, 'file'), 'options.file')
+  local args, pairs_of_env = rawget(opts, 'args'), rawget(opts, 'envPairs')
+  args = args == nil and { file } or strings(args, 'options.args')
+  pairs_of_env = pairs_of_env ~= nil and strings(pairs_of_env, 'options.envPairs') or nil
+  local plan = read_options(opts, 'spawn')
+  plan.env = pairs_of_env or plan.env
+  return new_plan(plan, file, args)
 end
 
 -- Only a path can replace the default shell, and '' asks for none.

@@ -775,11 +775,19 @@ local ROWS = {
   },
   {
     option = 'execArgv',
+    calls = 'fork',
+    values = 'word mixed',
+    code = TYPE,
+    message = 'The "$option" property must be an instance of Array. Received $type',
+    node = { takes = 'it takes whatever can be iterated' },
+  },
+  {
+    option = 'execArgv',
     place = 'item',
     calls = 'fork',
     values = 'one yes table',
     code = TYPE,
-    message = 'The "$option[0]" property must be of type string. Received $type',
+    message = 'The "$option[1]" property must be of type string. Received $type',
     node = { takes = 'it makes a string of anything' },
   },
   {
@@ -788,8 +796,9 @@ local ROWS = {
     calls = 'fork',
     values = 'nul',
     code = VALUE,
-    message = "The property '$option[0]' must be a string without null bytes. "
+    message = "The property '$option[1]' must be a string without null bytes. "
       .. 'Received $shown',
+    node = { words = 'it counts from 0' },
   },
 }
 
