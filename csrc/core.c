@@ -8,6 +8,7 @@
 #include "child_process.h"
 #include "encoding.h"
 #include "fdpass.h"
+#include "handle.h"
 #include "json.h"
 #include "loop.h"
 #include "net.h"
@@ -29,6 +30,7 @@ int luaopen_child_process_core(lua_State *L) {
     return 1;
   lua_newtable(L);
   lcp__loop_open(L);
+  lcp__handle_open(L);
   lcp__timer_open(L);
   lcp__stream_open_lib(L);
   lcp__child_open(L);

@@ -69,6 +69,8 @@ void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
   if (*box == NULL)
     luaL_error(L, "not enough memory");
   link_handle(loop, *box);
+  if (loop->watched)
+    lcp__loop_show(L);
   return *box;
 }
 
@@ -204,4 +206,49 @@ void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *function
   lua_setfield(L, -3, "__index");
   lua_pushboolean(L, 0); /* nobody gets at __gc through getmetatable */
   lua_setfield(L, -3, "__metatable");
+}
+
+/* ---- looking inside ---- */
+
+/* stack: …, userdata, whose place a table takes.  User value 1 of every class says what
+ * the handle is for: its owner, its function, or what it waits for. */
+static void describe(lua_State *L) {
+  const struct lcp_handle *h = *(struct lcp_handle **)lua_touserdata(L, -1);
+  lua_createtable(L, 0, 4);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "handle");
+  luaL_getmetafield(L, -2, "__name");
+  lua_setfield(L, -2, "class");
+  lua_pushboolean(L, !h->unreferenced);
+  lua_setfield(L, -2, "ref");
+  lua_getiuservalue(L, -2, 1);
+  lua_setfield(L, -2, "subject");
+  lua_remove(L, -2);
+}
+
+/* core.handles() -> array of { handle, class, ref, subject }, the newest first: what
+ * libuv may call back. */
+static int l_handles(lua_State *L) {
+  const struct lcp_handle *h;
+  lua_Integer n = 0, i;
+  lua_newtable(L);
+  /* here the collector does not run, whose finalizers would change the list */
+  for (h = lcp__loop(L)->handles; h != NULL; h = h->next)
+    if (h->pin != LUA_NOREF) {
+      lcp__handle_push(L, h);
+      lua_rawseti(L, 1, ++n);
+    }
+  for (i = 1; i <= n; i++) {
+    lua_rawgeti(L, 1, i);
+    describe(L);
+    lua_rawseti(L, 1, i);
+  }
+  return 1;
+}
+
+static const luaL_Reg inside[] = {{"handles", l_handles}, {NULL, NULL}};
+
+int lcp__handle_open(lua_State *L) {
+  luaL_setfuncs(L, inside, 0);
+  return 0;
 }

@@ -77,4 +77,7 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on);
  * __close) and `functions`: names that begin with an underscore are metamethods. */
 void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *functions);
 
+/* Adds the functions that look at handles to the core table on top of the stack. */
+int lcp__handle_open(lua_State *L);
+
 #endif

@@ -1,7 +1,7 @@
 /* loop.c - see loop.h.
  * Owns: the uv loop (unless it is a host's), the hub, the read buffer.
  * The userdata's user values: errors to be raised, the function that runs the ticks, the
- * function that runs the immediates. */
+ * function that runs the immediates, the function that sees new handles. */
 #include "loop.h"
 
 #include <lauxlib.h>
@@ -11,7 +11,7 @@
 #include "child_process.h"
 #include "uvloop.h"
 
-enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOTS = SLOT_CHECK };
+enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOT_NEW, SLOTS = SLOT_NEW };
 
 /* A block of its own: on a host's loop its close callbacks come when the state is gone.
  */
@@ -416,6 +416,18 @@ static int l_want_check(lua_State *L) {
   return 0;
 }
 
+/* core.on_new(fn | nil)  `fn(handle)` sees every handle that is made from now on. */
+static int l_on_new(lua_State *L) {
+  loop_state(L)->watched = lua_toboolean(L, 1);
+  return lua_toboolean(L, 1) ? set_slot(L, SLOT_NEW) : 0;
+}
+
+void lcp__loop_show(lua_State *L) {
+  push_slot(L, SLOT_NEW);
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 0);
+}
+
 /* core.call(fn, …)  Runs it as a callback of its own inside a callback: its error is
  * kept, the ticks it queued run before this returns. */
 static int l_call(lua_State *L) {
@@ -454,6 +466,7 @@ static const luaL_Reg functions[] = {{"run", l_run},
                                      {"want_ticks", l_want_ticks},
                                      {"on_check", l_on_check},
                                      {"want_check", l_want_check},
+                                     {"on_new", l_on_new},
                                      {"call", l_call},
                                      {"pollfd", l_pollfd},
                                      {"timeout", l_timeout},

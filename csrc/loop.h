@@ -34,6 +34,7 @@ struct lcp_loop {
   int ticks_wanted;
   int check_wanted;                   /* there are immediates */
   struct lcp_deferred *first, **last; /* lcp__after_poll */
+  int watched;     /* new handles are shown to the function of core.on_new */
   int lost_errors; /* errors that could not be kept for want of memory */
   void (*on_error)(lua_State *L, void *data);
   void *on_error_data;
@@ -59,6 +60,9 @@ char *lcp__loop_buffer(struct lcp_loop *loop);
 
 /* `now` of uv_now is as old as the last turn of the loop: renews it outside callbacks. */
 void lcp__loop_update_time(struct lcp_loop *loop);
+
+/* Shows the new userdata on top of the stack to the function of core.on_new. */
+void lcp__loop_show(lua_State *L);
 
 /* Adds the functions of the loop to the core table on top of the stack. */
 int lcp__loop_open(lua_State *L);

@@ -3,7 +3,7 @@
  * A request that has begun cannot be taken back, so it is a block of its own: a lookup
  * that is closed lets go of it, and it is freed when libuv calls back.
  *
- * The userdata's user value: the function that is told. */
+ * The userdata's user values: the name, the function that is told. */
 #include "resolve.h"
 
 #include <lauxlib.h>
@@ -14,7 +14,7 @@
 
 #define LCP_LOOKUP "child_process.core.Lookup"
 
-enum { SLOT_FN = 1, SLOTS = SLOT_FN };
+enum { SLOT_NAME = 1, SLOT_FN, SLOTS = SLOT_FN };
 
 struct lookup;
 
@@ -116,6 +116,8 @@ static int l_lookup(lua_State *L) {
   l->base.release = release;
   lua_insert(L, 4);
   lua_setiuservalue(L, 4, SLOT_FN);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, 4, SLOT_NAME);
   lcp__handle_pin(L, &l->base, 4);
   rc = start(l, name, family, type);
   if (rc == 0)

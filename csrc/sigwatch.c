@@ -4,7 +4,7 @@
  * began to watch them.  libuv only knows the default to go back to, but what was there
  * before is the host's, so it is put back when the last one stops.
  *
- * The userdata's user value: the function. */
+ * The userdata's user values: the signal's number, the function. */
 #include "sigwatch.h"
 
 #include <lauxlib.h>
@@ -15,6 +15,8 @@
 #include "handle.h"
 
 #define LCP_SIGWATCH "child_process.core.SignalWatch"
+
+enum { SLOT_SIGNO = 1, SLOT_FN, SLOTS = SLOT_FN };
 
 #ifndef NSIG
 #define NSIG 65
@@ -54,7 +56,7 @@ static void release(struct lcp_handle *h) {
 static int l_fire(lua_State *L) {
   const struct sigwatch *w = lua_touserdata(L, 1);
   lcp__handle_push(L, &w->base);
-  lua_getiuservalue(L, 2, 1);
+  lua_getiuservalue(L, 2, SLOT_FN);
   lua_pushinteger(L, w->signo);
   lua_call(L, 1, 0);
   return 0;
@@ -89,10 +91,12 @@ static int l_signal(lua_State *L) {
   int rc;
   luaL_argcheck(L, signo > 0 && signo < NSIG, 1, "no signal");
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  w = lcp__handle_new(L, sizeof *w, LCP_SIGWATCH, 1);
+  w = lcp__handle_new(L, sizeof *w, LCP_SIGWATCH, SLOTS);
   w->base.release = release;
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, SLOT_SIGNO);
   lua_pushvalue(L, 2);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, SLOT_FN);
   lcp__handle_set_ref(&w->base, 0);
   rc = uv_signal_init(w->base.loop->uv, &w->base.uv.signal);
   if (rc == 0) {

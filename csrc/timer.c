@@ -93,10 +93,27 @@ static int l_is_timer(lua_State *L) {
   return 1;
 }
 
+/* core.timer_left(timer) -> ms until it fires, ms from then on or nil */
+static int l_timer_left(lua_State *L) {
+  const struct timer *t = lcp__handle_check(L, 1, LCP_TIMER);
+  uint64_t again = uv_timer_get_repeat(&t->base.uv.timer);
+  if (t->base.closing)
+    return 0;
+  lcp__loop_update_time(t->base.loop);
+  lua_pushinteger(L, (lua_Integer)uv_timer_get_due_in(&t->base.uv.timer));
+  if (again != 0)
+    lua_pushinteger(L, (lua_Integer)again);
+  else
+    lua_pushnil(L);
+  return 2;
+}
+
 static const luaL_Reg methods[] = {{NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"timer", l_timer}, {"is_timer", l_is_timer}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"timer", l_timer},
+                                     {"is_timer", l_is_timer},
+                                     {"timer_left", l_timer_left},
+                                     {NULL, NULL}};
 
 int lcp__timer_open(lua_State *L) {
   lcp__handle_class(L, LCP_TIMER, methods);

@@ -19,6 +19,7 @@ local options = require 'child_process.options'
 local signals = require 'child_process.signals'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
+local trace = require 'child_process.trace'
 
 local M = {}
 
@@ -84,6 +85,9 @@ end
 -- The process is no more, or never was: `name` is 'exit' or 'error'.
 local function finish(child, code, signal, name, ...)
   child.exitCode, child.signalCode = code, signal
+  if trace.on and name == 'exit' then
+    trace.exit(child, code, signal)
+  end
   forget_limits(child)
   if child.stdin then
     child.stdin:destroy()
@@ -162,7 +166,7 @@ local function make_streams(child, entries, handles)
     local role = ROLES[entry]
     if role then
       local s = stream.new(handles and handles[i], role)
-      child.stdio[i] = s
+      child.stdio[i], s._child = s, child
       if role.readable then
         child._open = child._open + 1
         s:on('close', function()
@@ -186,9 +190,12 @@ local function end_streams(child)
 end
 
 -- As in Node there are no streams when it was descriptors that we ran out of.
-local function fail_start(child, entries, code, err)
+local function fail_start(child, plan, entries, code, err)
   child._error = err
   child._reason = err.code == 'ABORT_ERR' and 'abort' or 'spawn'
+  if trace.on then
+    trace.failed(child, plan, err)
+  end
   local exhausted = err.code == 'EMFILE' or err.code == 'ENFILE'
   make_streams(child, exhausted and {} or entries)
   loop.nextTick(function()
@@ -260,14 +267,17 @@ function methods:spawn(plan)
   self.spawnfile, self.spawnargs = plan.file, plan.args
   self._open = 1
   if plan.signal and plan.signal.aborted then
-    return fail_start(self, entries, nil, errors.abort(plan.signal.reason))
+    return fail_start(self, plan, entries, nil, errors.abort(plan.signal.reason))
   end
   local pid, handles, stage = core.spawn(self, plan, on_exit)
   if not pid then
     local errno = handles
-    return fail_start(self, entries, errno, start_error(plan, errno, stage))
+    return fail_start(self, plan, entries, errno, start_error(plan, errno, stage))
   end
   self.pid = pid
+  if trace.on then
+    trace.spawn(self, plan)
+  end
   make_streams(self, entries, handles)
   if ipc then
     open_channel(self, handles[ipc], codec)
@@ -339,6 +349,9 @@ function methods:kill(signal)
     signo = signals.number(signal, true)
   end
   local ok, errno = core.kill(self, signo)
+  if trace.on then
+    trace.kill(self.pid, signo, errno, not self.killed and self._reason or nil)
+  end
   if ok then
     self.killed = self.killed or signo ~= 0
     return true

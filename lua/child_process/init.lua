@@ -20,8 +20,15 @@ local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stream = require 'child_process.stream'
 
+local load_active = lazy.load 'child_process.active'
+local load_debug = lazy.load 'child_process.debug'
 local load_dgram = lazy.load 'child_process.dgram'
 local load_net = lazy.load 'child_process.net'
+
+-- Before there is anything to be told.
+if os.getenv 'CP_DEBUG' then
+  load_debug().from_environment()
+end
 
 local M = {
   _VERSION = 'child_process ' .. core.version,
@@ -42,6 +49,17 @@ local M = {
   EventEmitter = events.EventEmitter,
   process = process.get(),
 }
+
+--- cp.active() -> array of what the loop waits for, see active.lua.
+function M.active()
+  return load_active().active()
+end
+
+--- cp.debug(target) -> what there was before: tells what happens to children and on
+-- channels to a function, or with `true` on standard error; see debug.lua.
+function M.debug(target)
+  return load_debug().debug(target)
+end
 
 -- Most programs use neither `cp.net` nor `cp.dgram`.
 local later = { dgram = load_dgram, net = load_net }

@@ -106,6 +106,17 @@ end
 
 Immediate.close = M.clearImmediate
 
+--- loop.waiting() -> how many ticks wait, array of the immediates that do.
+function M.waiting()
+  local list = {}
+  for _, immediate in ipairs(immediates) do
+    if immediate.fn then
+      list[#list + 1] = immediate
+    end
+  end
+  return last - first + 1, list
+end
+
 local function set_ref(immediate, refed)
   if immediate.fn and immediate.refed ~= refed then
     immediate.refed = refed

@@ -9,6 +9,7 @@ local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local lazy = require 'child_process.lazy'
 local signals = require 'child_process.signals'
+local trace = require 'child_process.trace'
 
 local load_advanced = lazy.load 'child_process.ipc.advanced'
 local load_json = lazy.load 'child_process.ipc.json'
@@ -54,6 +55,9 @@ function methods:kill(pid, signal)
   end
   local signo = signal == nil and core.signals.SIGTERM or signals.number(signal, true)
   local ok, errno = core.signal_pid(number, signo)
+  if trace.on then
+    trace.kill(number, signo, errno)
+  end
   return check(ok, errno, 'kill')
 end
 

@@ -4,9 +4,13 @@ local errors = require 'child_process.errors'
 
 local M = {}
 
-local known_number = {}
-for _, signo in pairs(core.signals) do
-  known_number[signo] = true
+-- number -> name; where there are several, the first by the alphabet, which is the usual
+-- one (SIGABRT, SIGIO).
+local names = {}
+for name, signo in pairs(core.signals) do
+  if not names[signo] or name < names[signo] then
+    names[signo] = name
+  end
 end
 
 local function find(value, allow_zero)
@@ -14,7 +18,7 @@ local function find(value, allow_zero)
     return core.signals[value:upper()]
   end
   local signo = type(value) == 'number' and math.tointeger(value)
-  return (known_number[signo] or allow_zero and signo == 0) and signo
+  return (names[signo] or allow_zero and signo == 0) and signo
 end
 
 --- signals.number(value [, allow_zero]) -> integer: of a signal's name (in any case) or
@@ -26,6 +30,11 @@ function M.number(value, allow_zero)
     error(errors.coded('ERR_UNKNOWN_SIGNAL', shown), 0)
   end
   return signo
+end
+
+--- signals.name(number) -> string: `SIGTERM`; a number that has no name as it is.
+function M.name(signo)
+  return names[signo] or tostring(signo)
 end
 
 return M

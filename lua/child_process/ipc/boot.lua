@@ -37,6 +37,12 @@ shift_arguments()
 
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local lazy = require 'child_process.lazy'
+local load_debug = lazy.load 'child_process.debug'
+if os.getenv 'CP_DEBUG' then
+  load_debug().from_environment()
+end
+
 local runner = require 'child_process.process'
 local process = runner.get()
 _G.process = process

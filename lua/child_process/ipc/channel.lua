@@ -11,6 +11,7 @@ local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
 local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
+local trace = require 'child_process.trace'
 
 local load_handles = lazy.load 'child_process.ipc.handles'
 
@@ -96,12 +97,15 @@ local function announce_disconnect(owner)
   end
 end
 
-local function close(ipc)
+local function close(ipc, err)
   local owner = ipc.owner
   if ipc.closed then
     return
   end
   ipc.closed = true
+  if trace.on then
+    trace.disconnect(ipc, err)
+  end
   ipc.handle:close()
   ipc.control.handle = nil
   owner.connected, owner.channel = false, nil
@@ -116,7 +120,7 @@ end
 local function break_off(ipc, err)
   local owner = ipc.owner
   if not ipc.closed then
-    close(ipc)
+    close(ipc, err)
     owner:emit('error', err)
   end
 end
@@ -212,6 +216,9 @@ local function flush_in_time(ipc, due)
 end
 
 local function lose(ipc, err, callback)
+  if trace.on then
+    trace.lost(ipc, err)
+  end
   nextTick(callback or function()
     ipc.owner:emit('error', err)
   end, err)
@@ -225,6 +232,8 @@ local function write_payload(ipc, payload, descriptor, callback)
     local err = errors.system(pending, 'write')
     lose(ipc, err, callback)
     return false, err
+  elseif trace.on then
+    trace.send(ipc, payload, pending)
   end
   ipc.queued = total
   if callback then
@@ -286,6 +295,9 @@ local function is_internal(message)
 end
 
 local function on_frame(ipc, payload)
+  if trace.on then
+    trace.receive(ipc, payload)
+  end
   local ok, message = pcall(ipc.codec.decode, payload)
   if not ok then
     return break_off(ipc, message)
@@ -429,6 +441,9 @@ function M.open(owner, handle, codec, options)
   }
   owner._ipc = ipc
   owner.channel, owner.connected = control, true
+  if trace.on then
+    trace.connect(ipc)
+  end
   update_ref(ipc)
   handle:bind(ipc, on_frame, on_end, on_written)
   handle:read_start()

@@ -10,6 +10,7 @@ local errors = require 'child_process.errors'
 local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
 local sockets = require 'child_process.ipc.sockets'
+local trace = require 'child_process.trace'
 
 local load_net = lazy.load 'child_process.ipc.net_handles'
 
@@ -109,6 +110,13 @@ local function drop(entry)
   entry.release()
 end
 
+-- To those who look inside.
+local function tell(ipc, entry, state)
+  if trace.on then
+    trace.handle(ipc, entry.type, state)
+  end
+end
+
 -- The handle that waits is over there, or lost.
 local function settle(ipc)
   local entry = ipc.unanswered
@@ -119,6 +127,7 @@ end
 local function send_now(ipc, entry)
   if entry.copy then
     ipc.unanswered = entry
+    tell(ipc, entry, 'sent')
   end
   local free, err = ipc.write_payload(ipc, entry.payload, entry.copy, entry.callback)
   if err and entry.copy then
@@ -143,6 +152,7 @@ local function take(ipc, entry, message, handle, options)
     return errors.system(errno, 'write')
   end
   entry.copy, entry.release, entry.retries = copy, release, 0
+  entry.type = conversion.type
   entry.payload = ipc.codec.encode(wrapped)
 end
 
@@ -156,6 +166,7 @@ function M.send(ipc, message, handle, options, callback)
     ipc.lose(ipc, err, callback)
     return false
   elseif M.is_waiting(ipc) then
+    tell(ipc, entry, 'waiting')
     return hold_back(ipc, entry)
   end
   return send_now(ipc, entry)
@@ -182,8 +193,9 @@ function M.send_all(ipc)
   end
 end
 
-local function acknowledged(ipc)
+local function acknowledged(ipc, state)
   if M.is_waiting(ipc) then
+    tell(ipc, ipc.unanswered, state or 'acknowledged')
     settle(ipc)
     go_on(ipc)
   end
@@ -193,9 +205,10 @@ local function refused(ipc)
   local entry = ipc.unanswered
   if entry and entry.retries < MAX_RETRIES then
     entry.retries = entry.retries + 1
+    tell(ipc, entry, 'refused')
     ipc.write_payload(ipc, entry.payload, entry.copy)
   else
-    acknowledged(ipc)
+    acknowledged(ipc, 'refused')
   end
 end
 
@@ -227,9 +240,11 @@ end
 local function receive(ipc, message, deliver)
   local object = ipc.handle:take()
   if not object then
+    tell(ipc, message, 'refused')
     ipc.write(ipc, { cmd = 'NODE_HANDLE_NACK' })
     return
   end
+  tell(ipc, message, 'received')
   ipc.write(ipc, { cmd = 'NODE_HANDLE_ACK' })
   if not conversions[message.type] then
     load_others()

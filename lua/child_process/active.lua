@@ -1,0 +1,235 @@
+--- cp.active: what the loop would call back, and so what may keep a program from ending.
+local core = require 'child_process.core'
+local loop = require 'child_process.loop'
+local show = require 'child_process.show'
+local signals = require 'child_process.signals'
+local trace = require 'child_process.trace'
+
+local M = {}
+
+-- Each kind of handle -> its entry: the fields of its type, and `text`, which says the
+-- same to people.  `subject` is what the core knows about the handle's purpose.
+
+local function place(fn)
+  local info = debug.getinfo(fn, 'S')
+  return ('%s:%d'):format(info.short_src, info.linedefined)
+end
+
+local function address(at, port)
+  return port and ('%s port %d'):format(at, port) or at
+end
+
+local function child(handle)
+  local command = show.command(handle.spawnfile, handle.spawnargs)
+  local text = ('child %d: %s'):format(handle.pid, command)
+  return { type = 'child', pid = handle.pid, command = command, text = text }
+end
+
+local function timer(handle, fn)
+  local left, interval = core.timer_left(handle)
+  local every = interval and (', every %d ms'):format(interval) or ''
+  local text = ('timer: in %d ms%s, calls %s'):format(left, every, place(fn))
+  local entry = { type = 'timer', left = left, interval = interval, callback = place(fn) }
+  entry.text = text
+  return entry
+end
+
+-- The stream's place among the descriptors of its child.
+local function name_in(owner, stream)
+  for i = 1, owner.stdio.n do
+    if owner.stdio[i] == stream then
+      return ({ 'stdin', 'stdout', 'stderr' })[i] or ('stdio[%d]'):format(i)
+    end
+  end
+end
+
+local function of_child(entry, stream)
+  local owner = stream._child
+  entry.pid, entry.name = owner.pid, name_in(owner, stream)
+  local text = ('%s of child %s'):format(entry.name, owner.pid)
+  if owner._end_handled then
+    -- the usual reason: a process that it has started
+    text = text .. ', which has ended: another process has the other end open'
+  end
+  return text
+end
+
+local STANDARD = { [0] = 'stdin', 'stdout', 'stderr' }
+
+local function between(stream)
+  local there = address(stream.remoteAddress, stream.remotePort)
+  local here = address(stream.localAddress, stream.localPort)
+  if there and here then
+    return ('from %s to %s'):format(here, there)
+  end
+  return 'local'
+end
+
+local function what_for(entry, stream)
+  if stream._child then
+    return of_child(entry, stream)
+  elseif stream._is_stdio then
+    entry.name = STANDARD[entry.fd]
+    return 'process.' .. entry.name
+  end
+  return between(stream)
+end
+
+local function stream_state(entry)
+  local waits = entry.unwritten > 0 and (', %d bytes to write'):format(entry.unwritten)
+  return (entry.reading and ', reading' or '') .. (waits or '')
+end
+
+local function stream(handle, subject)
+  local entry = { fd = handle:fileno(), reading = subject._reading == true }
+  entry.type = subject.connecting ~= nil and 'socket' or 'stream'
+  entry.unwritten = subject.writableLength
+  local text = ('%s fd %d: %s'):format(entry.type, entry.fd, what_for(entry, subject))
+  entry.text = text .. stream_state(entry)
+  return entry
+end
+
+local function connector(_, socket)
+  local attempt = socket._attempt
+  local to = address(attempt.address, attempt.port)
+  local text = 'socket: connecting to ' .. to
+  return { type = 'socket', connecting = true, address = to, text = text }
+end
+
+local function server(handle, subject)
+  local found = subject:address()
+  local at = type(found) == 'table' and address(found.address, found.port) or found
+  local entry = { type = 'server', fd = handle:fileno(), address = at }
+  entry.connections = subject._connections
+  local text = 'server fd %d: listens on %s, %d connections'
+  entry.text = text:format(entry.fd, at or '?', entry.connections)
+  return entry
+end
+
+local function dgram(handle, socket)
+  local fd = handle:fileno()
+  local at, port = core.sockname(fd)
+  local entry = { type = 'dgram', fd = fd, address = at and address(at, port) }
+  entry.text = ('dgram fd %d: on %s'):format(fd, entry.address or '?')
+  entry.unsent = #socket._unsent
+  return entry
+end
+
+-- A peer that does not acknowledge a handle holds up all that follows.
+local function channel(_, ipc)
+  local held_back = ipc.held_back.last - ipc.held_back.first + 1
+  local unanswered = ipc.unanswered and ipc.unanswered.type
+  local text = ('channel: to process %s'):format(trace.peer(ipc))
+  if ipc.blocked then
+    text = text .. ', the other side does not read'
+  end
+  if unanswered then
+    local waits = ', %s not acknowledged, %d messages behind it'
+    text = text .. waits:format(unanswered, held_back)
+  end
+  return {
+    type = 'channel',
+    pid = trace.peer(ipc),
+    blocked = ipc.blocked,
+    unanswered = unanswered,
+    heldBack = held_back,
+    text = text,
+  }
+end
+
+local function signal(_, signo)
+  local name = signals.name(signo)
+  return { type = 'signal', signal = name, text = 'signal: listens for ' .. name }
+end
+
+local function lookup(_, host)
+  return { type = 'lookup', host = host, text = 'lookup: of ' .. host }
+end
+
+local kinds = {
+  ['child_process.ChildProcess'] = child,
+  ['child_process.Timer'] = timer,
+  ['child_process.core.Stream'] = stream,
+  ['child_process.core.Channel'] = channel,
+  ['child_process.core.Server'] = server,
+  ['child_process.core.Connector'] = connector,
+  ['child_process.core.Udp'] = dgram,
+  ['child_process.core.SignalWatch'] = signal,
+  ['child_process.core.Lookup'] = lookup,
+}
+
+-- The list ------------------------------------------------------------------------------
+
+local Entry = { __name = 'child_process.Active' }
+
+function Entry.__tostring(entry)
+  local idle = entry.ref and '' or ' (unref: does not keep the loop alive)'
+  return entry.text .. (entry.at and ', at ' .. entry.at or '') .. idle
+end
+
+local List = { __name = 'child_process.ActiveList' }
+
+function List.__tostring(list)
+  local lines = {}
+  for i, entry in ipairs(list) do
+    lines[i] = tostring(entry)
+  end
+  return #lines > 0 and table.concat(lines, '\n') or 'nothing'
+end
+
+-- A stream of a child was made where the child was.
+local function origin(found)
+  local owner = type(found.subject) == 'table' and found.subject._child
+  return trace.origins[owner or found.handle]
+end
+
+-- What is no handle of the core.
+local function add_waiting(list)
+  local ticks, immediates = loop.waiting()
+  for _, waiting in ipairs(immediates) do
+    local entry = { type = 'immediate', ref = waiting.refed }
+    entry.callback = place(waiting.fn)
+    entry.text = 'immediate: calls ' .. entry.callback
+    list[#list + 1] = setmetatable(entry, Entry)
+  end
+  if ticks > 0 then
+    local text = ('tick: %d functions run next'):format(ticks)
+    list[#list + 1] =
+      setmetatable({ type = 'tick', ref = true, count = ticks, text = text }, Entry)
+  end
+  return list
+end
+
+--- cp.active() -> array of what the loop waits for, the oldest first.
+--
+-- Each entry has `type`, `ref` (boolean: it keeps the loop alive), `text` (all of it for
+-- people), `at` (`file:line` where it was made, if that was while cp.debug was on), and
+-- by type:
+--
+--   child            pid, command
+--   stream           fd, reading, unwritten (bytes); name (e.g. stdout), pid of its child
+--   socket           the same; or connecting and address
+--   server           fd, address, connections
+--   dgram            fd, address, unsent (datagrams)
+--   channel          pid of the other side, blocked (it does not read), unanswered (type
+--                    of a handle that it has not acknowledged), heldBack (messages)
+--   timer            left (ms), interval (ms), callback (`file:line` of its function)
+--   immediate        callback
+--   tick             count: of all that wait together
+--   signal           signal
+--   lookup           host
+--
+-- `tostring` of the array is one line for each entry.  Without an entry that has `ref`,
+-- cp.run() would return.  Handles that a host has on its own loop are not known here.
+function M.active()
+  local list, found = setmetatable({}, List), core.handles()
+  for i = #found, 1, -1 do
+    local known = found[i]
+    local entry = kinds[known.class](known.handle, known.subject)
+    entry.ref, entry.at = known.ref, origin(known)
+    list[#list + 1] = setmetatable(entry, Entry)
+  end
+  return add_waiting(list)
+end
+
+return M

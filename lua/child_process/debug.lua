@@ -1,0 +1,183 @@
+--- cp.debug and CP_DEBUG: the events of trace.lua, to a function or on standard error.
+local await = require 'child_process.await'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local show = require 'child_process.show'
+local trace = require 'child_process.trace'
+
+local M = {}
+
+-- Lines ---------------------------------------------------------------------------------
+
+local function error_text(err)
+  return type(err) == 'table' and err.code or tostring(err)
+end
+
+local function command(event)
+  local text = show.command(event.file, event.args)
+  return event.cwd and ('%s, cwd %s'):format(text, show.word(event.cwd)) or text
+end
+
+local function at(event)
+  return event.at and ', at ' .. event.at or ''
+end
+
+local function sync(event)
+  return event.sync and ' (sync)' or ''
+end
+
+local function failed_start(event)
+  local err = event.error
+  local stage = err.stage and (' at stage %s (%s)'):format(err.stage, err.path) or ''
+  local text = 'spawn failed%s: %s: %s%s%s'
+  return text:format(sync(event), command(event), error_text(err), stage, at(event))
+end
+
+local function how_it_ended(event)
+  if event.signal then
+    return ('signal %s'):format(event.signal)
+  elseif event.code then
+    return ('code %d'):format(event.code)
+  end
+  return 'nobody knows how'
+end
+
+-- `exit` and `signal` are said already.
+local function why(reason)
+  local plain = reason == nil or reason == 'exit' or reason == 'signal'
+  return plain and '' or (' (%s)'):format(reason)
+end
+
+local lines = {}
+
+function lines.spawn(event)
+  return ('spawn %d%s: %s%s'):format(event.pid, sync(event), command(event), at(event))
+end
+
+function lines.exit(event)
+  if not event.pid then
+    return failed_start(event)
+  end
+  local text = ('exit %d%s: '):format(event.pid, sync(event)) .. how_it_ended(event)
+  text = text .. why(event.reason)
+  if event.duration then
+    text = ('%s after %.1f ms'):format(text, event.duration)
+  end
+  return ('%s: %s'):format(text, show.command(event.file, event.args))
+end
+
+function lines.kill(event)
+  local text = ('kill %d: %s%s'):format(event.pid, event.signal, why(event.reason))
+  return event.delivered and text or ('%s: not delivered, %s'):format(text, event.code)
+end
+
+local function channel(event, text)
+  return ('channel %s: %s'):format(event.pid or 'without a process', text)
+end
+
+function lines.connect(event)
+  return channel(event, 'open, ' .. event.serialization)
+end
+
+function lines.send(event)
+  if event.error then
+    return channel(event, 'message lost: ' .. error_text(event.error))
+  end
+  local text = channel(event, ('sent %d bytes'):format(event.size))
+  local before = event.pending - event.size
+  return before > 1 and ('%s behind %d that wait'):format(text, before) or text
+end
+
+function lines.receive(event)
+  return channel(event, ('received %d bytes'):format(event.size))
+end
+
+local ENDS = { ['local'] = 'by disconnect()', peer = 'by the other side' }
+
+function lines.disconnect(event)
+  local by = ENDS[event.reason] or 'after ' .. error_text(event.error)
+  return channel(event, 'closed ' .. by)
+end
+
+function lines.handle(event)
+  return channel(event, ('handle %s %s'):format(tostring(event.type), event.state))
+end
+
+--- debugging.line(event) -> string: as CP_DEBUG writes it.
+function M.line(event)
+  local text = '[child_process %d] %.1f ms %s\n'
+  return text:format(event.process, event.time, lines[event.event](event))
+end
+
+-- Where they go -------------------------------------------------------------------------
+
+local function to_stderr(event)
+  core.tell(M.line(event))
+end
+
+-- In a coroutine of its own: an error leaves cp.run(), as that of any callback.  What the
+-- function does is not told to itself.
+local function to_function(fn)
+  local inside = false
+  return function(event)
+    if not inside then
+      inside = true
+      await.async(fn, event)
+      inside = false
+    end
+  end
+end
+
+local function note_origin(handle)
+  trace.origins[handle] = trace.where()
+end
+
+local function switch(target)
+  local before = trace.target
+  trace.target = target
+  trace.on = target and (target == true and to_stderr or to_function(target))
+  core.on_new(target and note_origin)
+  return before
+end
+
+--- cp.debug(target) -> what there was before: has every start, end and signal of a child,
+-- and what happens on channels, told to a function, or with `true` on standard error;
+-- nil and false end that.
+--
+-- `CP_DEBUG=1` in the environment does cp.debug(true) when the module is loaded, also in
+-- forked children.  The function gets a table: `event`, `process` (the id of the process
+-- that tells), `time` (ms since the module was loaded), and by `event`
+--
+--   spawn       pid, file, args (with argv[0]), cwd, at, sync
+--   exit        the same; code, signal; reason: exit, signal, timeout, maxBuffer, abort,
+--               or spawn for a start that failed, which has no pid; error; duration (ms)
+--   kill        pid, signal, delivered, code (errno's name if not), reason (timeout,
+--               maxBuffer, abort, if that was the cause)
+--   connect     pid (of the other side, as in all that follow), serialization
+--   send        size (bytes), pending (bytes not yet taken by the system, with these);
+--               or error: the message is lost
+--   receive     size
+--   handle      type, state: sent, waiting (for another one's acknowledgement),
+--               acknowledged, refused, received
+--   disconnect  reason: local, peer or error; error
+--
+-- `at` is the line of the program that made it.  The function must not wait; what it does
+-- itself is not told; what it raises leaves cp.run().  Raises ERR_INVALID_ARG_TYPE.
+function M.debug(target)
+  if not target then
+    return switch(nil)
+  elseif target ~= true and type(target) ~= 'function' then
+    error(errors.invalid_arg_type('target', 'one of type function or boolean', target), 3)
+  end
+  return switch(target)
+end
+
+--- debugging.from_environment(): what CP_DEBUG asks for, unless it is empty or 0.
+function M.from_environment()
+  local wanted = os.getenv 'CP_DEBUG' or ''
+  if wanted ~= '' and wanted ~= '0' and not trace.target then
+    switch(true)
+  end
+end
+
+return M

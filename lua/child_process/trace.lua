@@ -1,0 +1,148 @@
+--- What there is to tell to those who look inside (cp.debug): a table for each event.
+--
+-- `trace.on` is nil unless somebody looks; whoever has something to tell tests it first,
+-- so that nothing is made for nobody:
+--
+--   if trace.on then trace.spawn(child, plan) end
+--
+-- Every event has `event` (its name), `process` (the id of this process) and `time`
+-- (milliseconds since the module was loaded); the fields of each are listed at cp.debug.
+local core = require 'child_process.core'
+local signals = require 'child_process.signals'
+
+-- One instance a Lua state, as with the loop: the children are the same for all.
+if core.trace then
+  return core.trace
+end
+
+local M = {}
+core.trace = M
+
+--- function|nil: called with each event.  Set by child_process.debug.
+M.on = nil
+
+local NS = 1e6 -- nanoseconds of a millisecond
+local loaded_at = core.hrtime()
+
+local function ms_since(start)
+  return (core.hrtime() - start) / NS
+end
+
+local function tell(name, event)
+  event.event, event.process, event.time = name, core.pid(), ms_since(loaded_at)
+  M.on(event)
+end
+
+-- Where things come from ----------------------------------------------------------------
+
+-- What the names of our own files begin with.
+local SOURCE = debug.getinfo(1, 'S').source
+local OWN = SOURCE:match '^(.*)trace' or SOURCE
+
+--- trace.where() -> `file:line` of the program's code that called us; nil if none did.
+function M.where()
+  local level, info = 2, debug.getinfo(2, 'Sl')
+  while info do
+    if info.what ~= 'C' and info.source:sub(1, #OWN) ~= OWN then
+      return ('%s:%d'):format(info.short_src, info.currentline)
+    end
+    level = level + 1
+    info = debug.getinfo(level, 'Sl')
+  end
+end
+
+--- handle of the core -> where it was made; only of what was made while somebody looked.
+M.origins = setmetatable({}, { __mode = 'k' })
+
+-- Children ------------------------------------------------------------------------------
+
+-- What all events of one start have in common.
+local function start_of(child, plan)
+  return {
+    pid = child.pid,
+    file = plan.file,
+    args = plan.args,
+    cwd = plan.cwd or core.cwd(),
+    at = M.origins[child] or M.where(),
+  }
+end
+
+--- A child has been started.
+function M.spawn(child, plan)
+  child._traced = { plan = plan, started = core.hrtime() }
+  tell('spawn', start_of(child, plan))
+end
+
+--- It could not be started.
+function M.failed(child, plan, err)
+  local event = start_of(child, plan)
+  event.reason, event.error = child._reason, err
+  tell('exit', event)
+end
+
+--- It has ended.  One that was started before somebody looked has no `duration`.
+function M.exit(child, code, signal)
+  local traced = child._traced
+  local event = start_of(child, traced and traced.plan or {
+    file = child.spawnfile,
+    args = child.spawnargs,
+  })
+  event.code, event.signal = code, signal
+  event.reason = child._reason or signal and 'signal' or 'exit'
+  event.error = child._error
+  event.duration = traced and ms_since(traced.started)
+  tell('exit', event)
+end
+
+--- A signal was sent, or could not be (`errno`).
+-- @param reason string|nil: why the library sent it: `timeout`, `maxBuffer`, `abort`
+function M.kill(pid, signo, errno, reason)
+  tell('kill', {
+    pid = pid,
+    signal = signals.name(signo),
+    delivered = errno == nil,
+    code = errno and core.errname(errno),
+    reason = reason,
+  })
+end
+
+-- Channels ------------------------------------------------------------------------------
+
+--- The id of the process on the other side.
+function M.peer(ipc)
+  return ipc.owner == core.process and core.ppid() or ipc.owner.pid
+end
+
+--- A channel is open.
+function M.connect(ipc)
+  tell('connect', { pid = M.peer(ipc), serialization = ipc.codec.name })
+end
+
+--- A message was queued to be written; `pending`: the bytes that wait with it.
+function M.send(ipc, payload, pending)
+  tell('send', { pid = M.peer(ipc), size = #payload, pending = pending })
+end
+
+--- A message was lost.
+function M.lost(ipc, err)
+  tell('send', { pid = M.peer(ipc), error = err })
+end
+
+--- A message has come.
+function M.receive(ipc, payload)
+  tell('receive', { pid = M.peer(ipc), size = #payload })
+end
+
+--- The channel is closed.
+function M.disconnect(ipc, err)
+  local reason = err and 'error' or ipc.disconnecting and 'local' or 'peer'
+  tell('disconnect', { pid = M.peer(ipc), reason = reason, error = err })
+end
+
+--- Something became of a handle on its way: `sent`, `waiting` (behind another one),
+-- `acknowledged`, `refused` or `received`.
+function M.handle(ipc, kind, state)
+  tell('handle', { pid = M.peer(ipc), type = kind, state = state })
+end
+
+return M

@@ -1,0 +1,315 @@
+-- cp.active: the answer to "why does my program not end?".
+local lfs = require 'lfs'
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local HERE = 'spec/active_spec%.lua:%d+$'
+
+-- The entries of one type.
+local function of_type(kind)
+  local list = {}
+  for _, entry in ipairs(cp.active()) do
+    if entry.type == kind then
+      list[#list + 1] = entry
+    end
+  end
+  return list
+end
+
+-- The only one of its type.
+local function the(kind)
+  local list = of_type(kind)
+  assert.equal(1, #list, tostring(cp.active()))
+  return list[1]
+end
+
+-- Lets go what was only to be looked at: ticks, `spawn` events.
+local function turn()
+  cp.run 'nowait'
+end
+
+describe('cp.active', function()
+  it('is empty when cp.run would return at once', function()
+    assert.same({}, setmetatable(cp.active(), nil))
+    assert.equal('nothing', tostring(cp.active()))
+  end)
+
+  it('shows a child', function()
+    local child = cp.spawn('sh', { '-c', 'cat >&2' })
+    local entry = the 'child'
+    assert.equal(child.pid, entry.pid)
+    assert.equal("sh -c 'cat >&2'", entry.command)
+    assert.is_true(entry.ref)
+    assert.equal(("child %d: sh -c 'cat >&2'"):format(child.pid), tostring(entry))
+    child.stdin:finish()
+    cp.run()
+    assert.same({}, of_type 'child')
+  end)
+
+  it('shows that a child does not keep the loop alive after unref', function()
+    local child = cp.spawn('cat', { stdio = { 'pipe', 'ignore', 'ignore' } })
+    child:unref()
+    local entry = the 'child'
+    assert.is_false(entry.ref)
+    assert.matches('does not keep the loop alive', tostring(entry))
+    child:ref()
+    assert.is_true(the('child').ref)
+    child.stdin:finish()
+  end)
+
+  it('shows the streams of a child by name', function()
+    local child = cp.spawn('cat')
+    turn()
+    local names = {}
+    for _, entry in ipairs(of_type 'stream') do
+      assert.equal(child.pid, entry.pid)
+      assert.is_true(entry.reading)
+      assert.equal('number', type(entry.fd))
+      names[#names + 1] = entry.name
+    end
+    assert.same({ 'stdout', 'stderr' }, names)
+    child.stdin:finish()
+  end)
+
+  it('shows how much of a write has not been taken', function()
+    local child = cp.spawn('sleep', { '60' }, { stdio = { 'pipe', 'ignore', 'ignore' } })
+    child.stdin:write(('x'):rep(2 ^ 20))
+    local entry = the 'stream'
+    assert.equal('stdin', entry.name)
+    assert.equal(2 ^ 20, entry.unwritten)
+    assert.is_false(entry.reading)
+    assert.matches('1048576 bytes to write', entry.text)
+    child:kill 'SIGKILL'
+    child.stdin:on('error', function() end)
+  end)
+
+  it('says that a pipe is held open by others when its child has ended', function()
+    local child = cp.spawn('sh', { '-c', 'cat <&3 & exit 0' }, {
+      stdio = { 'ignore', 'pipe', 'ignore', 'pipe' },
+    })
+    t.once(child, 'exit', function()
+      cp.setImmediate(function()
+        assert.same({}, of_type 'child')
+        local found
+        for _, entry in ipairs(of_type 'stream') do
+          found = found or entry.name == 'stdout' and entry
+        end
+        local text = 'stdout of child %d, which has ended: '
+          .. 'another process has the other end open'
+        assert.is_truthy(found.text:find(text:format(child.pid), 1, true), found.text)
+        child.stdio[4]:finish()
+      end)
+    end)
+  end)
+
+  it('shows timers: what is left, how often, and which function', function()
+    local function fire() end
+    local once, again = cp.setTimeout(fire, 60000), cp.setInterval(fire, 30000)
+    again:unref()
+    local list = of_type 'timer'
+    assert.is_true(list[1].left > 50000 and list[1].left <= 60001)
+    assert.is_nil(list[1].interval)
+    assert.matches(HERE, list[1].callback)
+    assert.is_true(list[1].ref)
+    assert.is_true(list[2].left > 20000 and list[2].left <= 30001)
+    assert.equal(30000, list[2].interval)
+    assert.is_false(list[2].ref)
+    once:close()
+    again:close()
+    assert.same({}, of_type 'timer')
+  end)
+
+  it('shows immediates and ticks', function()
+    local immediate = cp.setImmediate(function() end)
+    immediate:unref()
+    cp.nextTick(function() end)
+    cp.nextTick(function() end)
+    assert.matches(HERE, the('immediate').callback)
+    assert.is_false(the('immediate').ref)
+    assert.equal(2, the('tick').count)
+    assert.is_true(the('tick').ref)
+    cp.clearImmediate(immediate)
+    assert.same({}, of_type 'immediate')
+    turn()
+    assert.same({}, of_type 'tick')
+  end)
+
+  it('shows servers and sockets', function()
+    local server = cp.net.createServer()
+    server:listen(
+      0,
+      '127.0.0.1',
+      t.expect(function()
+        local port = server:address().port
+        local entry = the 'server'
+        assert.equal(('127.0.0.1 port %d'):format(port), entry.address)
+        assert.equal(0, entry.connections)
+        local socket = cp.net.connect(port, '127.0.0.1')
+        cp.setImmediate(t.expect(function()
+          assert.is_true(#of_type 'socket' > 0)
+        end))
+        server:on(
+          'connection',
+          t.expect(function(peer)
+            cp.setImmediate(t.expect(function()
+              assert.equal(1, the('server').connections)
+              local list = of_type 'socket'
+              assert.equal(2, #list)
+              assert.matches(
+                'from 127%.0%.0%.1 port %d+ to 127%.0%.0%.1 port %d+',
+                list[2].text
+              )
+              server:close()
+              socket:destroy()
+              peer:destroy()
+            end))
+          end)
+        )
+      end)
+    )
+  end)
+
+  it('shows a socket that connects', function()
+    local server = cp.net.createServer()
+    server:listen(
+      0,
+      '127.0.0.1',
+      t.expect(function()
+        local port = server:address().port
+        local socket = cp.net.connect(port, '127.0.0.1')
+        socket:on('lookup', function() end)
+        socket:on(
+          'connect',
+          t.expect(function()
+            socket:destroy()
+            server:close()
+          end)
+        )
+        -- the numeric address is a tick, the attempt one more
+        cp.nextTick(
+          cp.nextTick,
+          cp.nextTick,
+          t.expect(function()
+            local entry = the 'socket'
+            assert.is_true(entry.connecting)
+            assert.equal(('127.0.0.1 port %d'):format(port), entry.address)
+          end)
+        )
+      end)
+    )
+  end)
+
+  it('shows the path of a local server', function()
+    local path = t.tmpdir() .. '/socket'
+    local server = cp.net.createServer():listen(path)
+    assert.equal(path, the('server').address)
+    server:close()
+  end)
+
+  it('shows datagram sockets', function()
+    local socket = cp.dgram.createSocket 'udp4'
+    socket:bind(
+      0,
+      '127.0.0.1',
+      t.expect(function()
+        local entry = the 'dgram'
+        assert.equal(('127.0.0.1 port %d'):format(socket:address().port), entry.address)
+        assert.equal(0, entry.unsent)
+        socket:close()
+      end)
+    )
+  end)
+
+  it('shows a lookup', function()
+    local socket = cp.net.connect(1, 'localhost')
+    local entry = the 'lookup'
+    assert.equal('localhost', entry.host)
+    assert.is_true(entry.ref)
+    socket:destroy()
+  end)
+
+  it('shows a signal that is listened for', function()
+    local function listener() end
+    cp.process:on('SIGUSR2', listener)
+    local entry = the 'signal'
+    assert.equal('SIGUSR2', entry.signal)
+    assert.is_false(entry.ref)
+    cp.process:off('SIGUSR2', listener)
+    assert.same({}, of_type 'signal')
+  end)
+
+  it('shows a channel, and what holds it up', function()
+    local child = cp.spawn('cat', { stdio = { 'pipe', 'ignore', 'ignore', 'ipc' } })
+    local entry = the 'channel'
+    assert.equal(child.pid, entry.pid)
+    assert.is_false(entry.blocked)
+    assert.is_nil(entry.unanswered)
+    local file <close> = assert(io.open '/dev/null')
+    child:send('first', file)
+    child:send 'second'
+    entry = the 'channel'
+    assert.equal('lua.File', entry.unanswered)
+    assert.equal(1, entry.heldBack)
+    assert.matches('lua.File not acknowledged, 1 messages behind it', entry.text)
+    child.stdin:finish()
+  end)
+
+  it('says that the other side of a channel does not read', function()
+    local child = cp.spawn('cat', { stdio = { 'pipe', 'ignore', 'ignore', 'ipc' } })
+    child:send(('x'):rep(2 ^ 20), function() end)
+    assert.is_true(the('channel').blocked)
+    assert.matches('the other side does not read', the('channel').text)
+    child.stdin:finish()
+  end)
+
+  it('tells where things were made while cp.debug was on', function()
+    cp.debug(function() end)
+    local child = cp.spawn('cat', { stdio = { 'pipe', 'pipe', 'ignore' } })
+    local timer = cp.setTimeout(function() end, 60000)
+    cp.debug(nil)
+    local later = cp.setTimeout(function() end, 60000)
+    turn()
+    assert.matches(HERE, the('child').at)
+    assert.equal(the('child').at, the('stream').at)
+    local timers = of_type 'timer'
+    assert.matches(HERE, timers[1].at)
+    assert.matches(
+      'calls .*spec/active_spec%.lua:%d+, at .*spec/active',
+      tostring(timers[1])
+    )
+    assert.is_nil(timers[2].at)
+    timer:close()
+    later:close()
+    child.stdin:finish()
+  end)
+
+  it('shows what a program reads from standard input', function()
+    local file, args = t.lua [[
+      local cp = require 'child_process'
+      cp.process.stdin:on('data', function() end)
+      cp.setImmediate(function()
+        print(cp.active())
+      end)
+      cp.run()]]
+    local child = cp.spawn(file, args)
+    child.stdout:on(
+      'data',
+      t.expect(function(text)
+        assert.equal('stream fd 0: process.stdin, reading\n', text)
+        child.stdin:finish()
+      end)
+    )
+  end)
+
+  it('knows every class of handles', function()
+    local known = t.slurp(t.root .. '/lua/child_process/active.lua')
+    for name in lfs.dir(t.root .. '/csrc') do
+      local text = name:find '%.c$' and t.slurp(t.root .. '/csrc/' .. name) or ''
+      for macro in text:gmatch 'lcp__handle_class%(L, (LCP_%u+)' do
+        local class = text:match('#define ' .. macro .. ' "([%w_.]+)"')
+        assert.is_truthy(known:find(("['%s']"):format(class), 1, true), class)
+      end
+    end
+  end)
+end)

@@ -1,0 +1,371 @@
+-- cp.debug and CP_DEBUG: what they tell, and that they change nothing.
+local t = require 'spec.helper'
+local core = require 'child_process.core'
+local cp = t.cp
+local wrapped = t.wrap(it)
+
+local HERE = 'debug_spec%.lua:%d+$'
+
+-- An `it` that is given the events.
+local function it(title, body)
+  wrapped(title, function()
+    local seen = {}
+    cp.debug(function(event)
+      seen[#seen + 1] = event
+    end)
+    body(seen)
+  end)
+end
+
+local function named(seen, name)
+  local list = {}
+  for _, event in ipairs(seen) do
+    if event.event == name then
+      list[#list + 1] = event
+    end
+  end
+  return list
+end
+
+local function names(seen)
+  local list = {}
+  for i, event in ipairs(seen) do
+    list[i] = event.event
+  end
+  return table.concat(list, ' ')
+end
+
+-- Runs the loop to its end, then looks no more.
+local function finish()
+  cp.run()
+  cp.debug(nil)
+end
+
+describe('cp.debug with a function', function()
+  after_each(function()
+    cp.debug(nil)
+  end)
+
+  it('tells the start and the end of a child', function(seen)
+    local child = cp.spawn('sh', { '-c', 'exit 3' }, { cwd = '/' })
+    finish()
+    assert.equal('spawn exit', names(seen))
+    local spawn, exit = seen[1], seen[2]
+    assert.equal(child.pid, spawn.pid)
+    assert.equal('sh', spawn.file)
+    assert.same({ 'sh', '-c', 'exit 3' }, spawn.args)
+    assert.equal('/', spawn.cwd)
+    assert.matches(HERE, spawn.at)
+    assert.equal(t.pid(), spawn.process)
+    assert.is_true(exit.time >= spawn.time)
+    assert.equal(child.pid, exit.pid)
+    assert.same({ 'sh', '-c', 'exit 3' }, exit.args)
+    assert.equal('/', exit.cwd)
+    assert.equal(3, exit.code)
+    assert.is_nil(exit.signal)
+    assert.equal('exit', exit.reason)
+    assert.is_true(exit.duration > 0)
+  end)
+
+  it('names the directory that a child has inherited', function(seen)
+    cp.spawn('true')
+    finish()
+    assert.equal(cp.process:cwd(), seen[1].cwd)
+  end)
+
+  it('tells a signal that we sent, and the end by it', function(seen)
+    local child = cp.spawn('cat')
+    child:kill 'SIGINT'
+    finish()
+    assert.equal('spawn kill exit', names(seen))
+    assert.equal(child.pid, seen[2].pid)
+    assert.equal('SIGINT', seen[2].signal)
+    assert.is_true(seen[2].delivered)
+    assert.is_nil(seen[2].reason)
+    assert.equal('SIGINT', seen[3].signal)
+    assert.equal('signal', seen[3].reason)
+  end)
+
+  it('tells a signal that came too late', function(seen)
+    local child = cp.spawn('true')
+    cp.run()
+    assert.is_false(child:kill())
+    finish()
+    local kill = named(seen, 'kill')[1]
+    assert.is_false(kill.delivered)
+    assert.equal('ESRCH', kill.code)
+  end)
+
+  it('tells a signal that process:kill sent', function(seen)
+    cp.process:kill(cp.process.pid, 0)
+    finish()
+    assert.equal(cp.process.pid, seen[1].pid)
+    assert.equal('0', seen[1].signal)
+  end)
+
+  it('tells a time-out as the reason', function(seen)
+    cp.exec('exec cat', { timeout = 1, killSignal = 'SIGKILL' }, t.expect())
+    finish()
+    assert.equal('spawn kill exit', names(seen))
+    assert.equal('timeout', seen[2].reason)
+    assert.equal('SIGKILL', seen[2].signal)
+    assert.equal('timeout', seen[3].reason)
+    assert.equal('SIGKILL', seen[3].signal)
+  end)
+
+  it('tells too much output as the reason', function(seen)
+    cp.exec('exec cat /dev/zero', { maxBuffer = 10 }, t.expect())
+    finish()
+    assert.equal('maxBuffer', named(seen, 'exit')[1].reason)
+    local code = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER'
+    assert.equal(code, named(seen, 'exit')[1].error.code)
+  end)
+
+  it('tells an abort as the reason', function(seen)
+    local controller = cp.AbortController()
+    cp.execFile('cat', { signal = controller.signal }, t.expect())
+    controller:abort()
+    finish()
+    assert.equal('spawn kill exit', names(seen))
+    assert.equal('abort', seen[2].reason)
+    assert.equal('abort', seen[3].reason)
+  end)
+
+  it('tells a start that failed, and at which stage', function(seen)
+    cp.spawn('/no/such/program', { 'x' }):on('error', t.expect())
+    cp.spawn('true', { cwd = '/no/such/place' }):on('error', t.expect())
+    finish()
+    assert.equal('exit exit', names(seen))
+    local missing, nowhere = seen[1], seen[2]
+    assert.is_nil(missing.pid)
+    assert.equal('spawn', missing.reason)
+    assert.equal('ENOENT', missing.error.code)
+    assert.equal('exec', missing.error.stage)
+    assert.same({ '/no/such/program', 'x' }, missing.args)
+    assert.matches(HERE, missing.at)
+    assert.equal('chdir', nowhere.error.stage)
+    assert.equal('/no/such/place', nowhere.cwd)
+  end)
+
+  it('tells a start that was aborted before', function(seen)
+    local child = cp.spawn('true', { signal = cp.AbortSignal.abort() })
+    child:on('error', t.expect())
+    finish()
+    assert.equal('exit', names(seen))
+    assert.equal('abort', seen[1].reason)
+  end)
+
+  it('tells what goes over a channel', function(seen)
+    local child = cp.fork(t.fixture 'echo.lua', { execArgv = {} })
+    child:send { text = 'hello' }
+    child:on('message', function()
+      child:disconnect()
+    end)
+    finish()
+    assert.equal('spawn connect send receive disconnect exit', names(seen))
+    assert.equal('json', seen[2].serialization)
+    assert.equal(child.pid, seen[2].pid)
+    assert.equal(#'{"text":"hello"}', seen[3].size)
+    assert.is_true(seen[3].pending >= seen[3].size)
+    assert.is_true(seen[4].size > 0)
+    assert.equal('local', seen[5].reason)
+  end)
+
+  it('tells the size of messages in either serialization', function(seen)
+    local options = { serialization = 'advanced' }
+    local child = cp.fork(t.fixture 'echo.lua', options)
+    child:send 'hello'
+    child:on('message', function()
+      child:disconnect()
+    end)
+    finish()
+    assert.equal('advanced', named(seen, 'connect')[1].serialization)
+    assert.equal(named(seen, 'send')[1].size, named(seen, 'receive')[1].size)
+  end)
+
+  it('tells that the other side has closed a channel', function(seen)
+    local child = cp.spawn(
+      'true',
+      {},
+      { stdio = { 'ignore', 'ignore', 'ignore', 'ipc' } }
+    )
+    child:on('disconnect', t.expect())
+    finish()
+    assert.equal('peer', named(seen, 'disconnect')[1].reason)
+  end)
+
+  it('tells a message that is lost', function(seen)
+    local child = cp.spawn 'true'
+    child:send('hello', t.expect())
+    finish()
+    assert.equal('ERR_IPC_CHANNEL_CLOSED', named(seen, 'send')[1].error.code)
+  end)
+
+  it('tells what becomes of handles', function(seen)
+    local child = cp.fork(t.fixture 'echo.lua')
+    local file <close> = assert(io.open '/dev/null')
+    child:send('one', file)
+    child:send('two', file)
+    local answers = 0
+    child:on('message', function(_, copy)
+      copy:close()
+      answers = answers + 1
+      if answers == 2 then
+        child:disconnect()
+      end
+    end)
+    finish()
+    local states = { received = 0 }
+    for _, event in ipairs(named(seen, 'handle')) do
+      assert.equal('lua.File', event.type)
+      if event.state == 'received' then
+        states.received = states.received + 1
+      else
+        states[#states + 1] = event.state
+      end
+    end
+    assert.equal('sent waiting acknowledged sent acknowledged', table.concat(states, ' '))
+    assert.equal(2, states.received)
+  end)
+
+  it('does not tell what the function does itself', function()
+    local calls = 0
+    cp.debug(function(event)
+      calls = calls + 1
+      if event.event == 'spawn' then
+        cp.spawn('true')
+      end
+    end)
+    cp.spawn('true')
+    finish()
+    assert.equal(3, calls) -- one start, two ends
+  end)
+
+  it('lets an error of the function leave cp.run, and breaks nothing', function()
+    cp.debug(function(event)
+      error('thrown at ' .. event.event, 0)
+    end)
+    local child = cp.spawn('true')
+    t.once(child, 'close', function(code)
+      assert.equal(0, code)
+    end)
+    local ok, err = pcall(cp.run)
+    assert.is_false(ok)
+    assert.matches('^thrown at spawn\n', err)
+    assert.matches('debug_spec', err)
+    ok, err = pcall(cp.run)
+    assert.is_false(ok)
+    assert.matches('^thrown at exit\n', err)
+    finish()
+  end)
+
+  it('gives back what there was before', function()
+    local function first() end
+    cp.debug(first)
+    assert.equal(first, cp.debug(true))
+    assert.is_true(cp.debug(false))
+    assert.is_nil(cp.debug(nil))
+  end)
+
+  it('is over with nil and with false', function(seen)
+    cp.debug(false)
+    cp.spawn('true')
+    finish()
+    assert.same({}, seen)
+  end)
+
+  it('tells the end of a child that was started before', function(seen)
+    local look = cp.debug(nil)
+    local child = cp.spawn('true')
+    cp.debug(look)
+    finish()
+    assert.equal('exit', names(seen))
+    assert.equal(child.pid, seen[1].pid)
+    assert.equal('true', seen[1].file)
+    assert.is_nil(seen[1].duration)
+  end)
+
+  it('takes functions and booleans only', function()
+    local err = t.raises('ERR_INVALID_ARG_TYPE', cp.debug, 'loud')
+    assert.matches(
+      '"target" argument must be one of type function or boolean',
+      err.message
+    )
+    finish()
+  end)
+end)
+
+describe('CP_DEBUG', function()
+  local function stderr_of(source, value)
+    local file, args = t.lua(source)
+    local result = cp.execFile('env', { 'CP_DEBUG=' .. value, file, table.unpack(args) })
+      :wait()
+    assert.equal(0, result.code, result.stderr)
+    return result.stderr, result.stdout
+  end
+
+  wrapped('writes one line an event to standard error', function()
+    local err, out = stderr_of(
+      [[local cp = require 'child_process'
+        cp.spawn('sh', { '-c', 'exit 3\n' }, { stdio = 'ignore' })
+        cp.run()]],
+      '1'
+    )
+    assert.equal('', out)
+    local spawn, exit, rest = err:match '^([^\n]*)\n([^\n]*)\n(.*)$'
+    assert.matches('^%[child_process %d+%] [%d.]+ ms spawn %d+: ', spawn)
+    assert.matches(": sh %-c 'exit 3\\x0a', cwd /.*, at .*:2$", spawn)
+    assert.matches('^%[child_process %d+%] [%d.]+ ms exit %d+: code 3 after ', exit)
+    assert.equal('', rest)
+  end)
+
+  wrapped('is off when it is empty or 0', function()
+    local source = "local cp = require 'child_process'; cp.spawn('true'); cp.run()"
+    assert.equal('', stderr_of(source, ''))
+    assert.equal('', stderr_of(source, '0'))
+  end)
+
+  wrapped('reaches forked children, whose lines have their pid', function()
+    local err = stderr_of(
+      ([[local cp = require 'child_process'
+        local child = cp.fork(%q)
+        child:send 'hello'
+        child:on('message', function() child:disconnect() end)
+        cp.run()]]):format(t.fixture 'echo.lua'),
+      '1'
+    )
+    local pid = err:match 'spawn (%d+): '
+    local own = err:match '^%[child_process (%d+)%]'
+    assert.not_equal(own, pid)
+    for _, text in ipairs { 'open, json', 'received 7 bytes', 'closed by the other' } do
+      local line = '%[child_process '
+        .. pid
+        .. '%] [%d.]+ ms channel '
+        .. own
+        .. ': '
+        .. text
+      assert.matches(line, err)
+    end
+  end)
+
+  wrapped('waits for a standard error that does not take it at once', function()
+    local file, args = t.lua [[
+      local cp = require 'child_process'
+      for _ = 1, 400 do
+        cp.spawn('/no/such/program', { ('x'):rep(120), 'y' }):on('error', print)
+      end
+      cp.run()]]
+    local env = { 'CP_DEBUG=1', file, table.unpack(args) }
+    local result = cp.execFile('env', env):wait()
+    local _, count = result.stderr:gsub('spawn failed: /no/such/program [^\n]*\n', '')
+    assert.equal(400, count)
+    assert.is_true(#result.stderr > 65536)
+  end)
+
+  wrapped('costs a handle nothing when nobody looks', function()
+    assert.is_nil(core.trace.on)
+    local timer = cp.setTimeout(print, 1000)
+    assert.is_nil(core.trace.origins[timer])
+    timer:close()
+  end)
+end)
