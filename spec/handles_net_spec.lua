@@ -121,6 +121,160 @@ describe('a socket that was accepted', function()
     end)
   end)
 
+  -- what node 20 shows
+  it('is in the sender as one that is not connected, and says nothing', function()
+    local code = [[
+      process:once('message', function(_, socket)
+        socket:finish()
+        socket:on('close', function() process:disconnect() end)
+      end)]]
+    ready_child(code, function(child)
+      local server
+      server = listening(function(socket)
+        local seen = t.record(socket, { 'close', 'end', 'finish', 'error', 'timeout' })
+        socket:setTimeout(1)
+        assert.equal(HOST, socket.remoteAddress)
+        assert.equal(server:address().port, socket.localPort)
+        local function check()
+          assert.same({
+            destroyed = false,
+            closed = false,
+            readable = true,
+            writable = true,
+            writableEnded = false,
+            pending = true,
+            connecting = false,
+            readyState = 'open',
+            remoteAddress = HOST,
+            timeout = 0,
+            address = {},
+          }, {
+            destroyed = socket.destroyed,
+            closed = socket.closed,
+            readable = socket.readable,
+            writable = socket.writable,
+            writableEnded = socket.writableEnded,
+            pending = socket.pending,
+            connecting = socket.connecting,
+            readyState = socket.readyState,
+            remoteAddress = socket.remoteAddress,
+            localPort = socket.localPort,
+            timeout = socket.timeout,
+            address = socket:address(),
+          })
+        end
+        child:send('x', socket, t.expect(check))
+        check()
+        t.once(child, 'close', function()
+          socket:resume():pause()
+          assert.is_nil(socket:read())
+          socket:finish() -- waits for a connection
+          cp.setImmediate(t.expect(function()
+            assert.same({}, seen)
+          end))
+        end)
+        server:close()
+      end, function(_, port)
+        client(port, function() end)
+      end)
+    end)
+  end)
+
+  it('cannot be written to by the sender any more', function()
+    local code = [[
+      process:once('message', function(_, socket)
+        socket:finish()
+        socket:on('close', function() process:disconnect() end)
+      end)]]
+    ready_child(code, function(child)
+      local server
+      server = listening(function(socket)
+        child:send('x', socket)
+        local seen, arguments = t.record(socket, { 'error', 'close' })
+        local function refused(err)
+          assert.equal('ERR_SOCKET_CLOSED', err.code)
+        end
+        assert.is_false(socket:write('y', t.expect(refused)))
+        t.once(child, 'close', function()
+          assert.same({ 'error', 'close' }, seen)
+          refused(arguments[1][1])
+          assert.is_true(socket.destroyed)
+        end)
+        server:close()
+      end, function(_, port)
+        client(port, function(text)
+          assert.equal('', text)
+        end)
+      end)
+    end)
+  end)
+
+  it('loses what the sender has written and the kernel not taken', function()
+    local code = [[
+      process:once('message', function(_, socket)
+        process:send 'here'
+        process:once('message', function()
+          socket:destroy()
+          process:disconnect()
+        end)
+      end)]]
+    ready_child(code, function(child)
+      local server
+      server = listening(function(socket)
+        local function lost(err)
+          assert.equal('ECANCELED', err.code)
+        end
+        socket:write(('x'):rep(20000000), t.expect(lost))
+        socket:write('y', t.expect(lost))
+        t.once(socket, 'error', lost)
+        t.once(socket, 'close', function()
+          child:send 'go'
+        end)
+        child:send('x', socket)
+        server:close()
+      end, function(_, port)
+        local socket = net.connect(port, HOST)
+        child:once('message', function()
+          socket:on('error', function() end)
+          socket:resume()
+        end)
+      end)
+    end)
+  end)
+
+  it('may connect anew in the sender', function()
+    local code = [[
+      process:once('message', function(_, socket)
+        socket:finish 'from the child'
+        socket:on('close', function() process:disconnect() end)
+      end)]]
+    ready_child(code, function(child)
+      local server
+      server = listening(function(socket)
+        socket:once('data', t.expect(function(chunk)
+          if chunk == 'from the child' then
+            socket:finish()
+          else
+            assert.equal('from the client', chunk)
+            socket:finish 'from the parent'
+            server:close()
+          end
+        end))
+      end, function(_, port)
+        local socket = net.connect(port, HOST)
+        socket:once('connect', function()
+          child:send('x', socket)
+          socket:connect(port, HOST)
+          socket:write 'from the client'
+        end)
+        local text = t.collect(socket)
+        t.once(socket, 'close', function()
+          assert.equal('from the parent', text())
+        end)
+      end)
+    end)
+  end)
+
   it('goes once: the second message has none', function()
     local code = [[
       local seen = {}

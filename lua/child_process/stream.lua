@@ -23,6 +23,8 @@ local nextTick = loop.nextTick
 local READABLE_HIGH_WATER_MARK = 65536
 local WRITABLE_HIGH_WATER_MARK = 16384
 
+local ECANCELED = -125
+
 -- The errors of a reader that went away.
 local BROKEN_PIPE = { EPIPE = true, ECONNRESET = true }
 
@@ -122,8 +124,10 @@ function Stream:_attach(handle)
   end
 end
 
--- Gives the handle up without closing it: to the user the stream is destroyed, silently.
--- Returns the handle (nil if there is none any more) and the bytes already read from it.
+-- Gives the handle up without closing it: the stream is then as one that is not connected
+-- yet, without an event.  Returns the handle (nil if there is none any more) and the bytes
+-- already read from it.  A write that is under way goes on as long as the handle does;
+-- whoever closes that calls `_lose_handle`.
 function Stream:_take_handle()
   local handle = self._handle
   if not handle then
@@ -131,11 +135,15 @@ function Stream:_take_handle()
   end
   handle:read_stop()
   self._handle, self._reading = nil, false
-  self.destroyed, self.closed = true, true
-  self._close_emitted, self._closed = true, true
-  self.readable, self.writable, self.writableNeedDrain = false, false, false
-  nextTick(writable.fail_pending, self)
+  self._writing = self._has_writable
   return handle, buffer.pull_all(self)
+end
+
+-- The handle that was taken is closed: what it has not written is lost.
+function Stream:_lose_handle()
+  if self._write_size > 0 then
+    writable.on_written(self, ECANCELED)
+  end
 end
 
 -- For a stream without a handle whose child could not be started: `end`, `close`.

@@ -49,6 +49,7 @@ local function take_socket(socket, options, message, ipc)
   end
   return fd, function()
     handle:close()
+    socket:_lose_handle()
   end
 end
 

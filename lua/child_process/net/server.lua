@@ -238,11 +238,13 @@ local function handle_of(options)
   local handle = options
   if type(options) == 'table' then
     handle = rawget(options, '_handle')
-    if handle and options._take_handle then
-      handle = options:_take_handle()
-    end
   end
-  return type(handle) == 'userdata' and handle.accept_start and handle or nil
+  if type(handle) ~= 'userdata' or not handle.accept_start then
+    return nil
+  elseif handle ~= options and options._take_handle then
+    options:_take_handle()
+  end
+  return handle
 end
 
 local function is_port(value)

@@ -54,8 +54,9 @@ local function peer(self)
   return name_of(self, '_peer_name', core.peername)
 end
 
+-- As in Node our end has a name only as long as it is open here.
 local function own(self)
-  return name_of(self, '_own_name', core.sockname)
+  return self._handle and name_of(self, '_own_name', core.sockname) or {}
 end
 
 local getters = {
@@ -396,11 +397,12 @@ function Socket:_leave_server()
   end
 end
 
--- As in Stream: the socket counts as closed, also for its server.
+-- As in Stream: for its server the socket is gone.
 function Socket:_take_handle()
-  disarm(self)
   local handle, rest = Stream._take_handle(self)
   if handle then
+    disarm(self)
+    self.timeout = 0
     self:_leave_server()
   end
   return handle, rest
