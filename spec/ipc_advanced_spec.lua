@@ -130,7 +130,7 @@ describe('a value that goes from Lua to Lua', function()
       deep = { deep }
     end
     assert_same(deep, there_and_back(deep))
-    local err = t.raises('ERR_INVALID_ARG_TYPE', encode, { deep })
+    local err = t.raises('ERR_INVALID_ARG_VALUE', encode, { deep })
     assert.matches('^message%[1%]%[1%].*: tables nested deeper than 200', err.message)
   end)
 
@@ -167,7 +167,7 @@ end)
 
 describe('a value that cannot be sent', function()
   local function refused(text, value)
-    local err = t.raises('ERR_INVALID_ARG_TYPE', encode, value)
+    local err = t.raises('ERR_INVALID_ARG_VALUE', encode, value)
     assert.equal('TypeError', err.name)
     assert.equal(text, err.message)
   end

@@ -63,13 +63,13 @@ local M = {
 }
 
 --- advanced.encode(value) -> payload: as told above.
--- Raises ERR_INVALID_ARG_TYPE with the path to what cannot be sent, such as
+-- Raises TypeError ERR_INVALID_ARG_VALUE with the path to what cannot be sent, such as
 -- `message.jobs[3].done: a function cannot be sent`.
 -- Node: advanced serialization; HTML: StructuredSerialize.
 function M.encode(value)
   local payload, problem = v8_encode(value)
   if not payload then
-    error(errors.new('TypeError', 'ERR_INVALID_ARG_TYPE', problem))
+    error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', problem))
   end
   return payload
 end
