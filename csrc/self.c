@@ -16,6 +16,25 @@
 
 extern char **environ;
 
+/* As Node calls them. */
+#if defined(__ANDROID__)
+#define PLATFORM "android"
+#elif defined(__linux__)
+#define PLATFORM "linux"
+#elif defined(__APPLE__)
+#define PLATFORM "darwin"
+#elif defined(__FreeBSD__)
+#define PLATFORM "freebsd"
+#elif defined(__OpenBSD__)
+#define PLATFORM "openbsd"
+#elif defined(__NetBSD__)
+#define PLATFORM "netbsd"
+#elif defined(__sun)
+#define PLATFORM "sunos"
+#else
+#define PLATFORM "unix"
+#endif
+
 static int result(lua_State *L, int ok) {
   int err = errno;
   if (!ok) {
@@ -195,5 +214,7 @@ static const luaL_Reg functions[] = {
 
 int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  lua_pushliteral(L, PLATFORM);
+  lua_setfield(L, -2, "platform");
   return 0;
 }

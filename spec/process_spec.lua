@@ -22,7 +22,8 @@ describe('process', function()
   it('knows who it is', function()
     assert.equal(t.pid(), process.pid)
     assert.equal(tonumber(t.slurp('/proc/self/stat'):match '%) %S (%d+)'), process.ppid)
-    assert.equal('linux', process.platform)
+    local system <close> = assert(io.popen 'uname -s')
+    assert.equal(system:read('l'):lower(), process.platform)
     assert.equal(t.root, process:cwd())
     assert.equal(t.lua_exe, process.execPath)
     assert.equal(process, require('child_process').process)
@@ -62,8 +63,27 @@ describe('process', function()
     assert.equal('/', changed)
     local err = t.raises('ENOENT', process.chdir, process, '/no/such')
     assert.equal('chdir', err.syscall)
-    assert.equal('/no/such', err.path)
+    assert.same({ before, '/no/such' }, { err.path, err.dest })
+    local text = "ENOENT: no such file or directory, chdir '%s' -> '/no/such'"
+    assert.equal(text:format(before), err.message)
     t.raises('ERR_INVALID_ARG_TYPE', process.chdir, process, 5)
+    t.raises('ERR_INVALID_ARG_VALUE', process.chdir, process, '/tmp\0/x')
+  end)
+
+  it('says so when its directory is gone', function()
+    local folder = t.tmpdir() .. '/gone'
+    local code = [[
+      local process = require('child_process').process
+      process:chdir(...)
+      assert(os.remove(...))
+      local ok, err = pcall(process.cwd, process)
+      print(ok, err.code, err.syscall)
+      print(pcall(process.chdir, process, '/'))]]
+    assert(require('lfs').mkdir(folder))
+    program(code, function(out, err)
+      assert.equal('', err)
+      assert.equal('false\tENOENT\tuv_cwd\ntrue\n', out)
+    end, nil, folder)
   end)
 
   it('sends signals by number', function()
@@ -78,7 +98,26 @@ describe('process', function()
     t.raises('ERR_INVALID_ARG_TYPE', process.kill, process, 'x')
     t.raises('ERR_INVALID_ARG_TYPE', process.kill, process)
     t.raises('ERR_UNKNOWN_SIGNAL', process.kill, process, child.pid, 'SIGNO')
-    t.raises('ERR_UNKNOWN_SIGNAL', process.kill, process, child.pid, 999)
+    t.raises('ERR_UNKNOWN_SIGNAL', process.kill, process, child.pid, 1.5)
+    t.raises('EINVAL', process.kill, process, child.pid, 999)
+  end)
+
+  it('sends no signal to what is no process id', function()
+    -- cut to 32 bits it would be our own group
+    for _, pid in ipairs { 1 << 32, 1 << 40, -1 << 32, 1.5, 0 / 0, math.huge, {} } do
+      local err = t.raises('ERR_INVALID_ARG_TYPE', process.kill, process, pid, 0)
+      assert.truthy(err.message:find 'The "pid" argument must be of type number')
+    end
+    assert.is_true(process:kill(0, 0))
+    assert.is_true(process:kill(tostring(process.pid), 0))
+  end)
+
+  it('sends signals that have a number only', function()
+    local child = cp.spawn 'cat'
+    assert.is_true(process:kill(child.pid, 40))
+    t.once(child, 'exit', function(code)
+      assert.is_nil(code)
+    end)
   end)
 
   it('measures time and memory', function()
@@ -94,7 +133,19 @@ describe('process', function()
     local before = process:umask()
     assert.equal(before, process:umask(tonumber('027', 8)))
     assert.equal(tonumber('027', 8), process:umask(before))
-    t.raises('ERR_INVALID_ARG_TYPE', process.umask, process, 'x')
+    local function mask(text)
+      process:umask(text)
+      return ('%o'):format(process:umask(before))
+    end
+    assert.equal('22', mask '022')
+    assert.equal('777', mask(tonumber('7777', 8)))
+    t.raises('ERR_INVALID_ARG_VALUE', process.umask, process, 'x')
+    t.raises('ERR_INVALID_ARG_VALUE', process.umask, process, '0o22')
+    t.raises('ERR_OUT_OF_RANGE', process.umask, process, -1)
+    t.raises('ERR_OUT_OF_RANGE', process.umask, process, 1.5)
+    t.raises('ERR_OUT_OF_RANGE', process.umask, process, 1 << 32)
+    t.raises('ERR_INVALID_ARG_TYPE', process.umask, process, {})
+    assert.equal(before, process:umask())
   end)
 
   it('has the live environment', function()
@@ -110,6 +161,61 @@ describe('process', function()
     process.env[name] = nil
     assert.is_nil(os.getenv(name))
     assert.is_nil(process.env[5])
+    process.env[5] = 'number'
+    assert.equal('number', process.env[5])
+    assert.equal('number', process.env['5'])
+    process.env[5] = nil
+    assert.is_nil(process.env[5])
+  end)
+
+  it('gives what is set in the environment to its children', function()
+    process.env.LCP_SPEC_CHILD, process.env.LCP_SPEC_EMPTY = true, ''
+    cp.exec(
+      'echo "$LCP_SPEC_CHILD${LCP_SPEC_EMPTY-unset}"',
+      t.expect(function(_, out)
+        assert.equal('true\n', out)
+      end)
+    )
+    process.env.LCP_SPEC_CHILD, process.env.LCP_SPEC_EMPTY = nil, nil
+    cp.exec(
+      'echo "${LCP_SPEC_CHILD-unset}"',
+      t.expect(function(_, out)
+        assert.equal('unset\n', out)
+      end)
+    )
+  end)
+
+  it('refuses what the environment cannot hold', function()
+    local function set(name, value)
+      process.env[name] = value
+    end
+    for _, name in ipairs { '', 'a=b', 'LCP\0SPEC' } do
+      t.raises('ERR_INVALID_ARG_VALUE', set, name, 'x')
+      assert.is_nil(process.env[name])
+    end
+    t.raises('ERR_INVALID_ARG_TYPE', set, true, 'x')
+    t.raises('ERR_INVALID_ARG_TYPE', set, 'LCP_SPEC', {})
+    t.raises('ERR_INVALID_ARG_VALUE', set, 'LCP_SPEC', 'a\0b')
+    assert.is_nil(os.getenv 'LCP_SPEC')
+    assert.is_nil(process.env['PATH\0'])
+  end)
+
+  it('takes only exit codes as exitCode', function()
+    local function set(value)
+      process.exitCode = value
+    end
+    assert.is_nil(process.exitCode)
+    for _, value in ipairs { 'x', '', {}, true } do
+      t.raises('ERR_INVALID_ARG_TYPE', set, value)
+    end
+    t.raises('ERR_OUT_OF_RANGE', set, 1.5)
+    t.raises('ERR_OUT_OF_RANGE', set, 0 / 0)
+    set(2.0)
+    assert.equal('integer', math.type(process.exitCode))
+    set '3'
+    assert.equal(3, process.exitCode)
+    set(cp.null)
+    assert.is_nil(process.exitCode)
   end)
 
   it('has no channel where it was not started with one', function()

@@ -30,30 +30,54 @@ local function check(result, errno, syscall, fields)
   return result
 end
 
+-- What becomes a C string: cut short in Node, refused here.
+local function check_text(value, what)
+  if type(value) ~= 'string' then
+    error(errors.invalid_arg_type(what, 'of type string', value), 3)
+  elseif value:find('\0', 1, true) then
+    local reason = 'must be a string without null bytes'
+    error(errors.invalid_arg_value(what, reason, value), 3)
+  end
+end
+
 --- process:cwd() -> path of the working directory.  Raises a system error.
 function methods:cwd()
   local path, errno = core.cwd()
   return check(path, errno, 'uv_cwd')
 end
 
---- process:chdir(directory): changes the working directory.  Raises a system error.
+--- process:chdir(directory): changes the working directory.  Raises a system error, in
+-- which as in Node `path` is where we are and `dest` the directory; ERR_INVALID_ARG_TYPE,
+-- ERR_INVALID_ARG_VALUE.  Node: process.chdir, chdir(2).
 function methods:chdir(directory)
-  if type(directory) ~= 'string' then
-    error(errors.invalid_arg_type('directory', 'of type string', directory), 2)
-  end
+  check_text(directory, 'directory')
   local ok, errno = core.chdir(directory)
-  check(ok, errno, 'chdir', { path = directory })
+  if not ok then
+    local here = core.cwd() or ''
+    local err = errors.system(errno, 'chdir', { path = here, dest = directory })
+    local text = "%s: %s, chdir '%s' -> '%s'"
+    err.message = text:format(err.code, core.strerror(errno), here, directory)
+    error(err, 2)
+  end
+end
+
+local function is_pid(number)
+  return number and number >= -1 << 31 and number < 1 << 31
 end
 
 --- process:kill(pid [, signal]) -> true: kill(2); a negative pid is a process group, 0
--- as the signal only tests.  Raises ERR_UNKNOWN_SIGNAL, ERR_INVALID_ARG_TYPE, or a system
--- error such as ESRCH.  Unlike child:kill it knows only the number.
+-- our own, and 0 as the signal only tests.  Raises ERR_UNKNOWN_SIGNAL,
+-- ERR_INVALID_ARG_TYPE, or a system error such as ESRCH, or EINVAL for a number that is
+-- no signal.  Unlike child:kill it knows only the number.  Node: process.kill.
 function methods:kill(pid, signal)
-  local number = math.tointeger(pid)
-  if not number then
+  local number = math.tointeger(tonumber(pid))
+  if not is_pid(number) then
     error(errors.invalid_arg_type('pid', 'of type number', pid), 2)
   end
-  local signo = signal == nil and core.signals.SIGTERM or signals.number(signal, true)
+  local signo = signal == nil and core.signals.SIGTERM or signal
+  if not is_pid(math.type(signo) == 'integer' and signo) then
+    signo = signals.number(signo)
+  end
   local ok, errno = core.signal_pid(number, signo)
   if trace.on then
     trace.kill(number, signo, errno)
@@ -66,12 +90,28 @@ function methods:hrtime()
   return core.hrtime()
 end
 
---- process:umask([mask]) -> integer: the mask before; sets it if one is given.
-function methods:umask(mask)
-  if mask ~= nil and math.tointeger(mask) == nil then
-    error(errors.invalid_arg_type('mask', 'of type number', mask), 2)
+local function octal(text)
+  if not text:find '^[0-7]+$' then
+    local reason = 'must be a 32-bit unsigned integer or an octal string'
+    error(errors.invalid_arg_value('mask', reason, text), 3)
   end
-  return core.umask(mask)
+  return tonumber(text, 8)
+end
+
+--- process:umask([mask]) -> integer: the mask before; sets it if one is given, a number
+-- or a string of octal digits, of which the last nine bits count.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE.
+-- Node: process.umask.
+function methods:umask(mask)
+  local number = type(mask) == 'string' and octal(mask) or mask
+  if number ~= nil and type(number) ~= 'number' then
+    error(errors.invalid_arg_type('mask', 'of type number', mask), 2)
+  elseif number and not math.tointeger(number) then
+    error(errors.out_of_range('mask', 'an integer', mask), 2)
+  elseif number and (number < 0 or number > 0xffffffff) then
+    error(errors.out_of_range('mask', '>= 0 && <= 4294967295', mask), 2)
+  end
+  return core.umask(number and math.tointeger(number))
 end
 
 --- process:memoryUsage() -> { rss, heapUsed }: bytes of the process, and of this state.
@@ -101,18 +141,24 @@ local function announce_exit(process)
   end
 end
 
+-- Node takes the text of an integer too.
+local function exit_code(value, level)
+  local number = tonumber(value)
+  if value == nil or value == core.null then
+    return nil
+  elseif type(value) == 'number' and not math.tointeger(value) then
+    error(errors.out_of_range('code', 'an integer', value), level + 1)
+  elseif not math.tointeger(number) then
+    error(errors.invalid_arg_type('code', 'of type number', value), level + 1)
+  end
+  return math.tointeger(number)
+end
+
 --- process:exit([code]): ends the process with `code` (default `process.exitCode`, or 0),
 -- after the event `exit(code)` and after what was sent has been written.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node: process.exit.
 function methods:exit(code)
-  if code ~= nil then
-    if type(code) == 'number' and not math.tointeger(code) then
-      error(errors.out_of_range('code', 'an integer', code), 2)
-    elseif not math.tointeger(code) then
-      error(errors.invalid_arg_type('code', 'of type number', code), 2)
-    end
-    self.exitCode = math.tointeger(code)
-  end
+  self.exitCode = exit_code(code, 2) or self.exitCode
   announce_exit(self)
   exit(self.exitCode or 0, true)
 end
@@ -177,16 +223,34 @@ end
 
 -- Environment ---------------------------------------------------------------------------
 
+local function env_name(key)
+  local name = type(key) == 'number' and tostring(key) or key
+  check_text(name, 'name')
+  if name == '' or name:find('=', 1, true) then
+    local reason = "must be a name that is not empty and without '='"
+    error(errors.invalid_arg_value('name', reason, name), 3)
+  end
+  return name
+end
+
+local function env_value(value, name)
+  local kind = type(value)
+  local text = (kind == 'number' or kind == 'boolean') and tostring(value) or value
+  check_text(text, 'process.env.' .. name)
+  return text
+end
+
 -- The live environment: what is set here, children without an `env` of their own get.
+-- A name without a value is nil; nil removes one.
 local env = setmetatable({}, {
-  __index = function(_, name)
-    return type(name) == 'string' and os.getenv(name) or nil
+  __index = function(_, key)
+    local name = type(key) == 'number' and tostring(key) or key
+    return type(name) == 'string' and not name:find '[=\0]' and os.getenv(name) or nil
   end,
-  __newindex = function(_, name, value)
-    if value ~= nil then
-      value = tostring(value)
-    end
-    local ok, errno = core.setenv(tostring(name), value)
+  __newindex = function(_, key, value)
+    local name = env_name(key)
+    local text = value ~= nil and env_value(value, name) or nil
+    local ok, errno = core.setenv(name, text)
     check(ok, errno, 'setenv')
   end,
   __pairs = function()
@@ -265,11 +329,21 @@ function process_mt.__index(process, key)
     local value = made[key](process)
     rawset(process, key, value)
     return value
+  elseif key == 'exitCode' then
+    return process._exit_code
   elseif key == 'pid' then
     return core.pid()
   elseif key == 'ppid' then
     return core.ppid()
   end
+end
+
+-- `exitCode` is checked when it is set, as in Node.
+function process_mt.__newindex(process, key, value)
+  if key == 'exitCode' then
+    key, value = '_exit_code', exit_code(value, 2)
+  end
+  rawset(process, key, value)
 end
 
 -- The channel ---------------------------------------------------------------------------
@@ -297,7 +371,7 @@ end
 -- One a Lua state: its streams must not compete for a descriptor.
 function M.get()
   if not core.process then
-    core.process = setmetatable({ platform = 'linux', env = env }, process_mt)
+    core.process = setmetatable({ platform = core.platform, env = env }, process_mt)
     core.process.connected, core.process._watches = false, {}
     if os.getenv 'NODE_CHANNEL_FD' then
       open_channel(core.process)
@@ -306,11 +380,14 @@ function M.get()
   return core.process
 end
 
---- process.run_to_end(process): runs the loop until nothing is left, with `beforeExit`;
--- for a child that we have booted.
+--- process.run_to_end(process): runs the loop until nothing is left, with `beforeExit`,
+-- or until cp.stop(); for a child that we have booted.
 function M.run_to_end(process)
   repeat
-    core.run 'default'
+    local stopped = core.run 'default'
+    if stopped then
+      return
+    end
     process:emit('beforeExit', process.exitCode or 0)
   until not core.run 'nowait'
 end
