@@ -194,6 +194,7 @@ describe('the end of a forked program', function()
     { 'exits in a coroutine', 'coroutine.wrap(function() os.exit(8) end)()', 8 },
     { 'exits with more than a byte', 'process:exit(256 + 9)', 9 },
     { 'disconnects', 'process:disconnect()', 0 },
+    { 'stops its loop', 'cp.setInterval(cp.stop, 1)', 0 },
     { 'disconnects and exits', 'process:disconnect() process:exit(2)', 2 },
   }
   for _, row in ipairs(ENDS) do
@@ -219,6 +220,47 @@ describe('the end of a forked program', function()
       end)
     end)
   end
+
+  it('by cp.stop() comes though there is more to wait for', function()
+    local code = [[
+      local cp = require 'child_process'
+      process:on('message', function() end)
+      process:on('beforeExit', function() print 'beforeExit' end)
+      process:on('exit', function(code) print('exit', code) end)
+      cp.stop() -- nothing to leave yet
+      cp.setTimeout(function()
+        process.exitCode = 3
+        cp.stop()
+        print 'the callback goes on'
+      end, 1)
+      cp.setInterval(function() end, 1 << 30)]]
+    local child = forked.fork(code, { silent = true })
+    local out, err = t.collect(child.stdout), t.collect(child.stderr)
+    t.once(child, 'close', function(exit_code)
+      assert.equal('', err())
+      assert.equal('the callback goes on\nexit\t3\n', out())
+      assert.equal(3, exit_code)
+    end)
+  end)
+
+  it('does not come by cp.stop() in a run() of its own', function()
+    local code = [[
+      local cp = require 'child_process'
+      cp.setTimeout(cp.stop, 1)
+      process:once('message', function() print 'message' end)
+      cp.run()
+      print 'stopped'
+      process:send 'ready']]
+    local child = forked.fork(code, { silent = true })
+    local out = t.collect(child.stdout)
+    t.once(child, 'message', function()
+      child:send 'go'
+    end)
+    t.once(child, 'close', function(exit_code)
+      assert.equal('stopped\nmessage\n', out())
+      assert.equal(0, exit_code)
+    end)
+  end)
 
   it('loses nothing of 16 MiB', function()
     local ends = { '', 'os.exit(0)', 'process:exit()', 'process:disconnect()' }

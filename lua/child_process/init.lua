@@ -110,7 +110,9 @@ function M.run(mode)
   return alive
 end
 
---- cp.stop(): leaves cp.run() after this callback.
+--- cp.stop(): leaves cp.run() after this callback.  In a forked child, whose loop nobody
+-- calls, it ends the process: what was sent is written, `exit` comes, not `beforeExit`,
+-- and the exit code is `process.exitCode` or 0, whatever the loop still waits for.
 M.stop = core.stop
 
 --- cp.loop: for another event loop that drives this one.  Each works with and without
