@@ -150,6 +150,24 @@ describe('socket:bind', function()
     end)
   end)
 
+  it('takes a descriptor over', function()
+    bound(function(first, port)
+      local fd = core.take_fd(core.copy_fd(first._handle:fileno()))
+      first:close()
+      local second = dgram.createSocket 'udp4'
+      second:bind({ fd = fd }, function()
+        assert.equal(port, second:address().port)
+        second:send('to myself', port, '127.0.0.1')
+      end)
+      t.once(second, 'message', function(message, from)
+        assert.equal('to myself', message)
+        assert.equal(port, from.port)
+        second:close()
+        assert.is_nil(t.fds()[fd])
+      end)
+    end)
+  end)
+
   it('says what is wrong with a descriptor', function()
     local socket = dgram.createSocket 'udp4'
     local file <close> = assert(io.open '/dev/null')
@@ -316,6 +334,35 @@ describe('socket:connect', function()
           socket:send 'once'
         end)
       end))
+    end)
+  end)
+end)
+
+describe('a multicast group', function()
+  it('is heard by its members, until they leave', function()
+    local group = '239.255.77.1'
+    local sender = dgram.createSocket 'udp4'
+    local receiver = dgram.createSocket { type = 'udp4', reuseAddr = true }
+    receiver:bind(0, '0.0.0.0', function()
+      receiver:addMembership(group, '127.0.0.1')
+      t.raises('EADDRINUSE', receiver.addMembership, receiver, group, '127.0.0.1')
+      sender:bind(0, '127.0.0.1', function() -- which chooses the way out
+        sender:send('to all', receiver:address().port, group)
+      end)
+    end)
+    local heard = {}
+    receiver:on('message', function(message, from)
+      heard[#heard + 1] = message
+      assert.equal('127.0.0.1', from.address)
+      if message == 'to one' then
+        assert.same({ 'to all', 'to one' }, heard)
+        sender:close()
+        receiver:close()
+        return
+      end
+      receiver:dropMembership(group, '127.0.0.1')
+      sender:send('to all again', receiver:address().port, group)
+      sender:send('to one', receiver:address().port, '127.0.0.1')
     end)
   end)
 end)

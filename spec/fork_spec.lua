@@ -402,6 +402,45 @@ describe('the streams of fork', function()
   end)
 end)
 
+describe('uid and gid of fork', function()
+  local is_root = t.status_field('self', 'Uid'):match '%d+' == '0'
+  local OTHERS = { uid = 54321, gid = 54322 }
+
+  it('are those of the child, and the channel works', function()
+    if not is_root then
+      pending 'only root may change them'
+    end
+    local code = [[
+      local status = io.open '/proc/self/status':read 'a'
+      process:on('message', function(message)
+        local uid = status:match 'Uid:%s*([^\n]*)'
+        local gid = status:match 'Gid:%s*([^\n]*)'
+        process:send { message, uid, gid, (status:match 'Groups:%s-([^\n]*)') }
+        process:disconnect()
+      end)]]
+    local child = run(code, OTHERS)
+    child:send 'hello'
+    t.once(child, 'message', function(list)
+      local message, uid, gid, groups = table.unpack(list)
+      assert.equal('hello', message)
+      assert.equal('54321\t54321\t54321\t54321', uid)
+      assert.equal('54322\t54322\t54322\t54322', gid)
+      assert.equal('', (groups:gsub('%s', '')))
+    end)
+  end)
+
+  it('cannot be taken by just anybody', function()
+    local code = [[
+      local child = require('child_process').fork('x.lua', {}, { uid = 0 })
+      child:on('error', function(err)
+        process:send { err.code, err.stage, child.pid == nil }
+      end)]]
+    answer(forked.fork(code, is_root and OTHERS or nil), function(list)
+      assert.same({ 'EPERM', 'setuid', true }, list)
+    end)
+  end)
+end)
+
 describe('a limit of fork', function()
   it('is a time', function()
     local child = cp.fork(t.fixture 'echo.lua', { timeout = 5 })

@@ -251,15 +251,18 @@ describe('a socket that was accepted', function()
     ready_child(code, function(child)
       local server
       server = listening(function(socket)
-        socket:once('data', t.expect(function(chunk)
-          if chunk == 'from the child' then
-            socket:finish()
-          else
-            assert.equal('from the client', chunk)
-            socket:finish 'from the parent'
-            server:close()
-          end
-        end))
+        socket:once(
+          'data',
+          t.expect(function(chunk)
+            if chunk == 'from the child' then
+              socket:finish()
+            else
+              assert.equal('from the client', chunk)
+              socket:finish 'from the parent'
+              server:close()
+            end
+          end)
+        )
       end, function(_, port)
         local socket = net.connect(port, HOST)
         socket:once('connect', function()

@@ -407,6 +407,29 @@ describe('a socket', function()
     end)
   end)
 
+  it('takes the number of a descriptor over', function()
+    local function echo(socket)
+      socket:pipe(socket)
+    end
+    serve_one(echo, function(port)
+      local first
+      first = net.connect(port, '127.0.0.1', function()
+        local fd = core.take_fd(core.copy_fd(first._handle:fileno()))
+        first:destroy()
+        local second = net.Socket { fd = fd }
+        assert.equal(port, second.remotePort)
+        assert.equal('open', second.readyState)
+        assert.is_false(second.pending)
+        local text = t.collect(second)
+        second:finish 'by number'
+        t.once(second, 'close', function()
+          assert.equal('by number', text())
+          assert.is_nil(t.fds()[fd])
+        end)
+      end)
+    end)
+  end)
+
   it('takes pipes, and nothing that is neither', function()
     local child = t.cp.spawn('cat', {}, { stdio = { 'pipe', 'pipe', 'inherit' } })
     local output = net.Socket { handle = child.stdout:_take_handle(), writable = false }

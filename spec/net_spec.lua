@@ -347,6 +347,31 @@ describe('server:listen', function()
     end)
   end)
 
+  it('takes a descriptor over: of a socket that listens, or is only bound', function()
+    local first = net.createServer():listen(0, '127.0.0.1')
+    t.once(first, 'listening', function()
+      local port = first:address().port
+      local fd = core.take_fd(core.copy_fd(first._handle:fileno()))
+      first:close()
+      local second = net.createServer(t.expect(function(socket)
+        socket:finish 'from the second'
+      end))
+      second:listen({ fd = fd }, function()
+        assert.same(
+          { address = '127.0.0.1', family = 'IPv4', port = port },
+          second:address()
+        )
+        local client = net.connect(port, '127.0.0.1')
+        local text = t.collect(client)
+        t.once(client, 'close', function()
+          assert.equal('from the second', text())
+          second:close()
+          assert.is_nil(t.fds()[fd])
+        end)
+      end)
+    end)
+  end)
+
   it('says what is wrong with a descriptor', function()
     local file = assert(io.open '/dev/null')
     local fd = core.file_fd(file)

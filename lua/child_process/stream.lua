@@ -124,10 +124,10 @@ function Stream:_attach(handle)
   end
 end
 
--- Gives the handle up without closing it: the stream is then as one that is not connected
--- yet, without an event.  Returns the handle (nil if there is none any more) and the bytes
--- already read from it.  A write that is under way goes on as long as the handle does;
--- whoever closes that calls `_lose_handle`.
+-- Gives the handle up without closing it: the stream is then as one that is not
+-- connected yet, without an event.  Returns the handle (nil if there is none any more)
+-- and the bytes already read from it.  A write that is under way goes on as long as the
+-- handle does; whoever closes that calls `_lose_handle`.
 function Stream:_take_handle()
   local handle = self._handle
   if not handle then
