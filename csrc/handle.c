@@ -23,9 +23,11 @@ static void closed_cb(uv_handle_t *uv) {
 }
 
 void lcp__handle_unpin(struct lcp_handle *h) {
-  if (h->pin != LUA_NOREF)
-    luaL_unref(h->loop->main, LUA_REGISTRYINDEX, h->pin);
+  if (h->pin == LUA_NOREF)
+    return;
+  luaL_unref(h->loop->main, LUA_REGISTRYINDEX, h->pin);
   h->pin = LUA_NOREF;
+  lcp__loop_changed(h->loop);
 }
 
 void lcp__handle_close(struct lcp_handle *h) {
@@ -92,6 +94,7 @@ void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index) {
     lua_pushvalue(L, index);
     h->pin = luaL_ref(L, LUA_REGISTRYINDEX);
   }
+  lcp__loop_changed(h->loop);
 }
 
 void lcp__handle_push(lua_State *L, const struct lcp_handle *h) {
@@ -132,6 +135,7 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on) {
     uv_ref(&h->uv.any);
   else
     uv_unref(&h->uv.any);
+  lcp__loop_changed(h->loop);
 }
 
 /* ---- methods of every class; upvalue 1 is its metatable ---- */

@@ -9,18 +9,10 @@
 #include <string.h>
 
 #include "child_process.h"
+#include "hub.h"
 #include "uvloop.h"
 
 enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOT_NEW, SLOTS = SLOT_NEW };
-
-/* A block of its own: on a host's loop its close callbacks come when the state is gone.
- */
-struct lcp_hub {
-  uv_idle_t wake; /* brings a turn when there are only ticks to run */
-  uv_idle_t spin; /* keeps the loop awake while immediates wait */
-  uv_check_t check;
-  int open;
-};
 
 static const char loop_key; /* its address: the loop in the registry */
 
@@ -215,54 +207,41 @@ void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d) {
   uv_check_start(&loop->hub->check, check_cb);
 }
 
+void lcp__loop_changed(struct lcp_loop *loop) {
+  if (loop->polled && loop->depth == 0 && !loop->running)
+    uv_async_send(&loop->hub->changed);
+}
+
 static void spin_cb(uv_idle_t *uv) { (void)uv; }
 
 /* ---- opening and closing ---- */
 
-static int open_hub(struct lcp_loop *loop) {
-  struct lcp_hub *hub = malloc(sizeof *hub);
-  if (hub == NULL)
-    return UV_ENOMEM;
-  uv_idle_init(loop->uv, &hub->wake);
-  uv_idle_init(loop->uv, &hub->spin);
-  uv_check_init(loop->uv, &hub->check);
-  uv_unref((uv_handle_t *)&hub->check);
-  hub->wake.data = hub->spin.data = hub->check.data = loop;
-  hub->open = 3;
-  loop->hub = hub;
-  return 0;
-}
-
-static void hub_closed_cb(uv_handle_t *uv) {
-  struct lcp_hub *hub = uv->data;
-  if (--hub->open == 0)
-    free(hub);
-}
-
-static void close_hub(struct lcp_hub *hub) {
-  hub->wake.data = hub->spin.data = hub->check.data = hub;
-  uv_close((uv_handle_t *)&hub->wake, hub_closed_cb);
-  uv_close((uv_handle_t *)&hub->spin, hub_closed_cb);
-  uv_close((uv_handle_t *)&hub->check, hub_closed_cb);
+/* An empty turn.  libuv polls its own descriptor only from its first turn on; by that
+ * lcp__loop_changed reaches another loop at any time. */
+static void turn_once(struct lcp_loop *loop) {
+  uv_idle_start(&loop->hub->spin, spin_cb);
+  uv_run(loop->uv, UV_RUN_NOWAIT);
+  uv_idle_stop(&loop->hub->spin);
 }
 
 static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
-  int rc = 0;
-  if (host == NULL) {
-    rc = lcp__uvloop_init(&loop->own);
-    if (rc != 0)
-      return rc;
-  }
+  int rc = host == NULL ? lcp__uvloop_init(&loop->own) : 0;
+  if (rc != 0)
+    return rc;
   loop->owned = host == NULL;
   loop->uv = host != NULL ? host : &loop->own;
-  rc = open_hub(loop);
-  if (rc != 0 && loop->owned)
-    uv_loop_close(loop->uv);
-  if (rc != 0)
+  loop->hub = lcp__hub_open(loop->uv, loop);
+  if (loop->hub == NULL) {
+    if (loop->owned)
+      uv_loop_close(loop->uv);
     loop->uv = NULL;
-  else if (loop->owned)
+    return UV_ENOMEM;
+  }
+  if (loop->owned) {
+    turn_once(loop);
     lcp__busypoll_init(&loop->busypoll, loop->uv);
-  return rc;
+  }
+  return 0;
 }
 
 struct lcp_loop *lcp__loop(lua_State *L) {
@@ -285,7 +264,7 @@ static int l_loop_gc(lua_State *L) {
   if (loop->close_handles != NULL)
     loop->close_handles(loop);
   if (loop->hub != NULL)
-    close_hub(loop->hub);
+    lcp__hub_close(loop->hub);
   if (loop->owned) {
     lcp__busypoll_close(&loop->busypoll);
     uv_run(loop->uv, UV_RUN_DEFAULT);
@@ -318,6 +297,8 @@ static void raise_kept_error(lua_State *L, struct lcp_loop *loop) {
   lua_Integer n, i;
   push_slot(L, SLOT_ERRORS);
   n = (lua_Integer)lua_rawlen(L, -1);
+  if (n > 0 || loop->lost_errors)
+    lcp__loop_changed(loop); /* another loop learns from the next run what is left */
   if (n > 0) {
     lua_rawgeti(L, -1, 1);
     for (i = 1; i <= n; i++) {
@@ -342,6 +323,10 @@ static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
   if (loop->owned)
     lcp__busypoll_mode(&loop->busypoll, mode);
   turn(loop);
+  if (mode == UV_RUN_NOWAIT && loop->polled)
+    /* Where only unreferenced handles are left libuv would not look at its descriptors,
+     * and those that are ready would wake the other loop without end. */
+    uv_idle_start(&loop->hub->wake, wake_cb);
   alive = uv_run(loop->uv, mode);
   loop->running = 0;
   loop->L = outer;
@@ -395,8 +380,10 @@ static int l_on_ticks(lua_State *L) { return set_slot(L, SLOT_TICKS); }
 static int l_want_ticks(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
   loop->ticks_wanted = 1;
-  if (loop->depth == 0)
+  if (loop->depth == 0) {
     uv_idle_start(&loop->hub->wake, wake_cb);
+    lcp__loop_changed(loop);
+  }
   return 0;
 }
 
@@ -413,6 +400,7 @@ static int l_want_check(lua_State *L) {
     uv_idle_start(&loop->hub->spin, spin_cb);
   else
     uv_idle_stop(&loop->hub->spin);
+  lcp__loop_changed(loop);
   return 0;
 }
 
@@ -439,23 +427,30 @@ static int l_call(lua_State *L) {
   return 0;
 }
 
-/* core.pollfd() -> fd: readable when the loop has something to do */
+/* core.pollfd() -> fd: readable when the loop has something to do, or was changed
+ * outside its callbacks */
 static int l_pollfd(lua_State *L) {
-  lua_pushinteger(L, uv_backend_fd(lcp__loop(L)->uv));
+  struct lcp_loop *loop = lcp__loop(L);
+  if (!loop->polled) {
+    loop->polled = 1;
+    lcp__loop_changed(loop); /* by all that was started before */
+  }
+  lua_pushinteger(L, uv_backend_fd(loop->uv));
   return 1;
 }
 
-/* core.timeout() -> seconds until the next timer | nil: none */
+/* core.timeout() -> seconds until the next timer, 0 if there is something to do at once |
+ * nil: none */
 static int l_timeout(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
-  int ms;
+  int ms = -1;
   lcp__loop_update_time(loop);
-  if (!uv_loop_alive(loop->uv))
-    return 0;
-  ms = uv_backend_timeout(loop->uv);
+  if (uv_loop_alive(loop->uv))
+    ms = uv_backend_timeout(loop->uv);
   if (ms < 0)
-    return 0;
-  lua_pushnumber(L, (lua_Number)ms / 1000);
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, (lua_Number)ms / 1000);
   return 1;
 }
 

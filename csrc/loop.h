@@ -25,6 +25,7 @@ struct lcp_loop {
   int owned;                    /* uv == &own: we run it and close it; else a host does */
   int running;                  /* inside our uv_run */
   int depth;                    /* callbacks of ours on the C stack */
+  int polled;                   /* by another loop: somebody has asked for pollfd() */
   int gc_stress;                /* LCP_GC_STRESS: collect at every callback */
   lua_State *main;              /* where callbacks run when the host drives the loop */
   lua_State *L;                 /* where they run now: the state inside run() */
@@ -54,6 +55,10 @@ void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event);
 /* Has d->run(d) called after the callbacks of this turn and before the immediates.  `d`
  * must stay where it is until then, and is queued once. */
 void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d);
+
+/* To be called when anything was started, stopped or closed: outside callbacks another
+ * loop that polls ours is woken, to have it run and to ask for the time-out again. */
+void lcp__loop_changed(struct lcp_loop *loop);
 
 /* The shared read buffer, or NULL without memory. */
 char *lcp__loop_buffer(struct lcp_loop *loop);

@@ -117,7 +117,8 @@ M.stop = core.stop
 
 --- cp.loop: for another event loop that drives this one.  Each works with and without
 -- self.  Poll `pollfd()` for `events()` no longer than `timeout()` seconds (nil: without
--- end), then call cp.run('nowait').
+-- end), then call cp.run('nowait').  Whatever is started, closed or left over by an error
+-- between two calls makes the descriptor readable, so that it may be polled at any time.
 M.loop = {
   pollfd = function()
     return core.pollfd()

@@ -1,0 +1,24 @@
+/* hub.h - the handles that the loop itself has in libuv.  No Lua.
+ *
+ * A block of its own: on a host's loop its close callbacks come when the state is gone.
+ */
+#ifndef LCP_HUB_H
+#define LCP_HUB_H
+
+#include <uv.h>
+
+struct lcp_hub {
+  uv_idle_t wake; /* brings a turn when there are only ticks to run */
+  uv_idle_t spin; /* keeps the loop awake while immediates wait */
+  uv_check_t check;
+  uv_async_t changed; /* tells another loop, which polls this one, to look again */
+  int open;
+};
+
+/* Opens the handles; their `data` is `owner`.  NULL without memory. */
+struct lcp_hub *lcp__hub_open(uv_loop_t *loop, void *owner);
+
+/* Has the hub freed when libuv has closed the handles. */
+void lcp__hub_close(struct lcp_hub *hub);
+
+#endif
