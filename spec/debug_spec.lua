@@ -334,8 +334,7 @@ describe('CP_DEBUG', function()
         cp.run()]]):format(t.fixture 'echo.lua'),
       '1'
     )
-    local pid = err:match 'spawn (%d+): '
-    local own = err:match '^%[child_process (%d+)%]'
+    local own, pid = err:match '%[child_process (%d+)%] [%d.]+ ms spawn (%d+): '
     assert.not_equal(own, pid)
     for _, text in ipairs { 'open, json', 'received 7 bytes', 'closed by the other' } do
       local line = '%[child_process '
@@ -363,7 +362,7 @@ describe('CP_DEBUG', function()
   end)
 
   wrapped('costs a handle nothing when nobody looks', function()
-    assert.is_nil(core.trace.on)
+    assert.is_false(core.trace.on)
     local timer = cp.setTimeout(print, 1000)
     assert.is_nil(core.trace.origins[timer])
     timer:close()

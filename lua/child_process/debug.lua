@@ -135,7 +135,7 @@ end
 local function switch(target)
   local before = trace.target
   trace.target = target
-  trace.on = target and (target == true and to_stderr or to_function(target))
+  trace.on = target and (target == true and to_stderr or to_function(target)) or false
   core.on_new(target and note_origin)
   return before
 end

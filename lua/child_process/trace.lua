@@ -1,6 +1,6 @@
 --- What there is to tell to those who look inside (cp.debug): a table for each event.
 --
--- `trace.on` is nil unless somebody looks; whoever has something to tell tests it first,
+-- `trace.on` is false unless somebody looks; whoever has something to tell tests it first,
 -- so that nothing is made for nobody:
 --
 --   if trace.on then trace.spawn(child, plan) end
@@ -18,8 +18,8 @@ end
 local M = {}
 core.trace = M
 
---- function|nil: called with each event.  Set by child_process.debug.
-M.on = nil
+--- function|false: called with each event.  Set by child_process.debug.
+M.on = false
 
 local NS = 1e6 -- nanoseconds of a millisecond
 local loaded_at = core.hrtime()
