@@ -296,7 +296,10 @@ static int l_read_start(lua_State *L) {
     return 0;
   c->reading = 1;
   rc = update(L, c, 1);
-  return rc == 0 ? 0 : fail(L, rc);
+  if (rc == 0)
+    return 0;
+  c->reading = 0;
+  return fail(L, rc);
 }
 
 /* channel:read_now()  Reads and tells all that is there, whatever the loop would do next.

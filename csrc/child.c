@@ -295,7 +295,8 @@ static void release(struct lcp_handle *h) {
   lcp__proc_close(&c->proc, c->reaped);
 }
 
-/* Watching can only fail for want of memory in the kernel; then the child must go. */
+/* Watching can only fail for want of memory in the kernel; then the child must go.  Its
+ * descriptor is closed with the handle, which may know it already. */
 static int watch(struct child *c) {
   struct lcp_handle *h = &c->base;
   int rc = uv_poll_init(h->loop->uv, &h->uv.poll, lcp__proc_fd(&c->proc));
@@ -303,10 +304,8 @@ static int watch(struct child *c) {
     lcp__handle_init(h);
     rc = uv_poll_start(&h->uv.poll, UV_READABLE, exit_cb);
   }
-  if (rc != 0) {
-    lcp__proc_kill(&c->proc, SIGKILL);
-    lcp__proc_close(&c->proc, 0);
-  }
+  if (rc != 0)
+    lcp__proc_end(&c->proc);
   return rc;
 }
 

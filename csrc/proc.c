@@ -2,6 +2,7 @@
 #include "proc.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -146,6 +147,13 @@ int lcp__proc_kill(struct lcp_proc *p, int sig) {
     return -errno;
 #endif
   return kill_by_pid(p, sig);
+}
+
+void lcp__proc_end(struct lcp_proc *p) {
+  struct pollfd end = {lcp__proc_fd(p), POLLIN, 0};
+  lcp__proc_kill(p, SIGKILL);
+  while (poll(&end, 1, -1) < 0 && errno == EINTR) {
+  }
 }
 
 void lcp__proc_close(struct lcp_proc *p, int reaped) {

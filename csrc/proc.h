@@ -34,6 +34,9 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how);
 /* 0 or a negative errno; -ESRCH when it is gone.  Cannot reach another process. */
 int lcp__proc_kill(struct lcp_proc *p, int sig);
 
+/* Kills it and waits until it has ended. */
+void lcp__proc_end(struct lcp_proc *p);
+
 /* Lets go of it: after the reaping, or before, when it is reaped whenever it ends. */
 void lcp__proc_close(struct lcp_proc *p, int reaped);
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
@@ -64,6 +65,7 @@ struct search {
   const char *name;  /* the function, or NULL for all */
   struct slot *slots;
   int nslots;
+  const char *path; /* of the library */
   const char *names[MAX_NAMES];
   int nnames;
 };
@@ -119,6 +121,7 @@ static int visit_library(struct dl_phdr_info *info, size_t size, void *data) {
   (void)size;
   if (strstr(info->dlpi_name, s->image) == NULL)
     return 0;
+  s->path = info->dlpi_name;
   for (int i = 0; i < info->dlpi_phnum; i++)
     if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
       visit_dynamic(s, info->dlpi_addr,
@@ -133,6 +136,19 @@ static int point_at(const struct slot *slot, function *target) {
     return 0;
   *slot->at = target;
   return 1;
+}
+
+/* What the library would call: it may be visible to this library only. */
+static function *find_real(const char *path, const char *name) {
+  void *found = dlsym(RTLD_DEFAULT, name);
+  if (found == NULL && path != NULL) {
+    void *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    if (library != NULL) {
+      found = dlsym(library, name);
+      dlclose(library);
+    }
+  }
+  return (function *)found;
 }
 
 static void restore(void) {
@@ -158,8 +174,8 @@ static int l_arm(lua_State *L) {
   armed.err = (int)luaL_checkinteger(L, 6);
   armed.only_some = !lua_isnoneornil(L, 7);
   armed.only = (long)luaL_optinteger(L, 7, 0);
-  *(void **)&armed.real = dlsym(RTLD_DEFAULT, name);
   dl_iterate_phdr(visit_library, &s);
+  armed.real = find_real(s.path, name);
   if (s.nslots == 0 || armed.real == NULL)
     return luaL_error(L, "%s does not import %s", s.image, name);
   __atomic_store_n(calls, 0, __ATOMIC_RELAXED);
@@ -195,6 +211,16 @@ static int l_imports(lua_State *L) {
 static const luaL_Reg functions[] = {
     {"arm", l_arm}, {"disarm", l_disarm}, {"imports", l_imports}, {NULL, NULL}};
 
+/* fault.syscalls: what to give as `only` for the function syscall */
+static const struct number {
+  const char *name;
+  long value;
+} numbers[] = {
+    {"pidfd_open", SYS_pidfd_open},   {"pidfd_send_signal", SYS_pidfd_send_signal},
+    {"close_range", SYS_close_range}, {"setgroups", SYS_setgroups},
+    {"setgid", SYS_setgid},           {"setuid", SYS_setuid},
+    {"execve", SYS_execve},           {NULL, 0}};
+
 __attribute__((visibility("default"))) int luaopen_fault(lua_State *L);
 
 int luaopen_fault(lua_State *L) {
@@ -204,5 +230,11 @@ int luaopen_fault(lua_State *L) {
   if (calls == MAP_FAILED)
     return luaL_error(L, "mmap: %s", strerror(errno));
   luaL_newlib(L, functions);
+  lua_newtable(L);
+  for (const struct number *n = numbers; n->name != NULL; n++) {
+    lua_pushinteger(L, n->value);
+    lua_setfield(L, -2, n->name);
+  }
+  lua_setfield(L, -2, "syscalls");
   return 1;
 }

@@ -446,7 +446,10 @@ function M.open(owner, handle, codec, options)
   end
   update_ref(ipc)
   handle:bind(ipc, on_frame, on_end, on_written)
-  handle:read_start()
+  local _, errno = handle:read_start()
+  if errno then
+    nextTick(break_off, ipc, errors.system(errno, 'read'))
+  end
 end
 
 --- channel.drain(owner): tells all that the other side had sent before it ended, and its

@@ -1,0 +1,163 @@
+-- Every system call on the way to a running child fails once, at every place where it is
+-- made: there is one error that tells what failed, or none and all is well, and no
+-- process, descriptor or handle is left.
+local faults = require 'spec.support.faults'
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local is_root = io.popen('id -u'):read 'n' == 0
+
+-- Runs the loop until the child has closed; returns the exit code.  A child that could
+-- not be started has said so, and how: then errors of its streams are no news.
+local function follow(child, errs)
+  local events = t.record(child, { 'spawn', 'error', 'close' })
+  local started, code = child.pid ~= nil, nil
+  local function note(err)
+    errs[#errs + 1] = err
+  end
+  child:on('error', note)
+  for i = 1, child.stdio.n do
+    if child.stdio[i] then
+      child.stdio[i]:on('error', started and note or function() end)
+    end
+  end
+  child:on('close', function(status)
+    code = status
+  end)
+  cp.run()
+  assert.equal('close', events[#events])
+  if not started then
+    assert.same({ 'error', 'close' }, events)
+    assert.equal('spawn ' .. child.spawnfile, errs[1].syscall)
+    assert.is_string(errs[1].stage)
+    assert.equal(errs[1].errno, code)
+  end
+  return code
+end
+
+local starts = {}
+
+starts['three pipes'] = function(errs)
+  local child <close> = cp.spawn('cat', {}, { cwd = '/' })
+  local out = child.stdout and t.collect(child.stdout)
+  if child.stdin then
+    child.stdin:finish 'text'
+  end
+  return follow(child, errs) == 0 and out() == 'text'
+end
+
+starts['further pipes'] = function(errs)
+  local stdio = { 'ignore', 'ignore', 'ignore', 'pipe', 'pipe' }
+  local child <close> = cp.spawn('sh', { '-c', 'cat <&3 >&4' }, { stdio = stdio })
+  local out = child.stdio[5] and t.collect(child.stdio[5])
+  if child.stdio[4] then
+    child.stdio[4]:finish 'text'
+  end
+  return follow(child, errs) == 0 and out() == 'text'
+end
+
+starts['a session of its own'] = function(errs)
+  local options = { stdio = 'ignore', detached = true }
+  return follow(cp.spawn('true', {}, options), errs) == 0
+end
+
+starts['another user'] = function(errs)
+  if not is_root then
+    pending 'only root may change them'
+  end
+  local options = { stdio = 'ignore', uid = 54321, gid = 54321 }
+  return follow(cp.spawn('true', {}, options), errs) == 0
+end
+
+starts['a channel'] = function(errs)
+  local code = 'process:send { cwd = process:cwd() }'
+  local options = { stdio = { 'ignore', 'ignore', 'inherit', 'ipc' } }
+  local child <close> = cp.fork(t.fixture 'program.lua', { code }, options)
+  local message
+  child:on('message', function(m)
+    message = m
+  end)
+  return follow(child, errs) == 0 and message ~= nil
+end
+
+-- Where a fault is possible: with our own way of starting processes or with libuv's, with
+-- the newest calls or where a thread waits for each child.
+local old_kernel = os.getenv 'LCP_OLD_KERNEL' ~= nil
+local places = {
+  linux = t.backend() == 'linux',
+  uv = t.backend() == 'uv',
+  old_kernel = old_kernel,
+  new_kernel = not old_kernel,
+}
+
+local UV = 'libuv.so'
+
+local by_start = {
+  ['three pipes'] = {
+    { name = 'pipe2', errno = 'EMFILE' },
+    { name = 'calloc', errno = 'ENOMEM' },
+    { name = 'fcntl', errno = 'EMFILE', place = 'new_kernel' },
+    { name = 'clone', errno = 'EAGAIN', place = 'linux' },
+    { name = 'dup2', errno = 'EBUSY', place = 'linux' },
+    { name = 'chdir', errno = 'EACCES', place = 'linux' },
+    { name = 'syscall', errno = 'ENOMEM', syscall = 'execve', place = 'linux' },
+    { name = 'syscall', errno = 'ENOSYS', syscall = 'close_range', place = 'linux' },
+    { name = 'syscall', errno = 'EMFILE', syscall = 'pidfd_open', place = 'uv' },
+    { name = 'fork', errno = 'EAGAIN', library = UV, place = 'uv' },
+    -- libuv makes a third in the child, and aborts it when it gets none
+    { name = 'pipe2', errno = 'EMFILE', library = UV, place = 'uv', calls = 2 },
+    { name = 'epoll_create1', errno = 'EMFILE', library = UV, place = 'uv' },
+    { name = 'eventfd', errno = 'EMFILE', library = UV, place = 'uv' },
+    { name = 'dup2', errno = 'EBUSY', library = UV, place = 'uv' },
+    { name = 'chdir', errno = 'EACCES', library = UV, place = 'uv' },
+    { name = 'execvp', errno = 'ENOMEM', library = UV, place = 'uv' },
+    { name = 'pthread_create', errno = 'EAGAIN', place = 'old_kernel' },
+    { name = 'uv_poll_init', errno = 'ENOMEM' },
+    { name = 'uv_poll_start', errno = 'ENOMEM' },
+    { name = 'read', errno = 'EIO' },
+    { name = 'pwritev2', errno = 'EIO', place = 'new_kernel' },
+    { name = 'waitid', errno = 'EINTR' },
+  },
+  ['further pipes'] = {
+    { name = 'socketpair', errno = 'EMFILE' },
+    { name = 'open', errno = 'EMFILE', place = 'linux' },
+    { name = 'fcntl', errno = 'EMFILE', place = 'new_kernel' },
+    { name = 'calloc', errno = 'ENOMEM' },
+    { name = 'uv_poll_init', errno = 'ENOMEM' },
+    { name = 'uv_poll_start', errno = 'ENOMEM' },
+    { name = 'recv', errno = 'ENOBUFS' },
+    { name = 'sendmsg', errno = 'ENOBUFS' },
+    { name = 'shutdown', errno = 'ENOBUFS' },
+  },
+  ['a session of its own'] = { { name = 'setsid', errno = 'EPERM', place = 'linux' } },
+  ['another user'] = {
+    { name = 'syscall', errno = 'EINVAL', syscall = 'setgroups', place = 'linux' },
+    { name = 'syscall', errno = 'EAGAIN', syscall = 'setgid', place = 'linux' },
+    { name = 'syscall', errno = 'EAGAIN', syscall = 'setuid', place = 'linux' },
+    { name = 'setgid', errno = 'EPERM', library = UV, place = 'uv' },
+    { name = 'setuid', errno = 'EPERM', library = UV, place = 'uv' },
+  },
+  ['a channel'] = {
+    { name = 'socketpair', errno = 'EMFILE' },
+    { name = 'fcntl', errno = 'EMFILE', place = 'new_kernel' },
+    { name = 'calloc', errno = 'ENOMEM' },
+    { name = 'uv_poll_init', errno = 'ENOMEM' },
+    { name = 'uv_poll_start', errno = 'ENOMEM' },
+    { name = 'recvmsg', errno = 'ENOBUFS' },
+  },
+}
+
+for start, list in pairs(by_start) do
+  describe('a start with ' .. start, function()
+    for _, how in ipairs(list) do
+      if not how.place or places[how.place] then
+        local name = how.syscall or how.name
+        local whose = how.library and " of libuv's" or ''
+        it(('survives %s%s failing with %s'):format(name, whose, how.errno), function()
+          faults.each(how, starts[start])
+        end)
+      end
+    end
+  end)
+end
