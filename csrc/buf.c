@@ -8,27 +8,24 @@
 /* A queue that has been this large once and is empty gives its memory back. */
 enum { KEEP = 256 * 1024 };
 
-/* Bytes are moved to the front only when at least as many have been taken before them, so
- * that moving costs no more than appending did. */
+/* Bytes are moved to the front only when at least as many have been taken before them, or
+ * when the block grows anyway: moving costs no more than appending did.  realloc(3) moves
+ * a large block by its pages. */
 int lcp__buf_reserve(struct lcp_buf *b, size_t more) {
   size_t used = b->end - b->start, cap = b->cap;
+  int grow = b->start < used || more > cap - used;
   char *data;
   if (more <= cap - b->end)
     return 0;
-  if (b->start >= used && more <= cap - used) {
-    memcpy(b->data, b->data + b->start, used);
-  } else {
-    while (cap - used < more)
-      cap = cap < 4096 ? 4096 : cap * 2;
-    data = malloc(cap);
-    if (data == NULL)
-      return -ENOMEM;
-    if (used > 0)
-      memcpy(data, b->data + b->start, used);
-    free(b->data);
-    b->data = data;
-    b->cap = cap;
-  }
+  while (cap - used < more)
+    cap = cap < 4096 ? 4096 : cap * 2;
+  data = grow ? realloc(b->data, cap) : b->data;
+  if (data == NULL)
+    return -ENOMEM;
+  if (b->start > 0)
+    memmove(data, data + b->start, used);
+  b->data = data;
+  b->cap = cap;
   b->start = 0;
   b->end = used;
   return 0;

@@ -119,6 +119,14 @@ int lcp__fd_wait_writable(int fd, int ms) {
   return poll(&p, 1, ms) < 0 && errno != EINTR ? -errno : 0;
 }
 
+void lcp__fd_grow(int fd) {
+#ifdef F_SETPIPE_SZ
+  fcntl(fd, F_SETPIPE_SZ, LCP_FD_GROWN);
+#else
+  (void)fd;
+#endif
+}
+
 int lcp__fd_reopen(int fd, int flags) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

@@ -50,17 +50,9 @@ struct lcp_stream {
   int niov, at;
 };
 
-/* A pipe holds 64 KiB; with the two ends on two cores, filling and draining so little is
- * mostly waking each other.  One that proves to carry bulk gets four times as much, which
- * is two to three times as fast (measured; more buys nothing).  Not all of them: the
- * kernel limits what the pipes of a user may hold together. */
-enum { BULK = 128 * 1024 };
-
 static void grow_pipe(struct lcp_stream *s) {
-#ifdef F_SETPIPE_SZ
   if (!s->grown && s->kind == KIND_OWN && !s->is_socket)
-    fcntl(s->fd, F_SETPIPE_SZ, LCP_BUFFER_SIZE);
-#endif
+    lcp__fd_grow(s->fd);
   s->grown = 1;
 }
 
@@ -210,7 +202,7 @@ static void readable(struct lcp_stream *s) {
   else if (still_readable(s))
     e.size = read_all(s, buffer, &e.end);
   s->bytes_read += e.size;
-  if (s->bytes_read > BULK)
+  if (s->bytes_read > LCP_FD_BULK)
     grow_pipe(s);
   e.data = buffer;
   if (e.size > 0)
