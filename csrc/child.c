@@ -20,9 +20,8 @@
 
 #include "fd.h"
 #include "handle.h"
+#include "plan.h"
 #include "signo.h"
-#include "spawn.h"
-#include "stream.h"
 
 #define LCP_CHILD "child_process.ChildProcess"
 
@@ -36,216 +35,26 @@ struct child {
   int reaped;
 };
 
-/* ---- the plan ---- */
-
-enum slot_kind {
-  SLOT_IGNORE,
-  SLOT_FD,     /* a descriptor of somebody else, as it is */
-  SLOT_STREAM, /* a descriptor of a stream of ours */
-  SLOT_IN,     /* the child reads a pipe */
-  SLOT_OUT,    /* the child writes a pipe */
-  SLOT_DUPLEX  /* both, over a pair of sockets */
-};
-
-struct slot {
-  enum slot_kind kind;
-  int fd;                    /* SLOT_FD, SLOT_STREAM */
-  int opened;                /* the child's end, closed once it has been started */
-  int mine;                  /* our end */
-  struct lcp_stream *stream; /* where our end goes */
-};
-
-/* One userdata: the struct, then slots, argv, envp, fds. */
-struct plan {
-  struct lcp_spawn spawn;
-  struct slot *slots;
-  int *fds;
-};
-
-static int list_length(lua_State *L, int plan, const char *field) {
-  int n = 0;
-  if (lua_getfield(L, plan, field) == LUA_TTABLE)
-    n = (int)lua_rawlen(L, -1);
-  lua_pop(L, 1);
-  return n;
-}
-
-/* The strings stay alive in the plan, which stays on the stack. */
-static void read_strings(lua_State *L, int plan, const char *field, char **to, int n) {
-  int i;
-  lua_getfield(L, plan, field);
-  for (i = 0; i < n; i++) {
-    lua_rawgeti(L, -1, i + 1);
-    to[i] = (char *)lua_tostring(L, -1);
-    if (to[i] == NULL)
-      luaL_error(L, "%s[%d] is no string", field, i + 1);
-    lua_pop(L, 1);
-  }
-  to[n] = NULL;
-  lua_pop(L, 1);
-}
-
-static const char *read_string(lua_State *L, int plan, const char *field) {
-  const char *s;
-  lua_getfield(L, plan, field);
-  s = lua_tostring(L, -1);
-  lua_pop(L, 1);
-  return s;
-}
-
-static unsigned read_id(lua_State *L, int plan, const char *field, unsigned flag,
-                        unsigned *id) {
-  int given = lua_getfield(L, plan, field) == LUA_TNUMBER;
-  *id = (unsigned)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return given ? flag : 0;
-}
-
-static void read_slot(lua_State *L, struct slot *slot, int item) {
-  static const char *const names[] = {"ignore", "in", "out", "duplex", NULL};
-  static const enum slot_kind kinds[] = {SLOT_IGNORE, SLOT_IN, SLOT_OUT, SLOT_DUPLEX};
-  int owned;
-  slot->opened = slot->mine = slot->fd = -1;
-  switch (lua_type(L, item)) {
-  case LUA_TNUMBER:
-    slot->kind = SLOT_FD;
-    slot->fd = (int)lua_tointeger(L, item);
-    break;
-  case LUA_TUSERDATA:
-    slot->fd = lcp__stream_fileno(L, item, &owned);
-    slot->kind = owned ? SLOT_STREAM : SLOT_FD;
-    break;
-  default:
-    slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
-  }
-}
-
-/* Pushes the plan's userdata. */
-static struct plan *plan_read(lua_State *L, int index) {
-  int argc = list_length(L, index, "args"), envc = list_length(L, index, "env");
-  int n = list_length(L, index, "stdio"), i;
-  size_t strings = (size_t)argc + (size_t)envc + 2;
-  struct plan *p =
-      lua_newuserdatauv(L,
-                        sizeof *p + (size_t)n * sizeof *p->slots +
-                            strings * sizeof(char *) + (size_t)n * sizeof(int),
-                        0);
-  char **argv, **envp;
-  memset(p, 0, sizeof *p);
-  p->slots = (struct slot *)(p + 1);
-  memset(p->slots, 0, (size_t)n * sizeof *p->slots);
-  argv = (char **)(p->slots + n);
-  envp = argv + argc + 1;
-  p->fds = (int *)(envp + envc + 1);
-  read_strings(L, index, "args", argv, argc);
-  if (lua_getfield(L, index, "env") == LUA_TTABLE) {
-    read_strings(L, index, "env", envp, envc);
-    p->spawn.envp = envp;
-  }
-  lua_getfield(L, index, "stdio");
-  for (i = 0; i < n; i++) {
-    lua_rawgeti(L, -1, i + 1);
-    read_slot(L, &p->slots[i], lua_gettop(L));
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 2);
-  p->spawn.file = read_string(L, index, "file");
-  luaL_argcheck(L, p->spawn.file != NULL, index, "no file");
-  p->spawn.argv = argv;
-  p->spawn.cwd = read_string(L, index, "cwd");
-  p->spawn.fds = p->fds;
-  p->spawn.nfds = n;
-  p->spawn.flags = read_id(L, index, "uid", LCP_SPAWN_SETUID, &p->spawn.uid) |
-                   read_id(L, index, "gid", LCP_SPAWN_SETGID, &p->spawn.gid);
-  lua_getfield(L, index, "detached");
-  if (lua_toboolean(L, -1))
-    p->spawn.flags |= LCP_SPAWN_SETSID;
-  lua_pop(L, 1);
-  return p;
-}
+/* ---- starting ---- */
 
 /* Pushes a table: slot number (from 1) -> stream, all still closed. */
-static void make_streams(lua_State *L, struct plan *p) {
+static void make_streams(lua_State *L, struct lcp_plan *p) {
   int i;
   lua_createtable(L, p->spawn.nfds, 0);
   for (i = 0; i < p->spawn.nfds; i++)
-    if (p->slots[i].kind >= SLOT_IN) {
+    if (p->slots[i].kind >= LCP_SLOT_IN) {
       p->slots[i].stream = lcp__stream_new(L);
       lua_rawseti(L, -2, i + 1);
     }
 }
 
-/* ---- descriptors ---- */
-
-static int open_pipe(struct slot *slot) {
-  int fds[2], child = slot->kind == SLOT_IN ? 0 : 1;
-  int rc = slot->kind == SLOT_DUPLEX ? lcp__fd_socketpair(fds) : lcp__fd_pipe(fds);
-  if (rc == 0) {
-    slot->opened = fds[child];
-    slot->mine = fds[1 - child];
-  }
-  return rc;
-}
-
-/* Our end of a pipe is non-blocking, and the child must get a blocking one: of a pipe, a
- * description of its own; a socket can only be changed for both. */
-static int open_blocking(struct slot *slot) {
-  int mode = fcntl(slot->fd, F_GETFL);
-  if (mode < 0)
-    return -errno;
-  if (!(mode & O_NONBLOCK))
-    return 0;
-  slot->opened = lcp__fd_reopen(slot->fd, (mode & O_ACCMODE) | O_NONBLOCK);
-  return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
-}
-
-/* A closed standard descriptor of ours reaches the child as /dev/null. */
-static int open_given(struct slot *slot) {
-  if (fcntl(slot->fd, F_GETFD) >= 0)
-    return 0;
-  if (slot->fd < 0 || slot->fd > 2)
-    return -EBADF;
-  slot->fd = -1;
-  return 0;
-}
-
-static int open_slot(struct slot *slot) {
-  switch (slot->kind) {
-  case SLOT_IGNORE:
-    return 0;
-  case SLOT_FD:
-    return open_given(slot);
-  case SLOT_STREAM:
-    return slot->fd < 0 ? -EBADF : open_blocking(slot);
-  default:
-    return open_pipe(slot);
-  }
-}
-
-static int open_slots(struct plan *p) {
-  int i, rc = 0;
-  for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
-    rc = open_slot(&p->slots[i]);
-    p->fds[i] = p->slots[i].opened >= 0 ? p->slots[i].opened : p->slots[i].fd;
-  }
-  return rc;
-}
-
-static void close_slots(struct plan *p) {
-  int i;
-  for (i = 0; i < p->spawn.nfds; i++) {
-    lcp__fd_close(&p->slots[i].opened);
-    lcp__fd_close(&p->slots[i].mine);
-  }
-}
-
 /* Gives our ends to their streams. */
-static void hand_over(struct plan *p) {
+static void hand_over(struct lcp_plan *p) {
   int i;
   for (i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].stream != NULL)
       lcp__stream_open(p->slots[i].stream, lcp__fd_take(&p->slots[i].mine),
-                       p->slots[i].kind == SLOT_DUPLEX);
+                       p->slots[i].kind == LCP_SLOT_DUPLEX);
 }
 
 /* ---- the exit ---- */
@@ -258,16 +67,7 @@ static int l_exit(lua_State *L) {
   lcp__handle_close(&c->base);
   lua_getiuservalue(L, 2, SLOT_ONEXIT);
   lua_pushvalue(L, 2);
-  if (how.exited)
-    lua_pushinteger(L, how.code);
-  else
-    lua_pushnil(L);
-  if (how.signalled && lcp__signal_name(how.sig) != NULL)
-    lua_pushstring(L, lcp__signal_name(how.sig));
-  else if (how.signalled)
-    lua_pushinteger(L, how.sig);
-  else
-    lua_pushnil(L);
+  lcp__exit_push(L, &how);
   lua_call(L, 3, 0);
   return 0;
 }
@@ -309,8 +109,8 @@ static int watch(struct child *c) {
   return rc;
 }
 
-static int start(struct child *c, struct plan *p, struct lcp_failure *why) {
-  int rc = open_slots(p);
+static int start(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
+  int rc = lcp__plan_open(p);
   why->stage = LCP_STAGE_STDIO;
   if (rc >= 0) {
     rc = lcp__spawn(&p->spawn, &c->proc, why) == 0 ? 0 : why->err;
@@ -328,25 +128,24 @@ static int start(struct child *c, struct plan *p, struct lcp_failure *why) {
 static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHILD); }
 
 /* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage
- * plan: { file, args, env, cwd, stdio, detached, uid, gid }, all checked by the caller;
- * stdio: array of 'ignore', 'in', 'out', 'duplex', a descriptor, or a stream.
- * streams: slot number -> stream, for the pipes.  onexit(child, code, signal). */
+ * plan: see plan.h.  streams: slot number -> stream, for the pipes.  onexit(child, code,
+ * signal). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp_failure why;
-  struct plan *p;
+  struct lcp_plan *p;
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   lua_settop(L, 3);
   luaL_argcheck(L, c->proc.pid == 0 && !c->base.closing, 1, "has been started already");
-  p = plan_read(L, 2);
+  p = lcp__plan_read(L, 2);
   make_streams(L, p);
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, 1, SLOT_ONEXIT);
   lcp__handle_pin(L, &c->base, 1);
   /* stack: child, plan, onexit, plan's memory, streams */
   if (start(c, p, &why) != 0) {
-    close_slots(p);
+    lcp__plan_close(p);
     lcp__handle_close(&c->base);
     lua_pushnil(L);
     lua_pushinteger(L, why.err);
@@ -354,7 +153,7 @@ static int l_spawn(lua_State *L) {
     return 3;
   }
   hand_over(p);
-  close_slots(p);
+  lcp__plan_close(p);
   lua_pushinteger(L, c->proc.pid);
   lua_insert(L, -2);
   return 2;

@@ -18,6 +18,7 @@
 #include "sigwatch.h"
 #include "spawn.h"
 #include "stream.h"
+#include "sync.h"
 #include "timer.h"
 #include "udp.h"
 #include "v8codec.h"
@@ -34,6 +35,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__timer_open(L);
   lcp__stream_open_lib(L);
   lcp__child_open(L);
+  lcp__sync_open(L);
   lcp__fdpass_open(L);
   lcp__channel_open(L);
   lcp__addr_open(L);

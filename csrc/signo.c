@@ -45,6 +45,18 @@ const char *lcp__signal_name(int signo) {
   return NULL;
 }
 
+void lcp__exit_push(lua_State *L, const struct lcp_exit *how) {
+  const char *name = how->signalled ? lcp__signal_name(how->sig) : NULL;
+  if (how->exited)
+    lua_pushinteger(L, how->code);
+  else
+    lua_pushnil(L);
+  if (how->signalled && name == NULL)
+    lua_pushinteger(L, how->sig);
+  else
+    lua_pushstring(L, name);
+}
+
 /* core.errname(errno) -> 'ENOENT'; negative or positive */
 static int l_errname(lua_State *L) {
   char name[32];

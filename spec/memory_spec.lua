@@ -12,7 +12,8 @@ local function memory_host()
 end
 
 describe('memory that ends at any point', function()
-  for _, what in ipairs { 'spawn', 'failed', 'exec', 'pipe', 'abort', 'wait' } do
+  local bodies = { 'spawn', 'failed', 'exec', 'pipe', 'abort', 'wait', 'sync' }
+  for _, what in ipairs(bodies) do
     it('crashes nothing and leaves nothing: ' .. what, function()
       local _, args = t.lua('out_of_memory.lua', what)
       local child = cp.spawn(memory_host(), args)

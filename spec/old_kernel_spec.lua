@@ -14,8 +14,17 @@ local function old_kernel()
 end
 
 describe('on an old kernel', function()
-  local names =
-    { 'spawn', 'kill', 'stdio_flow', 'abort_spawn', 'bad_hosts', 'lifetime', 'faults' }
+  local names = {
+    'spawn',
+    'kill',
+    'stdio_flow',
+    'abort_spawn',
+    'bad_hosts',
+    'lifetime',
+    'faults',
+    'sync',
+    'sync_limits',
+  }
   for _, name in ipairs(names) do
     it('all is well with ' .. name .. '_spec', function()
       if os.getenv 'LCP_OLD_KERNEL' then

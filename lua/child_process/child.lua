@@ -17,6 +17,7 @@ local json = require 'child_process.ipc.json'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
 local signals = require 'child_process.signals'
+local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
 local trace = require 'child_process.trace'
@@ -204,42 +205,6 @@ local function fail_start(child, plan, entries, code, err)
   end)
 end
 
--- The interpreter that a script names in its first line.
-local function interpreter_of(plan)
-  local path = plan.file
-  if plan.cwd and path:sub(1, 1) ~= '/' then
-    path = plan.cwd .. '/' .. path
-  end
-  local file = path:find '/' and io.open(path, 'rb')
-  local line = file and file:read(256)
-  if file then
-    file:close()
-  end
-  return line and line:match '^#![ \t]*([^ \t\n]+)'
-end
-
--- What is at fault: a directory that cannot be entered is no missing command, and neither
--- is a script whose interpreter is missing.
-local function start_error(plan, errno, stage)
-  local err = errors.system(errno, 'spawn ' .. plan.file, {
-    path = plan.file,
-    spawnargs = table.move(plan.args, 2, #plan.args, 1, {}),
-    stage = stage,
-  })
-  local interpreter = stage == 'exec' and err.code == 'ENOENT' and interpreter_of(plan)
-  if stage == 'chdir' then
-    err.path = plan.cwd
-    err.message = ("%s: cannot enter the directory '%s'"):format(err.message, plan.cwd)
-  elseif interpreter then
-    err.path = interpreter
-    err.message = ("%s: cannot find its interpreter '%s'"):format(
-      err.message,
-      interpreter
-    )
-  end
-  return err
-end
-
 local function emit_spawn(child)
   child:emit 'spawn'
 end
@@ -272,7 +237,8 @@ function methods:spawn(plan)
   local pid, handles, stage = core.spawn(self, plan, on_exit)
   if not pid then
     local errno = handles
-    return fail_start(self, plan, entries, errno, start_error(plan, errno, stage))
+    local err = start_error.new('spawn', plan, errno, stage)
+    return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid
   if trace.on then

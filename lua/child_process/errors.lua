@@ -119,6 +119,7 @@ end
 -- The errors whose text never varies, by code: { name, text }.
 local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
+  ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
   ERR_IPC_CHANNEL_CLOSED = { 'Error', 'Channel closed' },
   ERR_IPC_DISCONNECTED = { 'Error', 'IPC channel is already disconnected' },
   ERR_CHILD_CLOSED_BEFORE_REPLY = { 'Error', 'Child closed before reply received' },

@@ -19,6 +19,7 @@ local loop = require 'child_process.loop'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stream = require 'child_process.stream'
+local sync = require 'child_process.sync'
 
 local load_active = lazy.load 'child_process.active'
 local load_debug = lazy.load 'child_process.debug'
@@ -90,6 +91,56 @@ M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.ne
 function M.spawn(command, args, opts)
   return child.spawn(options.normalize(options.shuffle('file', command, args, opts)))
 end
+
+--- cp.spawnSync(command [, args] [, options]) -> result: starts a program and waits until
+-- it has ended and its pipes are closed.
+--
+-- The result has `pid` (0 if it was not started), `output` (array with `n`: what came out
+-- of each pipe, descriptor 1 at index 2), `stdout` and `stderr` (the same two), `status`
+-- (exit code), `signal` and `error`; each is nil where Node has null.  `error` has Node's
+-- `code`, `errno`, `syscall`, `path`, `spawnargs` and our `stage` and is about the call:
+-- a start that failed, ETIMEDOUT, ENOBUFS, and EPIPE if the program failed without having
+-- read all of `input`.  What was read before is in the result in any case.
+--
+-- Options: `cwd, env, argv0, uid, gid, detached, shell, windowsHide,
+-- windowsVerbatimArguments`; `input` (bytes for stdin, which is at its end otherwise);
+-- `stdio` in every form but `ipc`, and an entry may be `{ input = bytes }`, a pipe whose
+-- reader gets these; at 3 and above pipes carry bytes both ways; `encoding` of the output
+-- (raw bytes if it is missing or `buffer`); and the limits:
+--
+-- * `timeout` (ms): then nothing more is read and the program gets `killSignal` (default
+--   SIGTERM); if it is not gone `killAfter` ms later (default 1000) it gets SIGKILL.  The
+--   call returns at `timeout` + 2 * `killAfter` at the latest, whatever happens: what we
+--   are not allowed to kill goes on, and `status` and `signal` are nil.  (Node waits for
+--   one that ignores `killSignal` for as long as it runs.)  `error.stage` is 'stdio' if
+--   the program had ended and only others kept its pipes open.
+-- * `maxBuffer` (bytes of all pipes together, default 1024 * 1024; math.huge or 0: none):
+--   when more has been read, it is ended in the same way, with ENOBUFS.
+--
+-- No event loop runs meanwhile and no callback is called.  Ctrl-C and Ctrl-\ in a
+-- terminal are the program's while it runs, as with os.execute: this thread holds SIGINT
+-- and SIGQUIT back and drops what has come of them, and `signal` tells what they did to
+-- the program; for a `detached` one, which they do not reach, they remain ours.  Other
+-- signals are handled as the host has arranged; none cuts the waiting short.
+--
+-- Raises on a wrong argument, before anything is started, as cp.spawn does, and
+-- ERR_IPC_SYNC_FORK, ERR_UNKNOWN_ENCODING.  Node: child_process.spawnSync.
+M.spawnSync = sync.spawnSync
+
+--- cp.execFileSync(file [, args] [, options]) -> stdout: spawnSync of a program that must
+-- succeed.
+--
+-- Unless `options.stdio` is given, what the program wrote to its stderr is written to
+-- ours when it has ended.  If it was not started, was ended by a limit, or its exit code
+-- is not 0, raises an error value with all fields of the result: that of `result.error`,
+-- or one with the message `Command failed: FILE ARGUMENTS` and its stderr.
+-- Returns nil if stdout is no pipe.  Options: see cp.spawnSync.
+-- Node: child_process.execFileSync.
+M.execFileSync = sync.execFileSync
+
+--- cp.execSync(command [, options]) -> stdout: execFileSync of a shell (`options.shell`,
+-- default /bin/sh) that runs `command`.  Node: child_process.execSync.
+M.execSync = sync.execSync
 
 local MODES = { default = true, once = true, nowait = true }
 

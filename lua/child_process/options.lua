@@ -209,6 +209,7 @@ local ROWS = {
   { 'serialization', serialization, 'spawn fork' },
   { 'timeout', milliseconds, 'spawn exec fork sync' },
   { 'killSignal', kill_signal, 'spawn exec fork sync', 'kill_signal' },
+  { 'killAfter', milliseconds, 'sync' },
   { 'signal', abort_signal, 'spawn exec fork' },
   { 'maxBuffer', size, 'spawn exec sync' },
   { 'encoding', bytes, 'exec' },
@@ -378,8 +379,8 @@ end
 -- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1),
 -- `spawnfile` and `spawnargs` (the same, for the child's fields), `env` (array of
 -- `NAME=value`; nil: that of this process), `cwd`, `uid`, `gid`, `detached`, `timeout`
--- (ms), `kill_signal` (number), `signal`, `serialization`, `maxBuffer`, `encoding`,
--- `input`; `stdio` and `customFds` as given.
+-- (ms), `kill_signal` (number), `killAfter` (ms), `signal`, `serialization`, `maxBuffer`,
+-- `encoding`, `input`; `stdio` and `customFds` as given.
 -- @param call string|nil: whose options are read: `spawn` (default), `exec`, `fork` or
 -- `sync`
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,

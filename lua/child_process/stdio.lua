@@ -168,4 +168,40 @@ function M.resolve(stdio, custom_fds)
   return entries
 end
 
+-- `{ input = bytes }` stands for a pipe into the child that has just these bytes in it.
+local function take_input(value, slot)
+  local bytes = type(value) == 'table' and rawget(value, 'input')
+  if bytes == nil or bytes == false then
+    return nil
+  elseif type(bytes) ~= 'string' then
+    local name = ('options.stdio[%d].input'):format(slot - 1)
+    error(errors.invalid_arg_type(name, 'of type string', bytes), 0)
+  elseif slot == 2 or slot == 3 then
+    refuse(value)
+  end
+  return bytes
+end
+
+--- stdio.resolve_sync(stdio, input) -> array for the core, table: slot -> bytes for it.
+--
+-- As `resolve`, for a child that is waited for: without a channel, and an entry may be
+-- `{ input = bytes }`, which is a pipe whose reader gets these bytes and then the end.
+-- @param input string|nil: bytes for slot 1, if that is a pipe
+-- Raises as `resolve`, ERR_INVALID_ARG_TYPE, ERR_IPC_SYNC_FORK.
+function M.resolve_sync(stdio, input)
+  local list, inputs = stdio, { input }
+  if type(stdio) == 'table' and not stream.is_stream(stdio) then
+    list = {}
+    for slot, value in next, stdio do
+      if value == 'ipc' then
+        error(errors.coded 'ERR_IPC_SYNC_FORK', 0)
+      end
+      local bytes = take_input(value, slot)
+      list[slot] = bytes and 'pipe' or value
+      inputs[slot] = bytes or inputs[slot]
+    end
+  end
+  return M.resolve(list or nil), inputs
+end
+
 return M

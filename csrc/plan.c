@@ -1,0 +1,178 @@
+/* plan.c - see plan.h.
+ * Owns: the descriptors of the slots, between lcp__plan_open and lcp__plan_close. */
+#include "plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <string.h>
+
+#include "fd.h"
+
+/* ---- reading ---- */
+
+static int list_length(lua_State *L, int plan, const char *field) {
+  int n = 0;
+  if (lua_getfield(L, plan, field) == LUA_TTABLE)
+    n = (int)lua_rawlen(L, -1);
+  lua_pop(L, 1);
+  return n;
+}
+
+/* The strings stay alive in the plan, which stays on the stack. */
+static void read_strings(lua_State *L, int plan, const char *field, char **to, int n) {
+  int i;
+  lua_getfield(L, plan, field);
+  for (i = 0; i < n; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    to[i] = (char *)lua_tostring(L, -1);
+    if (to[i] == NULL)
+      luaL_error(L, "%s[%d] is no string", field, i + 1);
+    lua_pop(L, 1);
+  }
+  to[n] = NULL;
+  lua_pop(L, 1);
+}
+
+static const char *read_string(lua_State *L, int plan, const char *field) {
+  const char *s;
+  lua_getfield(L, plan, field);
+  s = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return s;
+}
+
+static unsigned read_id(lua_State *L, int plan, const char *field, unsigned flag,
+                        unsigned *id) {
+  int given = lua_getfield(L, plan, field) == LUA_TNUMBER;
+  *id = (unsigned)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return given ? flag : 0;
+}
+
+static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
+  static const char *const names[] = {"ignore", "in", "out", "duplex", NULL};
+  static const enum lcp_slot_kind kinds[] = {LCP_SLOT_IGNORE, LCP_SLOT_IN, LCP_SLOT_OUT,
+                                             LCP_SLOT_DUPLEX};
+  int owned;
+  slot->opened = slot->mine = slot->fd = -1;
+  switch (lua_type(L, item)) {
+  case LUA_TNUMBER:
+    slot->kind = LCP_SLOT_FD;
+    slot->fd = (int)lua_tointeger(L, item);
+    break;
+  case LUA_TUSERDATA:
+    slot->fd = lcp__stream_fileno(L, item, &owned);
+    slot->kind = owned ? LCP_SLOT_STREAM : LCP_SLOT_FD;
+    break;
+  default:
+    slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
+  }
+}
+
+struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
+  int argc = list_length(L, index, "args"), envc = list_length(L, index, "env");
+  int n = list_length(L, index, "stdio"), i;
+  size_t strings = (size_t)argc + (size_t)envc + 2;
+  struct lcp_plan *p =
+      lua_newuserdatauv(L,
+                        sizeof *p + (size_t)n * sizeof *p->slots +
+                            strings * sizeof(char *) + (size_t)n * sizeof(int),
+                        0);
+  char **argv, **envp;
+  memset(p, 0, sizeof *p);
+  p->slots = (struct lcp_slot *)(p + 1);
+  memset(p->slots, 0, (size_t)n * sizeof *p->slots);
+  argv = (char **)(p->slots + n);
+  envp = argv + argc + 1;
+  p->fds = (int *)(envp + envc + 1);
+  read_strings(L, index, "args", argv, argc);
+  if (lua_getfield(L, index, "env") == LUA_TTABLE) {
+    read_strings(L, index, "env", envp, envc);
+    p->spawn.envp = envp;
+  }
+  lua_getfield(L, index, "stdio");
+  for (i = 0; i < n; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    read_slot(L, &p->slots[i], lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  p->spawn.file = read_string(L, index, "file");
+  luaL_argcheck(L, p->spawn.file != NULL, index, "no file");
+  p->spawn.argv = argv;
+  p->spawn.cwd = read_string(L, index, "cwd");
+  p->spawn.fds = p->fds;
+  p->spawn.nfds = n;
+  p->spawn.flags = read_id(L, index, "uid", LCP_SPAWN_SETUID, &p->spawn.uid) |
+                   read_id(L, index, "gid", LCP_SPAWN_SETGID, &p->spawn.gid);
+  lua_getfield(L, index, "detached");
+  if (lua_toboolean(L, -1))
+    p->spawn.flags |= LCP_SPAWN_SETSID;
+  lua_pop(L, 1);
+  return p;
+}
+
+/* ---- descriptors ---- */
+
+static int open_pipe(struct lcp_slot *slot) {
+  int fds[2], child = slot->kind == LCP_SLOT_IN ? 0 : 1;
+  int rc = slot->kind == LCP_SLOT_DUPLEX ? lcp__fd_socketpair(fds) : lcp__fd_pipe(fds);
+  if (rc == 0) {
+    slot->opened = fds[child];
+    slot->mine = fds[1 - child];
+  }
+  return rc;
+}
+
+/* Our end of a pipe is non-blocking, and the child must get a blocking one: of a pipe, a
+ * description of its own; a socket can only be changed for both. */
+static int open_blocking(struct lcp_slot *slot) {
+  int mode = fcntl(slot->fd, F_GETFL);
+  if (mode < 0)
+    return -errno;
+  if (!(mode & O_NONBLOCK))
+    return 0;
+  slot->opened = lcp__fd_reopen(slot->fd, (mode & O_ACCMODE) | O_NONBLOCK);
+  return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
+}
+
+/* A closed standard descriptor of ours reaches the child as /dev/null. */
+static int open_given(struct lcp_slot *slot) {
+  if (fcntl(slot->fd, F_GETFD) >= 0)
+    return 0;
+  if (slot->fd < 0 || slot->fd > 2)
+    return -EBADF;
+  slot->fd = -1;
+  return 0;
+}
+
+static int open_slot(struct lcp_slot *slot) {
+  switch (slot->kind) {
+  case LCP_SLOT_IGNORE:
+    return 0;
+  case LCP_SLOT_FD:
+    return open_given(slot);
+  case LCP_SLOT_STREAM:
+    return slot->fd < 0 ? -EBADF : open_blocking(slot);
+  default:
+    return open_pipe(slot);
+  }
+}
+
+int lcp__plan_open(struct lcp_plan *p) {
+  int i, rc = 0;
+  for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
+    rc = open_slot(&p->slots[i]);
+    p->fds[i] = p->slots[i].opened >= 0 ? p->slots[i].opened : p->slots[i].fd;
+  }
+  return rc;
+}
+
+void lcp__plan_close(struct lcp_plan *p) {
+  int i;
+  for (i = 0; i < p->spawn.nfds; i++) {
+    lcp__fd_close(&p->slots[i].opened);
+    lcp__fd_close(&p->slots[i].mine);
+  }
+}

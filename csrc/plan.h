@@ -1,0 +1,45 @@
+/* plan.h - a plan in Lua -> what spawn.h starts, and the descriptors it needs. */
+#ifndef LCP_PLAN_H
+#define LCP_PLAN_H
+
+#include <lua.h>
+
+#include "spawn.h"
+#include "stream.h"
+
+enum lcp_slot_kind {
+  LCP_SLOT_IGNORE,
+  LCP_SLOT_FD,     /* a descriptor of somebody else, as it is */
+  LCP_SLOT_STREAM, /* a descriptor of a stream of ours */
+  LCP_SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
+  LCP_SLOT_OUT,    /* the child writes a pipe */
+  LCP_SLOT_DUPLEX  /* both, over a pair of sockets */
+};
+
+struct lcp_slot {
+  enum lcp_slot_kind kind;
+  int fd;                    /* LCP_SLOT_FD, LCP_SLOT_STREAM */
+  int opened;                /* the child's end, closed once it has been started */
+  int mine;                  /* our end, until somebody takes it */
+  struct lcp_stream *stream; /* where child.c takes our end to */
+};
+
+/* One userdata: the struct, then slots, argv, envp, fds. */
+struct lcp_plan {
+  struct lcp_spawn spawn;
+  struct lcp_slot *slots; /* spawn.nfds of them */
+  int *fds;
+};
+
+/* Reads the table at `index` and pushes the plan's userdata, which is good for as long as
+ * both are on the stack; raises on what cannot be a plan.  The table:
+ * { file, args, env, cwd, stdio, detached, uid, gid }, all checked by the caller; stdio:
+ * array of 'ignore', 'in', 'out', 'duplex', a descriptor, or a stream. */
+struct lcp_plan *lcp__plan_read(lua_State *L, int index);
+
+/* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case
+ * lcp__plan_close is to be called when the child has been started, or has not. */
+int lcp__plan_open(struct lcp_plan *p);
+void lcp__plan_close(struct lcp_plan *p);
+
+#endif

@@ -1,0 +1,263 @@
+/* sync.c - spawn_sync: a process from its start to its end in one call.
+ *
+ * Three phases, as in child.c: read the plan (may raise, owns nothing); take the
+ * descriptors, start, pump, reap, close (no Lua); tell (may raise, the userdata owns what
+ * was read).  Nothing is shared with the loop or with other calls, so it works wherever C
+ * may be called: in a callback, a coroutine, another thread's state. */
+#include "sync.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "fd.h"
+#include "plan.h"
+#include "pump.h"
+#include "signo.h"
+
+#define LCP_SYNC "child_process.core.Sync"
+
+/* One userdata: the struct, then pipes, slots, polled. */
+struct sync {
+  struct lcp_pump pump;
+  struct lcp_proc proc;
+  pid_t pid;
+  int *slots; /* of each pipe, its index in the plan */
+};
+
+/* ---- signals ---- */
+
+struct held {
+  sigset_t mine, before;
+};
+
+/* As system(3), without a handler: Ctrl-C and Ctrl-\ in the terminal are the child's. One
+ * in a session of its own does not get them, so they stay ours.  SIGCHLD comes to the
+ * host's handler when the child has been reaped. */
+static void hold_signals(struct held *h, int detached) {
+  sigemptyset(&h->mine);
+  sigaddset(&h->mine, SIGCHLD);
+  if (!detached) {
+    sigaddset(&h->mine, SIGINT);
+    sigaddset(&h->mine, SIGQUIT);
+  }
+  pthread_sigmask(SIG_BLOCK, &h->mine, &h->before);
+}
+
+/* A signal that the host had blocked before is the host's. */
+static void release_signals(struct held *h) {
+  static const struct timespec at_once = {0, 0};
+  static const int dropped[] = {SIGINT, SIGQUIT};
+  sigset_t drop;
+  size_t i;
+  sigemptyset(&drop);
+  for (i = 0; i < sizeof dropped / sizeof *dropped; i++)
+    if (sigismember(&h->mine, dropped[i]) && !sigismember(&h->before, dropped[i]))
+      sigaddset(&drop, dropped[i]);
+  while (sigtimedwait(&drop, NULL, &at_once) > 0 || errno == EINTR) {
+  }
+  pthread_sigmask(SIG_SETMASK, &h->before, NULL);
+}
+
+/* ---- reading the plan ---- */
+
+static int64_t read_ms(lua_State *L, const char *field) {
+  int64_t ms = lua_getfield(L, 1, field) == LUA_TNUMBER ? lua_tointeger(L, -1) : -1;
+  lua_pop(L, 1);
+  return ms;
+}
+
+/* As in Node 0 means no limit. */
+static size_t read_size(lua_State *L, const char *field) {
+  lua_Number size = lua_getfield(L, 1, field) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+  lua_pop(L, 1);
+  return size > 0 && size < (lua_Number)(SIZE_MAX / 2) ? (size_t)size : SIZE_MAX;
+}
+
+/* The strings stay alive in the plan. */
+static void read_input(lua_State *L, struct lcp_pipe *pipe, int slot) {
+  if (lua_getfield(L, 1, "inputs") == LUA_TTABLE) {
+    lua_rawgeti(L, -1, slot + 1);
+    pipe->in = lua_tolstring(L, -1, &pipe->left);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static int count_pipes(const struct lcp_plan *p) {
+  int i, n = 0;
+  for (i = 0; i < p->spawn.nfds; i++)
+    n += p->slots[i].kind >= LCP_SLOT_IN;
+  return n;
+}
+
+/* Pushes the userdata; no pipe is open yet. */
+static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
+  int n = count_pipes(plan), i, at = 0;
+  struct lcp_pump *p;
+  struct sync *s =
+      lua_newuserdatauv(L,
+                        sizeof *s + (size_t)n * (sizeof *p->pipes + sizeof *s->slots) +
+                            (size_t)(n + 1) * sizeof *p->polled,
+                        0);
+  memset(s, 0, sizeof *s);
+  p = &s->pump;
+  p->pipes = (struct lcp_pipe *)(s + 1);
+  p->polled = (struct pollfd *)(p->pipes + n);
+  s->slots = (int *)(p->polled + n + 1);
+  memset(p->pipes, 0, (size_t)n * sizeof *p->pipes);
+  p->npipes = n;
+  luaL_setmetatable(L, LCP_SYNC);
+  for (i = 0; i < plan->spawn.nfds; i++)
+    if (plan->slots[i].kind >= LCP_SLOT_IN) {
+      read_input(L, &p->pipes[at], i);
+      s->slots[at++] = i;
+    }
+  p->proc = &s->proc;
+  p->timeout = read_ms(L, "timeout");
+  p->kill_after = read_ms(L, "killAfter");
+  p->kill_signal = (int)read_ms(L, "kill_signal");
+  p->max_buffer = read_size(L, "maxBuffer");
+  return s;
+}
+
+/* ---- running ---- */
+
+/* What fits into a pipe is written before there is anybody to read it. */
+static void take_pipes(struct sync *s, struct lcp_plan *plan) {
+  int i;
+  for (i = 0; i < s->pump.npipes; i++) {
+    struct lcp_slot *slot = &plan->slots[s->slots[i]];
+    struct lcp_pipe *pipe = &s->pump.pipes[i];
+    pipe->fd = lcp__fd_take(&slot->mine);
+    pipe->is_socket = slot->kind == LCP_SLOT_DUPLEX;
+    pipe->reading = slot->kind != LCP_SLOT_IN;
+    pipe->writing = slot->kind != LCP_SLOT_OUT;
+    if (pipe->left > 0)
+      lcp__fd_nonblock(pipe->fd, 1);
+    if (pipe->writing)
+      lcp__pipe_feed(&s->pump, pipe);
+  }
+}
+
+static void close_all(struct sync *s, struct lcp_plan *plan) {
+  int i;
+  lcp__plan_close(plan);
+  for (i = 0; i < s->pump.npipes; i++)
+    lcp__fd_close(&s->pump.pipes[i].fd);
+}
+
+/* 0, or -1 and *why. */
+static int start(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why) {
+  why->stage = LCP_STAGE_STDIO;
+  why->err = lcp__plan_open(plan);
+  if (why->err < 0)
+    return -1;
+  take_pipes(s, plan);
+  return lcp__spawn(&plan->spawn, &s->proc, why);
+}
+
+static int run(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why) {
+  struct held held;
+  int rc, i;
+  for (i = 0; i < s->pump.npipes; i++)
+    s->pump.pipes[i].fd = -1;
+  hold_signals(&held, plan->spawn.flags & LCP_SPAWN_SETSID);
+  rc = start(s, plan, why);
+  if (rc == 0) {
+    s->pid = s->proc.pid;
+    lcp__plan_close(plan);
+    lcp__pump_run(&s->pump);
+    lcp__proc_close(&s->proc, s->pump.ended);
+  }
+  close_all(s, plan);
+  release_signals(&held);
+  return rc;
+}
+
+/* ---- called from Lua ---- */
+
+/* Pushes the array of what was read; each buffer is freed as soon as it is a string. */
+static void push_output(lua_State *L, struct sync *s, int nfds) {
+  int i;
+  lua_createtable(L, nfds, 1);
+  lua_pushinteger(L, nfds);
+  lua_setfield(L, -2, "n");
+  for (i = 0; i < s->pump.npipes; i++) {
+    struct lcp_buf *out = &s->pump.pipes[i].out;
+    if (s->slots[i] == 0)
+      continue;
+    lua_pushlstring(L, out->data, out->end);
+    lcp__buf_free(out);
+    lua_rawseti(L, -2, s->slots[i] + 1);
+  }
+}
+
+/* core.spawn_sync(plan) -> pid, output, code, signal, errno, stage | nil, errno, stage
+ * plan: as plan.h has it, and timeout, killAfter (ms), kill_signal (number), maxBuffer
+ * (bytes), inputs (slot number from 1 -> bytes).  output: array with n of what came out
+ * of the pipes.  errno: nil, or what went wrong after the start; stage: 'stdio' if the
+ * process had ended by itself and only others kept its pipes open. */
+static int l_spawn_sync(lua_State *L) {
+  struct lcp_failure why;
+  struct lcp_plan *plan;
+  struct sync *s;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  plan = lcp__plan_read(L, 1);
+  s = sync_new(L, plan);
+  if (run(s, plan, &why) != 0) {
+    lua_pushnil(L);
+    lua_pushinteger(L, why.err);
+    lua_pushstring(L, lcp__stage_name(why.stage));
+    return 3;
+  }
+  lua_pushinteger(L, s->pid);
+  push_output(L, s, plan->spawn.nfds);
+  lcp__exit_push(L, &s->pump.how);
+  if (s->pump.err == 0)
+    return 4;
+  lua_pushinteger(L, s->pump.err);
+  lua_pushstring(L, s->pump.err == -ETIMEDOUT && s->pump.sent == 0 ? "stdio" : NULL);
+  return 6;
+}
+
+static int l_gc(lua_State *L) {
+  struct sync *s = luaL_checkudata(L, 1, LCP_SYNC);
+  int i;
+  for (i = 0; i < s->pump.npipes; i++)
+    lcp__buf_free(&s->pump.pipes[i].out);
+  return 0;
+}
+
+/* core.write_stderr(bytes): to descriptor 2, to the end; what cannot be written is lost.
+ * It never raises SIGPIPE. */
+static int l_write_stderr(lua_State *L) {
+  struct iovec piece;
+  ssize_t n = 0;
+  piece.iov_base = (char *)luaL_checklstring(L, 1, &piece.iov_len);
+  while (piece.iov_len > 0 && n >= 0) {
+    n = lcp__fd_writev(2, &piece, 1, 0);
+    if (n == -EAGAIN)
+      n = lcp__fd_wait_writable(2, -1);
+    else if (n > 0) {
+      piece.iov_base = (char *)piece.iov_base + n;
+      piece.iov_len -= (size_t)n;
+    }
+  }
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"spawn_sync", l_spawn_sync}, {"write_stderr", l_write_stderr}, {NULL, NULL}};
+
+int lcp__sync_open(lua_State *L) {
+  luaL_newmetatable(L, LCP_SYNC);
+  lua_pushcfunction(L, l_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

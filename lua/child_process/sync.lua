@@ -1,0 +1,108 @@
+--- spawnSync, execSync, execFileSync: a whole process in one call that waits for it.
+--
+-- The loop has no part in it (csrc/sync.c), so they may be called anywhere, callbacks and
+-- coroutines included; children that run beside are attended to afterwards.
+local core = require 'child_process.core'
+local encodings = require 'child_process.encoding'
+local errors = require 'child_process.errors'
+local options = require 'child_process.options'
+local start_error = require 'child_process.start_error'
+local stdio = require 'child_process.stdio'
+
+local M = {}
+
+local DEFAULT_MAX_BUFFER = 1024 * 1024
+local DEFAULT_KILL_AFTER = 1000 -- ms
+
+local function decode(output, name)
+  if name and name ~= 'buffer' then
+    for i = 1, output.n do
+      output[i] = output[i] and encodings.decode(output[i], name)
+    end
+  end
+end
+
+-- Makes the plan one for the core; raises what is wrong with `stdio` and `encoding`.
+local function prepare(plan)
+  plan.encoding = plan.encoding and encodings.check(plan.encoding)
+  plan.stdio, plan.inputs = stdio.resolve_sync(plan.stdio, plan.input)
+  plan.maxBuffer = plan.maxBuffer or DEFAULT_MAX_BUFFER
+  plan.killAfter = plan.killAfter or DEFAULT_KILL_AFTER
+  plan.timeout = plan.timeout ~= 0 and plan.timeout or nil
+end
+
+local function failed_start(plan, errno, stage)
+  return { pid = 0, error = start_error.new('spawnSync', plan, errno, stage) }
+end
+
+local function run(plan)
+  prepare(plan)
+  local pid, output, status, signal, errno, stage = core.spawn_sync(plan)
+  if not pid then
+    return failed_start(plan, output, status)
+  end
+  decode(output, plan.encoding)
+  return {
+    pid = pid,
+    output = output,
+    stdout = output[2],
+    stderr = output[3],
+    status = status,
+    signal = signal,
+    error = errno and start_error.new('spawnSync', plan, errno, stage),
+  }
+end
+
+--- cp.spawnSync(command [, args] [, options]) -> result, see init.lua.
+function M.spawnSync(command, args, opts)
+  command, args, opts = options.shuffle('file', command, args, opts)
+  return run(options.normalize(command, args, opts, 'sync'))
+end
+
+local FIELDS = { 'pid', 'output', 'stdout', 'stderr', 'status', 'signal', 'error' }
+
+-- The error of a result, with all fields of the result; nil if all is well.
+local function error_of(result, command)
+  local err = result.error
+  if not err and result.status == 0 then
+    return nil
+  elseif not err then
+    local said = result.stderr
+    local text = 'Command failed: ' .. command
+    text = said and said ~= '' and ('%s\n%s'):format(text, said) or text
+    err = errors.new('Error', nil, text)
+  end
+  for _, name in ipairs(FIELDS) do
+    err[name] = result[name]
+  end
+  return err
+end
+
+-- As in Node the child's stderr is shown when it has ended, unless `stdio` is given.
+local function checked(plan, command)
+  local is_shown = not plan.stdio or plan.stdio == core.null
+  local result = run(plan)
+  if is_shown and result.stderr then
+    core.write_stderr(result.stderr)
+  end
+  local err = error_of(result, command)
+  if err then
+    error(err, 0)
+  end
+  return result.stdout
+end
+
+--- cp.execFileSync(file [, args] [, options]) -> stdout, see init.lua.
+function M.execFileSync(file, args, opts)
+  file, args, opts = options.shuffle('file', file, args, opts)
+  local plan = options.normalize(file, args, opts, 'sync')
+  return checked(plan, plan.shell and plan.args[3] or table.concat(plan.args, ' '))
+end
+
+--- cp.execSync(command [, options]) -> stdout, see init.lua.
+function M.execSync(command, opts)
+  command, opts = options.shuffle_exec(command, opts)
+  return checked(options.normalize_exec(command, opts, 'sync'), command)
+end
+
+return M
