@@ -22,9 +22,8 @@ local function decode(output, name)
   end
 end
 
--- Makes the plan one for the core; raises what is wrong with `stdio` and `encoding`.
+-- Makes the plan one for the core; raises what is wrong with `stdio`.
 local function prepare(plan)
-  plan.encoding = plan.encoding and encodings.check(plan.encoding)
   plan.stdio, plan.inputs = stdio.resolve_sync(plan.stdio, plan.input)
   plan.maxBuffer = plan.maxBuffer or DEFAULT_MAX_BUFFER
   plan.killAfter = plan.killAfter or DEFAULT_KILL_AFTER
@@ -101,7 +100,8 @@ end
 
 --- cp.execSync(command [, options]) -> stdout, see init.lua.
 function M.execSync(command, opts)
-  command, opts = options.shuffle_exec(command, opts)
+  local _
+  command, _, opts = options.shuffle('command', command, nil, opts)
   return checked(options.normalize_exec(command, opts, 'sync'), command)
 end
 
