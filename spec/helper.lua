@@ -146,6 +146,11 @@ M.lua_exe = os.getenv 'LCP_TEST_HOST'
   or lfs.symlinkattributes('/proc/self/exe', 'target')
   or 'lua5.4'
 
+--- Values for LUA_PATH_5_4 and LUA_CPATH_5_4 with which a program finds this module.
+function M.module_paths()
+  return absolute(package.path), absolute(package.cpath)
+end
+
 --- The path of a file in spec/fixtures.
 function M.fixture(name)
   return M.root .. '/spec/fixtures/' .. name
@@ -160,7 +165,7 @@ function M.lua(program, ...)
     program = M.fixture(program)
   end
   local boot = M.fixture 'with_module.lua'
-  local path, cpath = absolute(package.path), absolute(package.cpath)
+  local path, cpath = M.module_paths()
   return M.lua_exe, { boot, M.lua_exe, path, cpath, program, ... }
 end
 
