@@ -35,7 +35,7 @@ local function build_flags()
   if os.getenv 'LCP_TEST_HOST' then
     return '-fsanitize=address,undefined'
   end
-  return build:find 'coverage$' and '--coverage' or ''
+  return build:find '/coverage[^/]*$' and '--coverage' or ''
 end
 
 -- `lua5.4` and `cc` on a shell's path are those of the build.
