@@ -37,18 +37,6 @@ describe('a ChildProcess', function()
     end
   end)
 
-  it('can be sent nothing without a channel', function()
-    local child = cp.spawn 'true'
-    child:on('error', t.never())
-    local sent = child:send(
-      'x',
-      t.expect(function(err)
-        assert.equal('ERR_IPC_CHANNEL_CLOSED', err.code)
-      end)
-    )
-    assert.is_false(sent)
-  end)
-
   it('tells by `error` that it may not be signalled', function()
     local core = require 'child_process.core'
     local child = cp.spawn('cat')

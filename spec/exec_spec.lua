@@ -1,4 +1,5 @@
 --- cp.exec: a shell command, its output under limits, one callback.
+local lfs = require 'lfs'
 local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
@@ -41,6 +42,19 @@ describe('cp.exec', function()
       assert.equal('out\n', stdout)
       assert.equal('err\n', stderr)
     end)
+  end)
+
+  it('works as the quotes and variables of a shell say', function()
+    local folder = t.tmpdir() .. '/with a space'
+    assert(lfs.mkdir(folder))
+    local path = t.write_file(folder .. '/test.sh', '#!/bin/sh\nprintf "%s|" "$@"', '+x')
+    works(
+      ('"%s" a1 \'a 2\' $X \\$X "$X"'):format(path),
+      { env = { X = 'x y' } },
+      function(out)
+        assert.equal('a1|a 2|x|y|$X|x y|', out)
+      end
+    )
   end)
 
   it('returns the child, whose streams may be used as well', function()

@@ -109,23 +109,32 @@ describe('a forked program', function()
     end)
   end)
 
-  it('outlives a broken pipe', function()
-    local code = [[
-      process:once('message', function()
-        for _ = 1, 3 do
-          io.write(('x'):rep(100000))
-          io.flush()
-        end
-        assert(select(2, io.write(('x'):rep(100000))), 'no error')
-        process:send 'alive'
-        process:disconnect()
-      end)]]
-    local child = run(code, { silent = true })
+  -- writes to a standard output that nobody reads any more
+  local INTO_NOTHING = [[
+    process:once('message', function()
+      for _ = 1, 3 do
+        io.write(('x'):rep(100000))
+        io.flush()
+      end
+      assert(select(2, io.write(('x'):rep(100000))), 'no error')
+      process:send 'alive'
+      process:disconnect()
+    end)]]
+
+  local function outlives(child)
     child.stdout:destroy()
     child:send 'go'
     t.once(child, 'message', function(message)
       assert.equal('alive', message)
     end)
+  end
+
+  it('outlives a broken pipe', function()
+    outlives(run(INTO_NOTHING, { silent = true }))
+  end)
+
+  it('outlives a broken pipe also where it shares stderr with us', function()
+    outlives(run(INTO_NOTHING, { stdio = { 'ignore', 'pipe', 'inherit', 'ipc' } }))
   end)
 
   it('has a quiet SIGPIPE that its own children do not have', function()

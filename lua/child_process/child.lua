@@ -53,12 +53,12 @@ local function count_down(child)
   end
 end
 
--- Nothing more comes: what nobody reads runs out, so that it closes.  A stream that was
+-- Nothing more comes: what nobody reads runs out, so that it closes.  A stream that is
 -- lent to another child would never tell us its end.
 local function flush_stdio(child)
   for i = 1, child.stdio.n do
     local s = child.stdio[i]
-    if s and s._used_as_stdio then
+    if s and s:_is_lent() then
       s:destroy()
     elseif s then
       collect.run_out(child, s)

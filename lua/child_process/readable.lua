@@ -81,6 +81,8 @@ local function stop_reading(self)
   end
 end
 
+M.stop = stop_reading
+
 -- Before `count` bytes are taken: reads on if that makes room.
 local function refill(self, count)
   if self._reading or self._eof or self.destroyed or self.errored then

@@ -135,15 +135,12 @@ local function check_one_channel(list)
   end
 end
 
--- Streams that the child takes over: from now on we do not read what is meant for it.
--- Only once nothing in the list can be wrong any more.
+-- Streams that the child takes over: only once nothing in the list can be wrong any more.
 local function lend(list, count)
   for i = 1, count do
     local value = rawget(list, i)
     if stream.is_stream(value) then
-      value._used_as_stdio = true
-      value:pause()
-      value._handle:read_stop() -- not even ahead
+      value:_lend()
     end
   end
 end

@@ -124,6 +124,22 @@ function Stream:_attach(handle)
   end
 end
 
+-- What comes is for another process now: nothing is read here, not even ahead, until
+-- somebody asks for it again.
+function Stream:_lend()
+  self._lent = true
+  if self._has_readable then
+    self:pause()
+    self.readableFlowing = nil
+    readable.stop(self)
+  end
+end
+
+-- Whether it belongs to another process, and nobody here has asked for it since.
+function Stream:_is_lent()
+  return self._lent and not self.readableFlowing and not self._readable_listening
+end
+
 -- Gives the handle up without closing it: the stream is then as one that is not
 -- connected yet, without an event.  Returns the handle (nil if there is none any more)
 -- and the bytes already read from it.  A write that is under way goes on as long as the

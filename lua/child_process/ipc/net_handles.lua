@@ -79,9 +79,7 @@ end
 -- it.
 local function take_pipe(pipe, _, message)
   if pipe._handle and pipe._has_readable then
-    pipe._used_as_stdio = true
-    pipe:pause()
-    pipe._handle:read_stop()
+    pipe:_lend()
   end
   message.sides = not pipe._has_writable and 'readable'
     or not pipe._has_readable and 'writable'
