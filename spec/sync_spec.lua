@@ -69,6 +69,23 @@ describe('the program that spawnSync starts', function()
     assert.equal('zz\n', r.stdout)
   end)
 
+  it('takes options behind no arguments, and in their place', function()
+    for _, result in ipairs {
+      cp.spawnSync('pwd', nil, { cwd = '/dev' }),
+      cp.spawnSync('pwd', {}, { cwd = '/dev' }),
+      cp.spawnSync('pwd', { cwd = '/dev' }),
+      cp.spawnSync('pwd', { cwd = '/dev' }, { cwd = '/' }),
+    } do
+      assert.equal('/dev\n', result.stdout)
+      assert.equal('', result.stderr)
+      assert.is_nil(result.error)
+    end
+    assert.equal(0, cp.spawnSync('true').status)
+    assert.equal('a\n', cp.execFileSync('echo', { 'a' }, nil))
+    assert.equal('/dev\n', cp.execFileSync('pwd', { cwd = '/dev' }))
+    assert.equal('/dev\n', cp.execSync('pwd', { cwd = '/dev' }))
+  end)
+
   it('runs in a shell if asked to', function()
     local r = cp.spawnSync('echo', { 'a', '|', 'tr', 'a', 'b' }, { shell = true })
     assert.equal('b\n', r.stdout)

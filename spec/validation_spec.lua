@@ -49,7 +49,6 @@ local function refusal(case)
 end
 
 for _, group in ipairs(groups()) do
-  local describe = cp[group.call] and describe or pending
   describe('cp.' .. group.call, function()
     it('refuses a wrong ' .. group.place, function()
       local wrong = {}

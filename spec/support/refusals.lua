@@ -504,6 +504,23 @@ local ROWS = {
     node = { says = 'EINVAL', why = 'the system refuses it' },
   },
   {
+    option = 'killAfter',
+    calls = SYNC,
+    values = 'word yes no table list func',
+    code = TYPE,
+    message = 'The "$option" property must be of type number. Received $type',
+    node = { takes = 'it has no such option' },
+  },
+  {
+    option = 'killAfter',
+    calls = SYNC,
+    values = 'nan infinity fraction',
+    code = RANGE,
+    message = 'The value of "$option" is out of range. It must be an integer. '
+      .. 'Received $shown',
+    node = { takes = 'it has no such option' },
+  },
+  {
     option = 'timeout',
     calls = ALL,
     values = 'word yes no table list func',
@@ -728,6 +745,16 @@ local ROWS = {
     code = 'ERR_INVALID_SYNC_FORK_INPUT',
     message = 'Asynchronous forks do not support Buffer, TypedArray, DataView or string '
       .. 'input: $shown',
+  },
+  {
+    option = 'stdio',
+    place = 'item',
+    calls = SYNC,
+    values = 'word',
+    code = 'ERR_INVALID_SYNC_FORK_INPUT',
+    message = 'Asynchronous forks do not support Buffer, TypedArray, DataView or string '
+      .. 'input: $shown',
+    node = { takes = 'it leaves the item out, and shifts those behind it' },
   },
   {
     option = 'stdio',
