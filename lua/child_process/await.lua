@@ -86,13 +86,15 @@ local function sleep(waiter, is_ready)
   return true
 end
 
+-- To ask may itself begin something, like reading on: it is over when asking twice has
+-- changed nothing.
 local function drive(is_ready)
-  local alive = true
+  local idle = 0
   while not is_ready() do
-    if not alive then
+    if idle == 2 then
       return false
     end
-    alive = core.run 'once'
+    idle = core.run 'once' and 0 or idle + 1
   end
   return true
 end
