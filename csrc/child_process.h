@@ -1,15 +1,39 @@
 /* child_process.h - what a host program may call.
  *
- * Everything here belongs to the thread of its lua_State. */
+ *   luaL_openlibs(L);
+ *   lcp_set_loop(L, loop);          (only for a host that runs a loop of its own)
+ *   luaL_requiref(L, "child_process", luaopen_child_process, 0);
+ *
+ * Link libchild_process.a, libuv and the Lua of the host: `child_process::static` in
+ * CMake, `child_process` in pkg-config.  C11 or C++.
+ *
+ * A lua_State and everything of it here belongs to one thread at a time.  States share
+ * nothing: there may be any number, on as many threads, each with a loop or several on
+ * one loop of the host.  Like Lua's own functions these raise an error when memory runs
+ * out. SPDX-License-Identifier: MIT */
 #ifndef CHILD_PROCESS_H
 #define CHILD_PROCESS_H
 
-#include <lua.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+#include <lua.h> /* of Lua built as C++: include it before this file */
+#ifdef __cplusplus
+}
+#endif
 #include <uv.h>
 
 #if LUA_VERSION_NUM != 504
 #error "child_process needs Lua 5.4"
 #endif
+
+/* Semantic Versioning; the build takes its version from here. */
+#define LCP_VERSION_MAJOR 0
+#define LCP_VERSION_MINOR 1
+#define LCP_VERSION_PATCH 0
+#define LCP_VERSION "0.1.0"
+#define LCP_VERSION_NUM                                                                  \
+  (LCP_VERSION_MAJOR * 10000 + LCP_VERSION_MINOR * 100 + LCP_VERSION_PATCH)
 
 #if defined(__GNUC__)
 #define LCP_API __attribute__((visibility("default")))
@@ -21,24 +45,49 @@
 extern "C" {
 #endif
 
-/* Opens the core, for luaL_requiref(L, "child_process.core", …) or package.preload; the
- * Lua files of the module find it by that name. */
+/* Opens the module and pushes its table: for luaL_requiref, or for package.preload.  Its
+ * Lua files are in the library; `require` finds none of them anywhere else from then on.
+ * Needs the standard libraries (luaL_openlibs).  Only in libchild_process.a: the module
+ * that an interpreter loads has its Lua files beside it. */
+LCP_API int luaopen_child_process(lua_State *L);
+
+/* Opens the part that is in C, "child_process.core": for a host that has the Lua files on
+ * its package.path and would rather use those. */
 LCP_API int luaopen_child_process_core(lua_State *L);
 
-/* Lets the module live in `loop`, which the host owns, runs and closes; to be called
- * before the first require.  Closing the state starts to close the module's handles; the
- * host must run its loop once more to let them end.  0, or a libuv error (UV_EBUSY: the
- * state has a loop already). */
+/* Lets the module live in `loop`, which the host owns, runs and closes.  To be called
+ * before the module is opened.  0, or a libuv error; UV_EBUSY: the state has a loop.
+ *
+ * There are two ways to end, and in both the host's loop must run once more before
+ * uv_loop_close, since libuv closes a handle in the turn that follows:
+ *   lua_close(L);           uv_run(loop, …); uv_loop_close(loop);
+ *   lcp_set_loop(L, NULL);  uv_run(loop, …); uv_loop_close(loop);  …  lua_close(L);
+ * NULL takes the module off its loop, whoever owns that, for good: streams and timers
+ * close without an event, nothing can be started any more, and running children go on
+ * without us, as after lua_close.  Not to be called by a callback of the module's.
+ *
+ * While the host is inside uv_run, Lua code must not run the loop a second time: no
+ * cp.run(), and wait(), lines() and the like in a coroutine only.  The library refuses it
+ * in callbacks of its own; in the host's own it cannot know. */
 LCP_API int lcp_set_loop(lua_State *L, uv_loop_t *loop);
 
 /* Where errors in callbacks go while the host runs the loop: `handler` is called with the
- * error value on top of the stack, which it must leave as it was.  Without a handler they
- * are raised by the next cp.run(). */
+ * error value on top of the stack, a string with its traceback or an error value of ours
+ * with the field `traceback`.  It leaves the stack as it was, and must not raise.  `L`
+ * may be another thread (coroutine) of the state.  NULL: none; errors then wait for the
+ * next cp.run(), which raises them. */
 LCP_API void lcp_on_error(lua_State *L, void (*handler)(lua_State *L, void *data),
                           void *data);
 
-/* What fork() starts where `execPath` is not given: the path of a Lua interpreter.
- * Without it the program that runs us, if that is one. */
+/* What fork() starts where `execPath` is not given.  Called as
+ *   path [execArgv…] FILE ARGUMENT…
+ * it must run the Lua file FILE as lua5.4 does: with the arguments in the global table
+ * `arg`, FILE in arg[0], and the module within the reach of `require`.  So does lua5.4
+ * where the module is installed; so can the host itself, with nothing installed at all,
+ * if it runs a FILE when it is given one (uv_exepath tells its path).
+ * NULL, and the state in which a host begins: the program that runs us if its name begins
+ * with `lua` or it has set a negative index in `arg`, as interpreters do; else lua5.4, by
+ * PATH. */
 LCP_API void lcp_set_exec_path(lua_State *L, const char *path);
 
 #ifdef __cplusplus

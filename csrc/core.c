@@ -1,6 +1,8 @@
 /* core.c - opens child_process.core; one table a Lua state, however often it is opened.
  */
 #include <lauxlib.h>
+#include <limits.h>
+#include <stdlib.h>
 
 #include "addr.h"
 #include "channel.h"
@@ -25,11 +27,24 @@
 
 static const char core_key; /* its address: the core table in the registry */
 
+/* stack: …, core.  Sets `file`, the absolute path of the module, so that a forked child
+ * finds it wherever it is; nil inside a host program.  `path` is what require tells. */
+static void set_file(lua_State *L, const char *path) {
+  char file[PATH_MAX];
+  if (path != NULL && realpath(path, file) != NULL) {
+    lua_pushstring(L, file);
+    lua_setfield(L, -2, "file");
+  }
+}
+
+/* Called by require, it gets the name and the path; by a host, perhaps nothing. */
 int luaopen_child_process_core(lua_State *L) {
+  const char *path = lua_gettop(L) >= 2 ? lua_tostring(L, 2) : NULL;
   luaL_checkversion(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE)
     return 1;
   lua_newtable(L);
+  set_file(L, path);
   lcp__loop_open(L);
   lcp__handle_open(L);
   lcp__timer_open(L);

@@ -4,6 +4,8 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "uvloop.h"
+
 static void unlink_handle(struct lcp_handle *h) {
   *h->link = h->next;
   if (h->next != NULL)
@@ -37,7 +39,7 @@ void lcp__handle_close(struct lcp_handle *h) {
   lcp__handle_unpin(h);
   unlink_handle(h);
   if (h->active)
-    uv_close(&h->uv.any, closed_cb); /* before its descriptor goes */
+    lcp__uvloop_close(&h->uv.any, closed_cb); /* before its descriptor goes */
   else
     h->closed = 1;
   if (h->release != NULL)

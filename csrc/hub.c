@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "uvloop.h"
+
 static void changed_cb(uv_async_t *uv) { (void)uv; }
 
 struct lcp_hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
@@ -31,8 +33,8 @@ static void closed_cb(uv_handle_t *uv) {
 
 void lcp__hub_close(struct lcp_hub *hub) {
   hub->wake.data = hub->spin.data = hub->check.data = hub->changed.data = hub;
-  uv_close((uv_handle_t *)&hub->wake, closed_cb);
-  uv_close((uv_handle_t *)&hub->spin, closed_cb);
-  uv_close((uv_handle_t *)&hub->check, closed_cb);
-  uv_close((uv_handle_t *)&hub->changed, closed_cb);
+  lcp__uvloop_close((uv_handle_t *)&hub->wake, closed_cb);
+  lcp__uvloop_close((uv_handle_t *)&hub->spin, closed_cb);
+  lcp__uvloop_close((uv_handle_t *)&hub->check, closed_cb);
+  lcp__uvloop_close((uv_handle_t *)&hub->changed, closed_cb);
 }

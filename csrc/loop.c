@@ -247,7 +247,7 @@ static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
 struct lcp_loop *lcp__loop(lua_State *L) {
   struct lcp_loop *loop = loop_state(L);
   if (loop->closed)
-    luaL_error(L, "the Lua state is being closed");
+    luaL_error(L, "the event loop is closed");
   if (loop->uv == NULL) {
     int rc = open_uv(loop, NULL);
     if (rc != 0)
@@ -256,11 +256,9 @@ struct lcp_loop *lcp__loop(lua_State *L) {
   return loop;
 }
 
-/* The end of the state.  A host's loop delivers the close callbacks later, to blocks that
- * know no state any more; in our own they are run here.  We may be inside run() (os.exit
- * closes the state under it), but then it never gets control back. */
-static int l_loop_gc(lua_State *L) {
-  struct lcp_loop *loop = lua_touserdata(L, 1);
+/* A host's loop delivers the close callbacks later, to blocks that know no state any
+ * more; in our own they are run here. */
+static void leave(struct lcp_loop *loop) {
   if (loop->close_handles != NULL)
     loop->close_handles(loop);
   if (loop->hub != NULL)
@@ -276,6 +274,12 @@ static int l_loop_gc(lua_State *L) {
   loop->uv = NULL;
   loop->owned = 0;
   loop->closed = 1;
+}
+
+/* The end of the state.  We may be inside run() (os.exit closes the state under it), but
+ * then it never gets control back. */
+static int l_loop_gc(lua_State *L) {
+  leave(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -477,7 +481,13 @@ int lcp__loop_open(lua_State *L) {
 
 int lcp_set_loop(lua_State *L, uv_loop_t *host) {
   struct lcp_loop *loop = loop_state(L);
-  return loop->uv != NULL ? UV_EBUSY : open_uv(loop, host);
+  int first = loop->uv == NULL && !loop->closed;
+  if (host != NULL)
+    return first ? open_uv(loop, host) : UV_EBUSY;
+  if (loop->running || loop->depth > 0)
+    return UV_EBUSY;
+  leave(loop);
+  return 0;
 }
 
 void lcp_on_error(lua_State *L, void (*handler)(lua_State *, void *), void *data) {

@@ -21,7 +21,7 @@ struct lcp_loop {
   uv_loop_t *uv; /* NULL once closed */
   uv_loop_t own;
   struct lcp_busypoll busypoll; /* of `own` */
-  int closed;                   /* the state is being closed: nothing can be started */
+  int closed;                   /* it has left its loop: nothing can be started */
   int owned;                    /* uv == &own: we run it and close it; else a host does */
   int running;                  /* inside our uv_run */
   int depth;                    /* callbacks of ours on the C stack */

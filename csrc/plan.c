@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fd.h"
 
@@ -64,6 +65,12 @@ static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
   case LUA_TUSERDATA:
     slot->fd = lcp__stream_fileno(L, item, &owned);
     slot->kind = owned ? LCP_SLOT_STREAM : LCP_SLOT_FD;
+    break;
+  case LUA_TTABLE:
+    slot->kind = LCP_SLOT_TEXT;
+    lua_rawgeti(L, item, 1);
+    slot->text = luaL_checkstring(L, -1);
+    lua_pop(L, 1);
     break;
   default:
     slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
@@ -147,10 +154,26 @@ static int open_given(struct lcp_slot *slot) {
   return 0;
 }
 
+/* Short enough for a pipe to take it at once.  May be opened by name (/dev/fd/N) by a
+ * child that runs as another user. */
+static int open_text(struct lcp_slot *slot) {
+  struct iovec iov = {(char *)slot->text, strlen(slot->text)};
+  int fds[2], rc = lcp__fd_pipe(fds);
+  if (rc < 0)
+    return rc;
+  slot->opened = fds[0];
+  fchmod(fds[0], S_IRUSR | S_IRGRP | S_IROTH);
+  rc = (int)lcp__fd_writev(fds[1], &iov, 1, 0);
+  lcp__fd_close(&fds[1]);
+  return rc;
+}
+
 static int open_slot(struct lcp_slot *slot) {
   switch (slot->kind) {
   case LCP_SLOT_IGNORE:
     return 0;
+  case LCP_SLOT_TEXT:
+    return open_text(slot);
   case LCP_SLOT_FD:
     return open_given(slot);
   case LCP_SLOT_STREAM:

@@ -9,6 +9,7 @@
 
 enum lcp_slot_kind {
   LCP_SLOT_IGNORE,
+  LCP_SLOT_TEXT,   /* the child reads a text of ours */
   LCP_SLOT_FD,     /* a descriptor of somebody else, as it is */
   LCP_SLOT_STREAM, /* a descriptor of a stream of ours */
   LCP_SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
@@ -19,6 +20,7 @@ enum lcp_slot_kind {
 struct lcp_slot {
   enum lcp_slot_kind kind;
   int fd;                    /* LCP_SLOT_FD, LCP_SLOT_STREAM */
+  const char *text;          /* LCP_SLOT_TEXT: kept by the table */
   int opened;                /* the child's end, closed once it has been started */
   int mine;                  /* our end, until somebody takes it */
   struct lcp_stream *stream; /* where child.c takes our end to */
@@ -34,7 +36,8 @@ struct lcp_plan {
 /* Reads the table at `index` and pushes the plan's userdata, which is good for as long as
  * both are on the stack; raises on what cannot be a plan.  The table:
  * { file, args, env, cwd, stdio, detached, uid, gid }, all checked by the caller; stdio:
- * array of 'ignore', 'in', 'out', 'duplex', a descriptor, or a stream. */
+ * array of 'ignore', 'in', 'out', 'duplex', a descriptor, a stream, or { text }: a pipe
+ * from which the child reads the text, at most PIPE_BUF bytes. */
 struct lcp_plan *lcp__plan_read(lua_State *L, int index);
 
 /* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case

@@ -60,3 +60,8 @@ int lcp__uvloop_init(uv_loop_t *loop) {
   lcp__uvloop_unplug(plugs);
   return rc;
 }
+
+void lcp__uvloop_close(uv_handle_t *handle, uv_close_cb cb) {
+  if (!uv_is_closing(handle))
+    uv_close(handle, cb);
+}

@@ -1,4 +1,4 @@
-/* uvloop.h - opening a uv loop, in any state of the host.  No Lua. */
+/* uvloop.h - what libuv does badly in some states of a host.  No Lua. */
 #ifndef LCP_UVLOOP_H
 #define LCP_UVLOOP_H
 
@@ -7,6 +7,11 @@
 /* uv_loop_init for a host that has closed its standard descriptors or has none left:
  * libuv 1.44 aborts in either case, and loses a descriptor.  0 or a libuv error. */
 int lcp__uvloop_init(uv_loop_t *loop);
+
+/* uv_close, unless the handle is closed already: a host should leave ours alone, but one
+ * that ends by closing all that uv_walk finds has closed them, too.  `cb` is not called
+ * then; nobody tells when the memory may go, and it stays. */
+void lcp__uvloop_close(uv_handle_t *handle, uv_close_cb cb);
 
 /* Fills standard descriptors that are closed while libuv opens some of its own, which
  * must not become 0, 1 or 2: libuv aborts when it closes those.  Returns what unplug

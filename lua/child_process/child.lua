@@ -113,8 +113,9 @@ end
 
 local CODECS = { json = json, advanced = advanced }
 
--- The entry of the channel is one more pair of sockets to the core.
-local function for_core(entries)
+-- The entry of the channel is one more pair of sockets to the core; `text` is for the
+-- child alone to read, on the descriptor behind the last.
+local function for_core(entries, text)
   local list, ipc = {}, nil
   for i, entry in ipairs(entries) do
     list[i] = entry
@@ -122,6 +123,7 @@ local function for_core(entries)
       list[i], ipc = 'duplex', i
     end
   end
+  list[#list + 1] = text and { text }
   return list, ipc
 end
 
@@ -223,7 +225,7 @@ function methods:spawn(plan)
   end
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
   local entries = stdio.resolve(plan.stdio, plan.customFds)
-  local list, ipc = for_core(entries)
+  local list, ipc = for_core(entries, plan.text)
   local codec = CODECS[plan.serialization or 'json']
   plan = setmetatable({
     env = ipc and channel_env(plan.env, ipc, codec) or plan.env,

@@ -4,19 +4,32 @@ local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
+local stdio = require 'child_process.stdio'
 
 local M = {}
 
 -- Where our own files are: a forked child finds them whatever its paths are, and wherever
--- we are by then.
-local function absolute(path)
+-- we are by then.  nil: they are inside a host program (csrc/embedded.c).
+local function folder()
+  local path = debug.getinfo(1, 'S').source:match '^@(.*)fork%.lua$'
   local is_relative = path and path:sub(1, 1) ~= '/'
   return is_relative and (core.cwd() or '.') .. '/' .. path or path
 end
 
-local SOURCE = debug.getinfo(1, 'S').source
-local BOOT = absolute(SOURCE:match '^@(.*)fork%.lua$')
-local CORE = absolute(package.searchpath('child_process.core', package.cpath))
+local FOLDER = folder()
+
+-- For a program that has the module inside, or installed: the file that boots it.
+local BOOT = "require 'child_process' require 'child_process.ipc.boot'"
+
+-- Where there is no boot file on disk, the child opens one that is a pipe, behind the
+-- descriptors that it was to have.
+local function boot_file(plan)
+  if FOLDER then
+    return FOLDER .. 'ipc/boot.lua'
+  end
+  plan.text = BOOT
+  return '/dev/fd/' .. stdio.count(plan.stdio)
+end
 
 -- An interpreter of Lua is told where the module is; any other program gets exactly what
 -- Node would give it.
@@ -26,9 +39,9 @@ local function command(plan, module_path, args)
   local options_of_lua = plan.execArgv or process.get().execArgv
   local argv = table.move(options_of_lua, 1, #options_of_lua, 1, {})
   local is_lua = exec_path == default or exec_path:match '[^/]*$':find '^lua'
-  if is_lua and BOOT then
-    argv[#argv + 1] = BOOT .. 'ipc/boot.lua'
-    argv[#argv + 1] = CORE or ''
+  if is_lua then
+    argv[#argv + 1] = boot_file(plan)
+    argv[#argv + 1] = core.file or ''
   end
   argv[#argv + 1] = module_path
   return exec_path, table.move(args, 1, #args, #argv + 1, argv)
@@ -47,20 +60,20 @@ end
 
 -- The channel is the fourth descriptor, unless an array says otherwise.
 local function stdio_of(plan)
-  local stdio = plan.stdio or plan.customFds
-  if stdio == nil then
-    stdio = plan.silent and 'pipe' or 'inherit'
+  local asked = plan.stdio or plan.customFds
+  if asked == nil then
+    asked = plan.silent and 'pipe' or 'inherit'
   end
-  if FORMS[stdio] then
-    return { stdio, stdio, stdio, 'ipc' }
-  elseif type(stdio) ~= 'table' then
-    error(errors.invalid_arg_value('stdio', 'is invalid', stdio), 0)
+  if FORMS[asked] then
+    return { asked, asked, asked, 'ipc' }
+  elseif type(asked) ~= 'table' then
+    error(errors.invalid_arg_value('stdio', 'is invalid', asked), 0)
   elseif not plan.stdio then
-    return { stdio[1], stdio[2], stdio[3], 'ipc' }
-  elseif not has_ipc(stdio) then
+    return { asked[1], asked[2], asked[3], 'ipc' }
+  elseif not has_ipc(asked) then
     error(errors.coded('ERR_CHILD_PROCESS_IPC_REQUIRED', 'options.stdio'), 0)
   end
-  return stdio
+  return asked
 end
 
 --- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.

@@ -278,7 +278,7 @@ local function arguments(exec_path)
 end
 
 -- The program that runs us, if it is an interpreter; a host program is none, and says
--- itself what is to be used.
+-- itself what is to be used (lcp_set_exec_path), at any time.
 local function find_exec_path()
   if core.exec_path then
     return core.exec_path
@@ -309,7 +309,6 @@ local made = {
   stderr = function()
     return standard_stream(2)
   end,
-  execPath = find_exec_path,
   execArgv = interpreter_options,
   argv0 = function()
     local line, lowest = command_line()
@@ -331,6 +330,8 @@ function process_mt.__index(process, key)
     return value
   elseif key == 'exitCode' then
     return process._exit_code
+  elseif key == 'execPath' then
+    return find_exec_path()
   elseif key == 'pid' then
     return core.pid()
   elseif key == 'ppid' then

@@ -145,6 +145,11 @@ local function lend(list, count)
   end
 end
 
+--- stdio.count(list) -> how many descriptors a child gets by this array.
+function M.count(list)
+  return math.max(3, last_index(list))
+end
+
 --- stdio.resolve(stdio, custom_fds) -> array for the core.
 -- @param stdio string, array or nil: as api and Node have it; index 1 is descriptor 0
 -- @param custom_fds array or nil: the older form, used where `stdio` is not given
@@ -156,7 +161,7 @@ function M.resolve(stdio, custom_fds)
   end
   local list = stdio == nil and {} or spread(stdio)
   check_one_channel(list)
-  local count = math.max(3, last_index(list))
+  local count = M.count(list)
   local entries = {}
   for i = 1, count do
     entries[i] = entry(rawget(list, i), i - 1)

@@ -1,4 +1,6 @@
 --- What a forked child runs first: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
+-- A host program that has this file inside gets `/dev/fd/N` in the place of boot.lua: a
+-- pipe from which it reads what to require (fork.lua); CORE is empty then.
 --
 -- Makes the module findable without the Lua paths, sets the global `process` and `arg`,
 -- runs MODULE, then the loop.  What was sent is written before the process ends, however
@@ -10,7 +12,7 @@ local folder = own:match '^(.*)/child_process/ipc/boot%.lua$'
 local function search(name)
   if name == 'child_process.core' and core_path ~= '' then
     return package.loadlib(core_path, 'luaopen_child_process_core'), core_path
-  elseif name == 'child_process' or name:find '^child_process%.' then
+  elseif folder and (name == 'child_process' or name:find '^child_process%.') then
     local path = folder .. '/' .. name:gsub('%.', '/')
     for _, file in ipairs { path .. '.lua', path .. '/init.lua' } do
       local chunk = loadfile(file)
@@ -45,6 +47,10 @@ end
 
 local runner = require 'child_process.process'
 local process = runner.get()
+local pipe = own:match '^/dev/fd/(%d+)$'
+if pipe then
+  core.fd_object(tonumber(pipe)):close()
+end
 _G.process = process
 core.survive_sigpipe()
 

@@ -1,0 +1,18 @@
+/* embedded.h - the module's Lua files, inside the static library.  The build makes the
+ * table from lua/child_process (cmake/embed.cmake). */
+#ifndef LCP_EMBEDDED_H
+#define LCP_EMBEDDED_H
+
+#include <stddef.h>
+
+struct lcp_embedded {
+  const char *name;  /* for require */
+  const char *chunk; /* for tracebacks; `=…`, since it names no file */
+  const unsigned char *text;
+  size_t size;
+};
+
+/* The last one has no name. */
+extern const struct lcp_embedded lcp__embedded[];
+
+#endif
