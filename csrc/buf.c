@@ -31,15 +31,6 @@ int lcp__buf_reserve(struct lcp_buf *b, size_t more) {
   return 0;
 }
 
-int lcp__buf_append(struct lcp_buf *b, const void *bytes, size_t n) {
-  int rc = lcp__buf_reserve(b, n);
-  if (rc == 0 && n > 0) {
-    memcpy(b->data + b->end, bytes, n);
-    b->end += n;
-  }
-  return rc;
-}
-
 void lcp__buf_take(struct lcp_buf *b, size_t n) {
   b->start += n;
   if (b->start < b->end)

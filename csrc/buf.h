@@ -2,7 +2,8 @@
  * No Lua, no libuv.
  *
  *   struct lcp_buf b = {0};
- *   if (lcp__buf_append(&b, "text", 4) < 0) ...no memory, b is as it was
+ *   if (lcp__buf_reserve(&b, 4) < 0) ...no memory, b is as it was
+ *   memcpy(b.data + b.end, "text", 4), b.end += 4;
  *   n = write(fd, b.data + b.start, b.end - b.start);
  *   lcp__buf_take(&b, n);
  *   lcp__buf_free(&b); */
@@ -18,7 +19,6 @@ struct lcp_buf {
 
 /* Makes room for `more` bytes at the end.  0 or -ENOMEM. */
 int lcp__buf_reserve(struct lcp_buf *b, size_t more);
-int lcp__buf_append(struct lcp_buf *b, const void *bytes, size_t n);
 void lcp__buf_take(struct lcp_buf *b, size_t n);
 void lcp__buf_free(struct lcp_buf *b);
 

@@ -331,6 +331,4 @@ function methods:kill(signal)
   return false
 end
 
-M.is_child = core.is_child
-
 return M

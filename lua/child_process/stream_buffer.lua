@@ -2,8 +2,7 @@
 --
 -- Chunks `_buffer[_head .. _tail]` of the stream; of the first one, `_skip` bytes are
 -- taken already, so that many small reads do not copy a large chunk again and
--- again.  `_head` only grows, but for unshift(): who searches the buffer sees that
--- others have read.
+-- again.  `_head` only grows: who searches the buffer sees that others have read.
 local M = {}
 
 --- The fields of a stream that has no reading side: of the class.
@@ -19,18 +18,6 @@ function M.append(self, chunk)
   local tail = self._tail + 1
   self._tail = tail
   self._buffer[tail] = chunk
-  self.readableLength = self.readableLength + #chunk
-end
-
---- Puts a chunk in front.
-function M.unshift(self, chunk)
-  local buffer, head = self._buffer, self._head
-  if self._skip > 0 then
-    buffer[head] = buffer[head]:sub(self._skip + 1)
-    self._skip = 0
-  end
-  self._head = head - 1
-  buffer[head - 1] = chunk
   self.readableLength = self.readableLength + #chunk
 end
 
