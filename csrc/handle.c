@@ -115,8 +115,11 @@ int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd, int
                       uv_poll_cb cb) {
   uv_poll_t *poll = &h->uv.poll;
   int rc = 0;
-  if (events == h->events)
+  if (events == h->events) {
+    if (!events) /* an error has stopped it, and nobody wants it any more */
+      lcp__handle_unpin(h);
     return 0;
+  }
   if (!h->active) {
     rc = uv_poll_init(h->loop->uv, poll, fd);
     if (rc != 0)

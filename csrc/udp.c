@@ -25,17 +25,9 @@ struct udp {
   struct lcp_handle base;
   int fd;
   int reading, writing; /* what the owner waits for */
-  int events;           /* what libuv watches for now */
 };
 
 static void release(struct lcp_handle *h) { lcp__fd_close(&((struct udp *)h)->fd); }
-
-static struct udp *udp_new(lua_State *L) {
-  struct udp *u = lcp__handle_new(L, sizeof *u, LCP_UDP, SLOTS);
-  u->fd = -1;
-  u->base.release = release;
-  return u;
-}
 
 /* Takes `fd` over unless it fails. */
 static int udp_open(struct udp *u, int fd) {
@@ -105,34 +97,35 @@ static int l_writable(lua_State *L) {
   return 0;
 }
 
-static int watch(struct udp *u);
+static void ready_cb(uv_poll_t *uv, int status, int events);
+
+/* Brings what libuv watches for in line with what is wanted. */
+static int update(lua_State *L, struct udp *u, int index) {
+  int events = (u->reading ? UV_READABLE : 0) | (u->writing ? UV_WRITABLE : 0);
+  return lcp__handle_watch(L, &u->base, index, u->fd, events, ready_cb);
+}
+
+static int l_rewatch(lua_State *L) {
+  struct udp *u = lua_touserdata(L, 1);
+  lcp__handle_push(L, &u->base);
+  update(L, u, 2);
+  return 0;
+}
 
 /* A status is an error condition on the socket, for which libuv has stopped watching: the
  * next read says what it is. */
 static void ready_cb(uv_poll_t *uv, int status, int events) {
   struct udp *u = (struct udp *)uv;
   if (status < 0) {
-    u->events = 0;
+    u->base.events = 0;
     events = UV_READABLE | UV_WRITABLE;
   }
   if ((events & UV_READABLE) && u->reading)
     readable(u);
   if ((events & UV_WRITABLE) && !u->base.closing && u->writing)
     lcp__enter(u->base.loop, l_writable, u);
-  if (!u->base.closing)
-    watch(u);
-}
-
-/* Brings what libuv watches for in line with what is wanted. */
-static int watch(struct udp *u) {
-  uv_poll_t *uv = &u->base.uv.poll;
-  int events = (u->reading ? UV_READABLE : 0) | (u->writing ? UV_WRITABLE : 0), rc;
-  if (events == u->events)
-    return 0;
-  rc = events ? uv_poll_start(uv, events, ready_cb) : uv_poll_stop(uv);
-  if (rc == 0)
-    u->events = events;
-  return rc;
+  if (status < 0 && !u->base.closing && u->base.pin != LUA_NOREF)
+    lcp__enter(u->base.loop, l_rewatch, u);
 }
 
 /* ---- methods ---- */
@@ -141,7 +134,9 @@ static struct udp *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_UDP);
 
 /* core.udp() -> udp, without a descriptor yet */
 static int l_udp(lua_State *L) {
-  udp_new(L);
+  struct udp *u = lcp__handle_new(L, sizeof *u, LCP_UDP, SLOTS);
+  u->fd = -1;
+  u->base.release = release;
   return 1;
 }
 
@@ -182,18 +177,6 @@ static int l_adopt(lua_State *L) {
   return lcp__addr_result(L, rc == 0 ? udp_open(u, fd) : rc);
 }
 
-/* core.open_udp(fd) -> udp | nil, errno: the same in one step */
-static int l_open_udp(lua_State *L) {
-  luaL_checkinteger(L, 1);
-  lua_settop(L, 1);
-  udp_new(L);
-  lua_insert(L, 1);
-  if (l_adopt(L) != 1)
-    return 2;
-  lua_settop(L, 1);
-  return 1;
-}
-
 /* udp:bind(owner, on_message, on_writable)
  * on_message(owner, data, address, port, family) | on_message(owner, nil, errno);
  * on_writable(owner) after want_write(true). */
@@ -231,30 +214,21 @@ static int l_disconnect(lua_State *L) {
   return lcp__addr_result(L, ok ? 0 : -errno);
 }
 
-static int update(lua_State *L, struct udp *u) {
-  int rc;
-  if (u->fd < 0)
-    return lcp__addr_result(L, -EBADF);
-  rc = watch(u);
-  if (u->events)
-    lcp__handle_pin(L, &u->base, 1);
-  else
-    lcp__handle_unpin(&u->base);
-  return lcp__addr_result(L, rc);
+static int want(lua_State *L, struct udp *u, int *what) {
+  *what = lua_toboolean(L, 2);
+  return lcp__addr_result(L, u->fd < 0 ? -EBADF : update(L, u, 1));
 }
 
 /* udp:read(on) -> true | nil, errno: whether messages are wanted */
 static int l_read(lua_State *L) {
   struct udp *u = self(L);
-  u->reading = lua_toboolean(L, 2);
-  return update(L, u);
+  return want(L, u, &u->reading);
 }
 
 /* udp:want_write(on) -> true | nil, errno: whether on_writable is to be called */
 static int l_want_write(lua_State *L) {
   struct udp *u = self(L);
-  u->writing = lua_toboolean(L, 2);
-  return update(L, u);
+  return want(L, u, &u->writing);
 }
 
 /* udp:send(data [, address, port]) -> true | false: not now | nil, errno */
@@ -298,8 +272,7 @@ static const luaL_Reg methods[] = {{"open", l_open},
                                    {"fileno", l_fileno},
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"udp", l_udp}, {"open_udp", l_open_udp}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"udp", l_udp}, {NULL, NULL}};
 
 int lcp__udp_open(lua_State *L) {
   lcp__handle_class(L, LCP_UDP, methods);
