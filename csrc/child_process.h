@@ -10,7 +10,12 @@
  * A lua_State and everything of it here belongs to one thread at a time.  States share
  * nothing: there may be any number, on as many threads, each with a loop or several on
  * one loop of the host.  Like Lua's own functions these raise an error when memory runs
- * out. SPDX-License-Identifier: MIT */
+ * out.
+ *
+ * lua_close() waits for one thing only: a look-up of a host's name (by net or dgram) that
+ * is under way in a state with a loop of its own, since getaddrinfo(3) cannot be
+ * interrupted.  On a host's loop it does not wait; the loop then has the request until
+ * the answer comes.  SPDX-License-Identifier: MIT */
 #ifndef CHILD_PROCESS_H
 #define CHILD_PROCESS_H
 
