@@ -12,8 +12,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "fd.h"
-
 extern char **environ;
 
 /* As Node calls them. */
@@ -185,23 +183,6 @@ static int l_exe(lua_State *L) {
   return 1;
 }
 
-/* core.tell(text)  Writes it to standard error, for a user who has asked for that. */
-static int l_tell(lua_State *L) {
-  struct iovec rest;
-  ssize_t n = 0;
-  rest.iov_base = (char *)luaL_checklstring(L, 1, &rest.iov_len);
-  while (rest.iov_len > 0 && (n >= 0 || n == -EAGAIN)) {
-    n = lcp__fd_writev(STDERR_FILENO, &rest, 1, 0);
-    if (n == -EAGAIN && lcp__fd_wait_writable(STDERR_FILENO, -1) < 0)
-      break;
-    if (n > 0) {
-      rest.iov_base = (char *)rest.iov_base + n;
-      rest.iov_len -= (size_t)n;
-    }
-  }
-  return 0;
-}
-
 static const luaL_Reg functions[] = {
     {"pid", l_pid},       {"ppid", l_ppid},
     {"cwd", l_cwd},       {"chdir", l_chdir},
@@ -210,7 +191,7 @@ static const luaL_Reg functions[] = {
     {"setenv", l_setenv}, {"file_from_fd", l_file_from_fd},
     {"exe", l_exe},       {"umask", l_umask},
     {"rss", l_rss},       {"file_fd", l_file_fd},
-    {"tell", l_tell},     {NULL, NULL}};
+    {NULL, NULL}};
 
 int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -155,6 +155,40 @@ describe('cp.debug with a function', function()
     assert.equal('abort', seen[1].reason)
   end)
 
+  it('tells a call that waits before it starts, and its end', function(seen)
+    local result = cp.spawnSync('sh', { '-c', 'exit 3' }, { cwd = '/' })
+    finish()
+    assert.equal('spawn exit', names(seen))
+    local spawn, exit = seen[1], seen[2]
+    assert.is_true(spawn.sync)
+    assert.is_nil(spawn.pid)
+    assert.same({ 'sh', '-c', 'exit 3' }, spawn.args)
+    assert.equal('/', spawn.cwd)
+    assert.matches(HERE, spawn.at)
+    assert.is_true(exit.sync)
+    assert.equal(result.pid, exit.pid)
+    assert.equal(3, exit.code)
+    assert.equal('exit', exit.reason)
+    assert.is_true(exit.duration > 0)
+  end)
+
+  it('tells why a call that waits came to nothing', function(seen)
+    cp.spawnSync('cat', { stdio = { 'pipe', 'ignore' } })
+    cp.spawnSync('sleep', { '60' }, { timeout = 1, killSignal = 'SIGKILL' })
+    cp.spawnSync('cat', { '/dev/zero' }, { maxBuffer = 10 })
+    cp.spawnSync '/no/such/program'
+    assert.is_false((pcall(cp.execSync, 'kill -KILL $$')))
+    finish()
+    local reasons = {}
+    for i, event in ipairs(named(seen, 'exit')) do
+      reasons[i] = event.reason
+    end
+    assert.equal('exit timeout maxBuffer spawn signal', table.concat(reasons, ' '))
+    local failed = named(seen, 'exit')[4]
+    assert.is_nil(failed.pid)
+    assert.equal('exec', failed.error.stage)
+  end)
+
   it('tells what goes over a channel', function(seen)
     local child = cp.fork(t.fixture 'echo.lua', { execArgv = {} })
     child:send { text = 'hello' }
@@ -308,7 +342,9 @@ describe('CP_DEBUG', function()
     local err, out = stderr_of(
       [[local cp = require 'child_process'
         cp.spawn('sh', { '-c', 'exit 3\n' }, { stdio = 'ignore' })
-        cp.run()]],
+        cp.run()
+        cp.execFileSync 'true'
+        cp.spawnSync '/no/such/program']],
       '1'
     )
     assert.equal('', out)
@@ -316,7 +352,16 @@ describe('CP_DEBUG', function()
     assert.matches('^%[child_process %d+%] [%d.]+ ms spawn %d+: ', spawn)
     assert.matches(": sh %-c 'exit 3\\x0a', cwd /.*, at .*:2$", spawn)
     assert.matches('^%[child_process %d+%] [%d.]+ ms exit %d+: code 3 after ', exit)
-    assert.equal('', rest)
+    local sync = ''
+    for line in rest:gmatch '[^\n]+' do
+      sync = sync .. line:gsub('^%[child_process %d+%] [%d.]+ ms ', '') .. '\n'
+    end
+    local shown = '^spawn %(sync%): true, cwd /[^\n]+, at [^\n]+:4\n'
+      .. 'exit %d+ %(sync%): code 0 after [%d.]+ ms: true\n'
+      .. 'spawn %(sync%): /no/such/program, cwd [^\n]+\n'
+      .. 'spawn failed %(sync%): /no/such/program, cwd [^\n]+: '
+      .. 'ENOENT at stage exec %(/no/such/program%), at [^\n]+\n$'
+    assert.matches(shown, sync)
   end)
 
   wrapped('is off when it is empty or 0', function()

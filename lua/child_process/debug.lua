@@ -51,7 +51,8 @@ end
 local lines = {}
 
 function lines.spawn(event)
-  return ('spawn %d%s: %s%s'):format(event.pid, sync(event), command(event), at(event))
+  local pid = event.pid and ' ' .. event.pid or ''
+  return ('spawn%s%s: %s%s'):format(pid, sync(event), command(event), at(event))
 end
 
 function lines.exit(event)
@@ -112,7 +113,7 @@ end
 -- Where they go -------------------------------------------------------------------------
 
 local function to_stderr(event)
-  core.tell(M.line(event))
+  core.write_stderr(M.line(event))
 end
 
 -- In a coroutine of its own: an error leaves cp.run(), as that of any callback.  What the
@@ -148,7 +149,8 @@ end
 -- forked children.  The function gets a table: `event`, `process` (the id of the process
 -- that tells), `time` (ms since the module was loaded), and by `event`
 --
---   spawn       pid, file, args (with argv[0]), cwd, at, sync
+--   spawn       pid, file, args (with argv[0]), cwd, at; sync (boolean): a call that
+--               waits, which tells this before it starts, without pid
 --   exit        the same; code, signal; reason: exit, signal, timeout, maxBuffer, abort,
 --               or spawn for a start that failed, which has no pid; error; duration (ms)
 --   kill        pid, signal, delivered, code (errno's name if not), reason (timeout,

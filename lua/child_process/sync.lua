@@ -8,6 +8,7 @@ local errors = require 'child_process.errors'
 local options = require 'child_process.options'
 local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
+local trace = require 'child_process.trace'
 
 local M = {}
 
@@ -34,8 +35,7 @@ local function failed_start(plan, errno, stage)
   return { pid = 0, error = start_error.new('spawnSync', plan, errno, stage) }
 end
 
-local function run(plan)
-  prepare(plan)
+local function call(plan)
   local pid, output, status, signal, errno, stage = core.spawn_sync(plan)
   if not pid then
     return failed_start(plan, output, status)
@@ -50,6 +50,16 @@ local function run(plan)
     signal = signal,
     error = errno and start_error.new('spawnSync', plan, errno, stage),
   }
+end
+
+local function run(plan)
+  prepare(plan)
+  local started = trace.on and trace.spawn_sync(plan)
+  local result = call(plan)
+  if started and trace.on then
+    trace.exit_sync(plan, result, started)
+  end
+  return result
 end
 
 --- cp.spawnSync(command [, args] [, options]) -> result, see init.lua.

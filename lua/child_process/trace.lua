@@ -1,7 +1,7 @@
 --- What there is to tell to those who look inside (cp.debug): a table for each event.
 --
--- `trace.on` is false unless somebody looks; whoever has something to tell tests it first,
--- so that nothing is made for nobody:
+-- `trace.on` is false unless somebody looks; whoever has something to tell tests it
+-- first, so that nothing is made for nobody:
 --
 --   if trace.on then trace.spawn(child, plan) end
 --
@@ -57,25 +57,25 @@ M.origins = setmetatable({}, { __mode = 'k' })
 -- Children ------------------------------------------------------------------------------
 
 -- What all events of one start have in common.
-local function start_of(child, plan)
+local function start_of(plan, child)
   return {
-    pid = child.pid,
+    pid = child and child.pid,
     file = plan.file,
     args = plan.args,
     cwd = plan.cwd or core.cwd(),
-    at = M.origins[child] or M.where(),
+    at = child and M.origins[child] or M.where(),
   }
 end
 
 --- A child has been started.
 function M.spawn(child, plan)
   child._traced = { plan = plan, started = core.hrtime() }
-  tell('spawn', start_of(child, plan))
+  tell('spawn', start_of(plan, child))
 end
 
 --- It could not be started.
 function M.failed(child, plan, err)
-  local event = start_of(child, plan)
+  local event = start_of(plan, child)
   event.reason, event.error = child._reason, err
   tell('exit', event)
 end
@@ -83,14 +83,35 @@ end
 --- It has ended.  One that was started before somebody looked has no `duration`.
 function M.exit(child, code, signal)
   local traced = child._traced
-  local event = start_of(child, traced and traced.plan or {
-    file = child.spawnfile,
-    args = child.spawnargs,
-  })
+  local plan = traced and traced.plan
+  local event =
+    start_of(plan or { file = child.spawnfile, args = child.spawnargs }, child)
   event.code, event.signal = code, signal
   event.reason = child._reason or signal and 'signal' or 'exit'
   event.error = child._error
   event.duration = traced and ms_since(traced.started)
+  tell('exit', event)
+end
+
+--- A call that waits is about to start a program.  Returns what `exit_sync` wants.
+function M.spawn_sync(plan)
+  local event = start_of(plan)
+  event.sync = true
+  tell('spawn', event)
+  return core.hrtime()
+end
+
+local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
+
+--- It is over; `result` is that of cp.spawnSync.
+function M.exit_sync(plan, result, started)
+  local event, err = start_of(plan), result.error
+  local is_start = result.pid == 0
+  event.sync, event.pid = true, not is_start and result.pid or nil
+  event.code, event.signal, event.error = result.status, result.signal, err
+  event.reason = is_start and 'spawn' or err and LIMITS[err.code]
+  event.reason = event.reason or result.signal and 'signal' or 'exit'
+  event.duration = ms_since(started)
   tell('exit', event)
 end
 
