@@ -1,47 +1,145 @@
 --- The one way in which a program waits here: register, then yield; or drive the loop.
 --
--- In a coroutine `await` yields and the loop resumes it.  Outside of one it runs the loop
--- until the condition holds.  In a callback of the running loop neither can be done.
+-- In a coroutine `await` yields and the loop resumes it; in one of cqueues it polls the
+-- loop by cqueues.  Outside of coroutines it runs the loop until the condition holds.  In
+-- a callback of the running loop none of this can be done.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local in_cqueues = require 'child_process.in_cqueues'
 local loop = require 'child_process.loop'
 
 local M = {}
-
--- Resuming ------------------------------------------------------------------------------
-
--- What a coroutine raised, with the way to it; what it had open is closed.
-local function with_traceback(thread, err)
-  if type(err) == 'string' then
-    err = debug.traceback(thread, err)
-  elseif errors.is_error(err) and not err.traceback then
-    err.traceback = debug.traceback(thread)
-  end
-  coroutine.close(thread)
-  return err
-end
 
 local function raise(err)
   error(err, 0)
 end
 
-local function resume(waiter)
-  waiter.called = false
-  if waiter.asleep and coroutine.status(waiter.thread) == 'suspended' then
-    local ok, err = coroutine.resume(waiter.thread)
+-- Errors --------------------------------------------------------------------------------
+
+-- A string gets the traceback behind it, an error value of ours as a field.
+local function with_traceback(err, traceback)
+  if type(err) == 'string' then
+    return err .. '\n' .. traceback
+  elseif errors.is_error(err) then
+    err.traceback = err.traceback and err.traceback .. '\n' .. traceback or traceback
+  end
+  return err
+end
+
+local function is_traced(err)
+  return errors.is_error(err) and err.traceback ~= nil
+end
+
+-- The message handler in a coroutine of ours: called where the error is raised.
+local function on_error(err)
+  return is_traced(err) and err or with_traceback(err, debug.traceback(nil, 2))
+end
+
+-- What another's coroutine raised.  What it had open is closed; if that raises, the new
+-- error takes the place of the old one, as always in Lua.
+local function failure(thread)
+  local traceback = debug.traceback(thread)
+  local _, err = coroutine.close(thread)
+  return is_traced(err) and err or with_traceback(err, traceback)
+end
+
+-- What is yielded to us nobody receives: another library's scheduler expects it, or
+-- somebody who calls coroutine.resume.
+local function lost_values(thread)
+  local text = 'a coroutine that child_process resumes has yielded values to nobody'
+  local err = errors.coded('ERR_INVALID_STATE', text)
+  return with_traceback(err, debug.traceback(thread))
+end
+
+-- thread, and what coroutine.resume returned -> true | false, error
+local function check_resumed(thread, ok, ...)
+  if not ok then
+    return false, failure(thread)
+  elseif select('#', ...) > 0 and coroutine.status(thread) == 'suspended' then
+    return false, lost_values(thread)
+  end
+  return true
+end
+
+-- Waiters -------------------------------------------------------------------------------
+
+-- Each way of waiting: `wake()` says that something has happened; `sleep(is_ready)` asks
+-- until it is true, and no more after that, and returns false if it cannot come any more.
+
+-- In a coroutine: it yields, and the loop resumes it.
+local Sleeper = {}
+Sleeper.__index = Sleeper
+
+local function resume(sleeper)
+  sleeper.called = false
+  local thread = sleeper.thread
+  if sleeper.asleep and coroutine.status(thread) == 'suspended' then
+    local ok, err = check_resumed(thread, coroutine.resume(thread))
     if not ok then
-      raise(with_traceback(waiter.thread, err))
+      raise(err)
     end
   end
 end
 
 -- On a tick of its own: the other listeners of the event that woke it are called whatever
 -- the coroutine does next.
-local function wake(waiter)
-  if waiter.thread and not waiter.called then
-    waiter.called = true
-    loop.nextTick(resume, waiter)
+function Sleeper:wake()
+  if not self.called then
+    self.called = true
+    loop.nextTick(resume, self)
   end
+end
+
+function Sleeper:sleep(is_ready)
+  -- whoever else resumes this coroutine must not make it go on too early
+  while not is_ready() do
+    self.asleep = true
+    coroutine.yield()
+    self.asleep = false
+  end
+  return true
+end
+
+-- Outside of coroutines: it runs the loop.
+local Driver = {}
+Driver.__index = Driver
+
+function Driver.wake() end
+
+-- To ask may itself begin something, like reading on: it is over when asking twice has
+-- changed nothing.
+function Driver:sleep(is_ready)
+  local idle = 0
+  while not is_ready() do
+    if idle == 2 then
+      return false
+    end
+    idle = core.run 'once' and 0 or idle + 1
+  end
+  return true
+end
+
+-- The coroutines of cp.async: whatever else runs in the program, they are ours.
+local ours = setmetatable({}, { __mode = 'k' })
+
+-- copas takes what its coroutines yield for a request of its own, and drops them.
+local function is_of_copas(thread)
+  local copas = package.loaded.copas
+  return copas and copas.running and not ours[thread]
+end
+
+local function new_waiter(what)
+  local thread = coroutine.running()
+  if not coroutine.isyieldable() then
+    if core.running() then
+      raise(errors.coded('ERR_WOULD_BLOCK', what))
+    end
+    return setmetatable({}, Driver)
+  elseif is_of_copas(thread) then
+    local text = what .. ' cannot wait in a coroutine of copas: call it in cp.async'
+    raise(errors.new('Error', 'ERR_WOULD_BLOCK', text))
+  end
+  return in_cqueues.waiter() or setmetatable({ thread = thread }, Sleeper)
 end
 
 -- Registrations -------------------------------------------------------------------------
@@ -76,29 +174,6 @@ end
 
 -- Waiting -------------------------------------------------------------------------------
 
-local function sleep(waiter, is_ready)
-  -- whoever else resumes this coroutine must not make it go on too early
-  while not is_ready() do
-    waiter.asleep = true
-    coroutine.yield()
-    waiter.asleep = false
-  end
-  return true
-end
-
--- To ask may itself begin something, like reading on: it is over when asking twice has
--- changed nothing.
-local function drive(is_ready)
-  local idle = 0
-  while not is_ready() do
-    if idle == 2 then
-      return false
-    end
-    idle = core.run 'once' and 0 or idle + 1
-  end
-  return true
-end
-
 --- await.await(what, is_ready, register) -> boolean: asks `is_ready()` until it is true;
 -- false if that cannot come any more, because nothing keeps the loop alive.
 -- @param what string: the caller's name, for messages
@@ -109,22 +184,15 @@ function M.await(what, is_ready, register)
   if is_ready() then
     return true
   end
-  local inside = coroutine.isyieldable()
-  if not inside and core.running() then
-    raise(errors.coded('ERR_WOULD_BLOCK', what))
-  end
-  local waiter = { thread = inside and coroutine.running() }
+  local waiter = new_waiter(what)
   local registrations <close> = setmetatable({
     listeners = {},
     wake = function()
-      wake(waiter)
+      waiter:wake()
     end,
   }, Registrations)
   register(registrations)
-  if inside then
-    return sleep(waiter, is_ready)
-  end
-  return drive(is_ready)
+  return waiter:sleep(is_ready)
 end
 
 --- await.never(what) -> error value: why `await` returned false.
@@ -133,17 +201,28 @@ function M.never(what)
   return errors.new('Error', 'ERR_WOULD_BLOCK', text)
 end
 
+-- An error is caught inside the coroutine: what it closes on its way may still wait.
+local function run(origin, fn, ...)
+  local ok, err = xpcall(fn, on_error, ...)
+  if not ok then
+    loop.nextTick(raise, with_traceback(err, origin))
+  end
+end
+
 --- cp.async(fn, …) -> thread: runs `fn(…)` in a coroutine at once, until it first
--- waits; the loop goes on with it.  What it raises leaves cp.run(), a string with the
--- coroutine's traceback.  Raises ERR_INVALID_ARG_TYPE.
+-- waits; the loop goes on with it.  What it raises leaves cp.run(): a string with two
+-- tracebacks, of the coroutine and of this call, an error value with both in its field
+-- `traceback`.  Raises ERR_INVALID_ARG_TYPE.
 function M.async(fn, ...)
   if type(fn) ~= 'function' then
     raise(errors.invalid_arg_type('fn', 'of type function', fn))
   end
-  local thread = coroutine.create(fn)
-  local ok, err = coroutine.resume(thread, ...)
+  local origin = debug.traceback('started by cp.async', 2)
+  local thread = coroutine.create(run)
+  ours[thread] = true
+  local ok, err = check_resumed(thread, coroutine.resume(thread, origin, fn, ...))
   if not ok then
-    loop.nextTick(raise, with_traceback(thread, err))
+    loop.nextTick(raise, err)
   end
   return thread
 end

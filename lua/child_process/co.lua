@@ -1,9 +1,11 @@
---- Waiting in Lua's habits: `child:wait()`, `stream:lines()`, `readAll()`, `read('l')`.
+--- Waiting in Lua's habits: `child:wait()`, `stream:lines()`, `readAll()`, `read('l')`,
+-- cp.wait, cp.await.
 --
 -- Adapters only: events are turned into returns here, and nothing is done that events
 -- could not do.  See await.lua for how a call waits.
 local await = require 'child_process.await'
 local collect = require 'child_process.collect'
+local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
 local M = {}
@@ -52,28 +54,120 @@ local function result(child)
   }
 end
 
-local function wait(child, timeout)
+local function watch(child, registrations)
+  collect.unread(child)
+  registrations:on(child, 'close')
+  registrations:on(child, 'error', function(err)
+    child._error = child._error or err
+  end)
+end
+
+local function all_closed(children)
+  for _, child in ipairs(children) do
+    if not child._closed then
+      return false
+    end
+  end
+  return true
+end
+
+-- true when all of them have closed | nil, 'timeout' | nil, error
+local function await_close(what, children, timeout)
   timeout = check_timeout(timeout)
   local late = false
   local function is_ready()
-    return child._closed or late
+    return late or all_closed(children)
   end
-  local came = await.await('wait()', is_ready, function(registrations)
-    collect.unread(child)
-    registrations:on(child, 'close')
-    registrations:on(child, 'error', function(err)
-      child._error = child._error or err
-    end)
+  local came = await.await(what, is_ready, function(registrations)
+    for _, child in ipairs(children) do
+      watch(child, registrations)
+    end
     if timeout then
       registrations:after(timeout, function()
         late = true
       end)
     end
   end)
-  if child._closed then
+  if all_closed(children) then
+    return true
+  end
+  return nil, came and 'timeout' or await.never(what)
+end
+
+local function wait(child, timeout)
+  local closed, why = await_close('wait()', { child }, timeout)
+  if closed then
     return result(child)
   end
-  return nil, came and 'timeout' or await.never 'wait()'
+  return nil, why
+end
+
+local function check_children(children)
+  if type(children) ~= 'table' then
+    refuse(errors.invalid_arg_type('children', 'an instance of Array', children))
+  end
+  for i, child in ipairs(children) do
+    if not core.is_child(child) then
+      local what = ('children[%d]'):format(i)
+      refuse(errors.invalid_arg_type(what, 'an instance of ChildProcess', child))
+    end
+  end
+  return table.move(children, 1, #children, 1, {})
+end
+
+--- cp.wait(children [, timeout]) -> array of results, in the order of the children, when
+-- all of them have closed: each is what `child:wait()` returns.  After `timeout` ms nil
+-- and 'timeout': the children go on, and a later call returns all.  Waits as the methods
+-- below do.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_WOULD_BLOCK.
+function M.wait(children, timeout)
+  children = check_children(children)
+  local closed, why = await_close('cp.wait()', children, timeout)
+  if not closed then
+    return nil, why
+  end
+  local results = {}
+  for i, child in ipairs(children) do
+    results[i] = result(child)
+  end
+  return results
+end
+
+-- cp.await ------------------------------------------------------------------------------
+
+local function unpack_answer(answer)
+  if answer[1] ~= nil then
+    refuse(answer[1])
+  end
+  return table.unpack(answer, 2, answer.n)
+end
+
+--- cp.await(fn, …) -> …: calls `fn(…, callback)` and waits until it calls
+-- `callback(err, …)`: raises `err` if there is one, else returns what follows it.
+--
+--   cp.await(worker.send, worker, { job = 1 })       -- until it is written
+--   local out, err = cp.await(cp.execFile, 'ls', { '-l' })
+--
+-- Waits as the methods below do.  Raises ERR_INVALID_ARG_TYPE, ERR_WOULD_BLOCK (nothing
+-- has been called then), what `fn` raises.  Node: util.promisify.
+function M.await(fn, ...)
+  if type(fn) ~= 'function' then
+    refuse(errors.invalid_arg_type('fn', 'of type function', fn))
+  end
+  local args, answer = table.pack(...), nil
+  local function is_ready()
+    return answer ~= nil
+  end
+  local came = await.await('cp.await()', is_ready, function(registrations)
+    args[args.n + 1] = function(...)
+      answer = answer or table.pack(...)
+      registrations.wake()
+    end
+    fn(table.unpack(args, 1, args.n + 1))
+  end)
+  if not came then
+    refuse(await.never 'cp.await()')
+  end
+  return unpack_answer(answer)
 end
 
 -- Lines ---------------------------------------------------------------------------------
@@ -283,9 +377,10 @@ M.async = await.async
 
 --- co.install(stream_methods, child_methods): adds the methods below to the classes.
 --
--- All of them yield in a coroutine and run the loop outside of one.  They raise
--- ERR_WOULD_BLOCK in a callback of the running loop, and when nothing is left that could
--- end the waiting (`wait` returns nil and that error then).
+-- All of them yield in a coroutine and run the loop outside of one; a coroutine of
+-- cqueues polls it (in_cqueues.lua).  They raise ERR_WOULD_BLOCK in a callback of the
+-- running loop, in a coroutine of copas, and when nothing is left that could end the
+-- waiting (`wait` returns nil and that error then).
 --
 -- `child:wait([timeout])` -> result, when the child has closed: `code`, `signal`, `pid`,
 -- `stdout`, `stderr` (nil where somebody else reads, or there is no pipe), `error`,

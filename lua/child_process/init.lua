@@ -38,6 +38,8 @@ local M = {
   execFile = exec.execFile,
   fork = fork.fork,
   async = co.async,
+  await = co.await,
+  wait = co.wait,
   setTimeout = loop.setTimeout,
   setInterval = loop.setInterval,
   setImmediate = loop.setImmediate,
@@ -170,16 +172,6 @@ M.stop = core.stop
 -- self.  Poll `pollfd()` for `events()` no longer than `timeout()` seconds (nil: without
 -- end), then call cp.run('nowait').  Whatever is started, closed or left over by an error
 -- between two calls makes the descriptor readable, so that it may be polled at any time.
-M.loop = {
-  pollfd = function()
-    return core.pollfd()
-  end,
-  events = function()
-    return 'r'
-  end,
-  timeout = function()
-    return core.timeout()
-  end,
-}
+M.loop = loop.pollable
 
 return M

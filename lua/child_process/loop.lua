@@ -20,6 +20,19 @@ local function check_callback(fn)
   end
 end
 
+--- cp.loop, for another loop that drives this one, see init.lua.
+M.pollable = {
+  pollfd = function()
+    return core.pollfd()
+  end,
+  events = function()
+    return 'r'
+  end,
+  timeout = function()
+    return core.timeout()
+  end,
+}
+
 -- Ticks ---------------------------------------------------------------------------------
 
 local ticks, first, last = {}, 1, 0
