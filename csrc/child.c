@@ -168,6 +168,12 @@ static int l_new_child(lua_State *L) {
   return 1;
 }
 
+/* core.is_child(value) -> boolean */
+static int l_is_child(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, LCP_CHILD) != NULL);
+  return 1;
+}
+
 /* core.kill(child, signal number) -> true | nil, errno; ESRCH when it is gone */
 static int l_kill(lua_State *L) {
   struct child *c = self(L);
@@ -227,8 +233,11 @@ static const luaL_Reg metamethods[] = {{"__newindex", l_newindex},
                                        {"__tostring", l_tostring},
                                        {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"new_child", l_new_child}, {"spawn", l_spawn}, {"kill", l_kill}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new_child", l_new_child},
+                                     {"is_child", l_is_child},
+                                     {"spawn", l_spawn},
+                                     {"kill", l_kill},
+                                     {NULL, NULL}};
 
 /* child.lua adds the rest of the methods and finds their table as core.child_methods.  A
  * child is not closed by hand: it lives until it is reaped. */
