@@ -67,6 +67,19 @@ local function measure_flow(api, flow, mib, file)
   end)
 end
 
+local function one_by_one(operation, count)
+  for _ = 1, count do
+    operation()
+  end
+end
+
+local function measure_sync(api, operation, count)
+  one_by_one(operation, count // 10 + 1)
+  local begin = api.now()
+  one_by_one(operation, count)
+  print(('%.3f'):format((api.now() - begin) / 1e3 / count))
+end
+
 local function print_value(value)
   print(('%.3f'):format(value))
 end
@@ -74,13 +87,16 @@ end
 --- harness.main(api): runs the measure that the command line names.
 -- `api.now()` is in nanoseconds, `api.run()` runs the loop; `api.spawn(done)` and
 -- `api.exec(done)` are operations, `api.read(bytes, file, done)` and the like flows;
--- `api.talks` are measures of forked children, each `fn(count, mode, size, print)`.
+-- `api.sync` are operations that are over when they return, `api.talks` are measures of forked children, each `fn(count, mode, size, print)`.
 function M.main(api)
   local name, count, second, third = table.unpack(arg)
   count, third = tonumber(count), tonumber(third or 0)
   local blocks
   if api.talks and api.talks[name] then
     api.talks[name](count, second, third, print_value)
+  elseif api.sync and api.sync[name] then
+    blocks = make_resident(third)
+    measure_sync(api, api.sync[name], count)
   elseif name == 'spawn' or name == 'exec' then
     blocks = make_resident(third)
     measure_batch(api, api[name], count, tonumber(second or 1))

@@ -1,11 +1,13 @@
-/* The machine's limit: the measures of this folder in plain C, with vfork, exec, poll,
- * read and write, and nothing between them. Pipes that carry bulk get 256 KiB: more gains
- * nothing, the default 64 KiB costs two to three times the speed on two cores. */
+/* The machine's limit: the measures of this folder in plain C, with vfork (posix_spawn
+ * for the calls that wait), exec, poll, read and write, and nothing between them. Pipes
+ * that carry bulk get 256 KiB: more gains nothing, the default 64 KiB costs two to three
+ * times the speed on two cores. */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,8 +55,19 @@ static pid_t start_child(char **argv, const int theirs[3]) {
   return pid;
 }
 
-static void start(struct child *child, char **argv, bool bulk) {
-  int theirs[3];
+/* The same by posix_spawn: what a C program without our needs would write. */
+static pid_t start_posix(char **argv, const int theirs[3]) {
+  posix_spawn_file_actions_t actions;
+  pid_t pid = -1;
+  posix_spawn_file_actions_init(&actions);
+  for (int i = 0; i < 3; i++)
+    posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+  errno = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return pid;
+}
+
+static void open_pipes(struct child *child, int theirs[3], bool bulk) {
   for (int i = 0; i < 3; i++) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -65,11 +78,21 @@ static void start(struct child *child, char **argv, bool bulk) {
     if (bulk)
       fcntl(child->fd[i], F_SETPIPE_SZ, CHUNK);
   }
-  child->pid = start_child(argv, theirs);
+}
+
+static void start_by(pid_t (*starter)(char **, const int[3]), struct child *child,
+                     char **argv, bool bulk) {
+  int theirs[3];
+  open_pipes(child, theirs, bulk);
+  child->pid = starter(argv, theirs);
   if (child->pid < 0)
-    die("vfork");
+    die(argv[0]);
   for (int i = 0; i < 3; i++)
     close(theirs[i]);
+}
+
+static void start(struct child *child, char **argv, bool bulk) {
+  start_by(start_child, child, argv, bulk);
 }
 
 static void reap(struct child *child) {
@@ -144,6 +167,25 @@ static double measure_batch(char **argv, int count, int parallel) {
   return (now_us() - begin) / count;
 }
 
+/* One after another, each until its outputs have ended and it is reaped. */
+static void one_by_one(char **argv, int count) {
+  for (int i = 0; i < count; i++) {
+    struct child child;
+    start_by(start_posix, &child, argv, false);
+    close_end(&child.fd[0]);
+    while (child.fd[1] >= 0 || child.fd[2] >= 0)
+      turn(&child, 1);
+    reap(&child);
+  }
+}
+
+static double measure_sync(char **argv, int count) {
+  one_by_one(argv, count / 10 + 1);
+  double begin = now_us();
+  one_by_one(argv, count);
+  return (now_us() - begin) / count;
+}
+
 /* Throughput ------------------------------------------------------------------------- */
 
 static size_t read_all(struct child *child, int slot) {
@@ -199,6 +241,24 @@ static void do_read(size_t bytes, char *file) {
   reap(&child);
 }
 
+/* All of it kept, as the calls that wait do. */
+static void do_gather(size_t bytes, char *file) {
+  char *all = malloc(bytes + CHUNK);
+  size_t total = 0, n;
+  struct child child;
+  (void)file;
+  start(&child, head_command(bytes), true);
+  while (child.fd[1] >= 0) {
+    wait_for(child.fd[1], POLLIN);
+    n = read_some(&child.fd[1]);
+    memcpy(all + total, buffer, n);
+    total += n;
+  }
+  expect(bytes, total);
+  reap(&child);
+  free(all);
+}
+
 static void do_write(size_t bytes, char *file) {
   struct child wc;
   (void)file;
@@ -249,6 +309,12 @@ int main(int argc, char **argv) {
     result = measure_batch(true_command, count, parallel);
   else if (!strcmp(name, "exec"))
     result = measure_batch(shell_command, count, parallel);
+  else if (!strcmp(name, "sync"))
+    result = measure_sync(true_command, count);
+  else if (!strcmp(name, "sync-exec"))
+    result = measure_sync(shell_command, count);
+  else if (!strcmp(name, "sync-read"))
+    result = measure_flow(do_gather, (size_t)count, NULL);
   else if (!strcmp(name, "read"))
     result = measure_flow(do_read, (size_t)count, argv[3]);
   else if (!strcmp(name, "write"))
@@ -256,7 +322,10 @@ int main(int argc, char **argv) {
   else if (!strcmp(name, "pipe"))
     result = measure_flow(do_pipe, (size_t)count, NULL);
   else
-    return fprintf(stderr, "limit: spawn|exec|read|write|pipe COUNT …\n"), 2;
+    return fprintf(
+               stderr,
+               "limit: spawn|exec|sync|sync-exec|read|sync-read|write|pipe COUNT …\n"),
+           2;
   printf("%.3f\n", result);
   return 0;
 }

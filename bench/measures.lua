@@ -15,6 +15,7 @@ M.file_mib, M.quick_file_mib = FILE_MIB, QUICK_FILE_MIB
 --- Units of which less is better.
 M.costs = { us = true, KiB = true }
 
+local WAITERS = { 'ours', 'node', 'C' } -- luv has no calls that wait
 local FORKERS = { 'ours', 'node' } -- luv and C have no channel
 
 M.list = {
@@ -84,6 +85,42 @@ M.list = {
     unit = 'MiB/s',
     args = { 'pipe', FILE_MIB },
     quick = QUICK_FILE_MIB,
+    targets = { node = 1.0 },
+  },
+  {
+    name = 'sync',
+    about = 'spawnSync of /bin/true, three pipes',
+    unit = 'us',
+    args = { 'sync', 200, 1, 0 },
+    quick = 80,
+    who = WAITERS,
+    targets = { node = 1.6, C = 1 / 1.15 },
+  },
+  {
+    name = 'sync-1G',
+    about = 'the same, 1 GiB resident in the parent',
+    unit = 'us',
+    args = { 'sync', 60, 1, 1024 },
+    quick = 30,
+    who = WAITERS,
+    within = { times = 1.15, of = 'a small heap', args = { 'sync', 60, 1, 0 } },
+  },
+  {
+    name = 'sync-exec',
+    about = 'execSync of true',
+    unit = 'us',
+    args = { 'sync-exec', 100, 1, 0 },
+    quick = 30,
+    who = WAITERS,
+    targets = { node = 1.6, C = 1 / 1.15 },
+  },
+  {
+    name = 'sync-read',
+    about = 'execFileSync of head -c N /dev/zero, its output one string',
+    unit = 'MiB/s',
+    args = { 'sync-read', FILE_MIB },
+    quick = QUICK_FILE_MIB,
+    who = WAITERS,
     targets = { node = 1.0 },
   },
   {

@@ -44,6 +44,21 @@ function api.exec(done)
   end)
 end
 
+api.sync = {
+  ['sync'] = function()
+    harness.expect(0, cp.spawnSync('/bin/true').status)
+  end,
+  ['sync-exec'] = function()
+    cp.execSync 'true'
+  end,
+}
+
+api['sync-read'] = function(bytes, _, done)
+  local args, options = { '-c', tostring(bytes), '/dev/zero' }, { maxBuffer = math.huge }
+  harness.expect(bytes, #cp.execFileSync('/usr/bin/head', args, options))
+  done()
+end
+
 function api.read(bytes, file, done)
   local total = 0
   local args = file and { file } or { '-c', tostring(bytes), '/dev/zero' }

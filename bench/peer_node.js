@@ -41,7 +41,19 @@ const operations = {
     }),
 };
 
+const syncs = {
+  sync: () => expect(0, cp.spawnSync('/bin/true').status),
+  'sync-exec': () => cp.execSync('true'),
+};
+
 const flows = {
+  'sync-read'(bytes, file, done) {
+    const args = ['-c', String(bytes), '/dev/zero'];
+    const output = cp.execFileSync('/usr/bin/head', args, { maxBuffer: Infinity });
+    expect(bytes, output.length);
+    done();
+  },
+
   read(bytes, file, done) {
     let total = 0;
     const args = file ? [file] : ['-c', String(bytes), '/dev/zero'];
@@ -93,6 +105,13 @@ function measureBatch(operation, count, parallel) {
       console.log((Number(process.hrtime.bigint() - begin) / 1e3 / count).toFixed(3));
     });
   });
+}
+
+function measureSync(operation, count) {
+  for (let i = 0; i <= count / 10; i++) operation();
+  const begin = process.hrtime.bigint();
+  for (let i = 0; i < count; i++) operation();
+  console.log((Number(process.hrtime.bigint() - begin) / 1e3 / count).toFixed(3));
 }
 
 function measureFlow(flow, mib, file) {
@@ -202,7 +221,8 @@ function makeResident(mib) {
 }
 
 const [name, count, second, third] = process.argv.slice(2);
-if (operations[name]) globalThis.resident = makeResident(Number(third || 0));
+if (operations[name] || syncs[name]) globalThis.resident = makeResident(Number(third || 0));
 if (talks[name]) talks[name](Number(count), second, Number(third));
+else if (syncs[name]) measureSync(syncs[name], Number(count));
 else if (operations[name]) measureBatch(operations[name], Number(count), Number(second || 1));
 else measureFlow(flows[name], Number(count), second);
