@@ -74,11 +74,18 @@ static void grow(struct lcp_pipe *pipe) {
 
 /* ---- writing ---- */
 
-/* The end of the file for the reader. */
-static void end_writing(struct lcp_pipe *pipe) {
+static void note_write_error(struct lcp_pump *p, int err) {
+  if (p->write_err == 0)
+    p->write_err = err;
+}
+
+/* The end of the file for the reader, who must not wait for it in any case. */
+static void end_writing(struct lcp_pump *p, struct lcp_pipe *pipe) {
   pipe->writing = 0;
-  if (pipe->is_socket)
-    shutdown(pipe->fd, SHUT_WR);
+  if (pipe->is_socket && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {
+    note_write_error(p, -errno);
+    pipe->reading = 0;
+  }
   close_idle(pipe);
 }
 
@@ -93,13 +100,13 @@ void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
     if (n == -EAGAIN)
       return;
     if (n < 0) {
-      p->write_err = p->write_err == 0 ? (int)n : p->write_err;
+      note_write_error(p, (int)n);
       break;
     }
     pipe->in += n;
     pipe->left -= (size_t)n;
   }
-  end_writing(pipe);
+  end_writing(p, pipe);
 }
 
 /* ---- reading ---- */
@@ -122,7 +129,8 @@ static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
 }
 
 /* One read for each wake-up: poll says what is left.  A pipe without writers is at its
- * end when a read has not filled the room; a socket tells only by a read of nothing. */
+ * end when a read has not filled the room; a socket tells only by a read of nothing, or
+ * by ECONNRESET if it was closed with some of the input unread. */
 static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
   int last = !pipe->is_socket && !(revents & POLLIN);
   int rc = last ? 0 : lcp__buf_reserve(&pipe->out, READ_ROOM);
@@ -134,6 +142,8 @@ static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
   }
   if (n == -EINTR || n == -EAGAIN)
     return;
+  if (n < 0 && n != -ECONNRESET && p->err == 0)
+    p->err = (int)n;
   if (n <= 0 || (!pipe->is_socket && (size_t)n < room && (revents & POLLHUP)))
     pipe->reading = 0;
   if (n > 0)

@@ -126,9 +126,9 @@ static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
 /* ---- running ---- */
 
 /* What fits into a pipe is written before there is anybody to read it. */
-static void take_pipes(struct sync *s, struct lcp_plan *plan) {
-  int i;
-  for (i = 0; i < s->pump.npipes; i++) {
+static int take_pipes(struct sync *s, struct lcp_plan *plan) {
+  int i, rc = 0;
+  for (i = 0; i < s->pump.npipes && rc == 0; i++) {
     struct lcp_slot *slot = &plan->slots[s->slots[i]];
     struct lcp_pipe *pipe = &s->pump.pipes[i];
     pipe->fd = lcp__fd_take(&slot->mine);
@@ -136,10 +136,11 @@ static void take_pipes(struct sync *s, struct lcp_plan *plan) {
     pipe->reading = slot->kind != LCP_SLOT_IN;
     pipe->writing = slot->kind != LCP_SLOT_OUT;
     if (pipe->left > 0)
-      lcp__fd_nonblock(pipe->fd, 1);
-    if (pipe->writing)
+      rc = lcp__fd_nonblock(pipe->fd, 1);
+    if (rc == 0 && pipe->writing)
       lcp__pipe_feed(&s->pump, pipe);
   }
+  return rc;
 }
 
 static void close_all(struct sync *s, struct lcp_plan *plan) {
@@ -153,9 +154,10 @@ static void close_all(struct sync *s, struct lcp_plan *plan) {
 static int start(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why) {
   why->stage = LCP_STAGE_STDIO;
   why->err = lcp__plan_open(plan);
+  if (why->err >= 0)
+    why->err = take_pipes(s, plan);
   if (why->err < 0)
     return -1;
-  take_pipes(s, plan);
   return lcp__spawn(&plan->spawn, &s->proc, why);
 }
 

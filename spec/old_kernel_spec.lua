@@ -24,6 +24,7 @@ describe('on an old kernel', function()
     'faults',
     'sync',
     'sync_limits',
+    'sync_faults',
   }
   for _, name in ipairs(names) do
     it('all is well with ' .. name .. '_spec', function()
