@@ -114,6 +114,39 @@ describe('examples/find_wc.lua', function()
   end)
 end)
 
+describe('examples/build_steps.lua', function()
+  local function build(source)
+    local folder = t.tmpdir()
+    t.write_file(folder .. '/hello.c', source)
+    return run('build_steps.lua', folder)
+  end
+
+  it('takes one step after another', function()
+    local result = build 'int main(void) { return 0; }\n'
+    assert.equal('', result.stderr)
+    local steps = 'compile  ok\ntest     ok\npack     ok\npacked: %d+ bytes\n'
+    assert.matches('^' .. steps .. '$', result.stdout)
+    assert.equal(0, result.code)
+  end)
+
+  it('stops at the first step that fails, and says why', function()
+    local result = build 'int main(void) { return 3; }\n'
+    assert.equal('compile  ok\ntest     exit code 3\n', result.stdout)
+    assert.equal(1, result.code)
+    result = build 'int main(void) { return *(volatile int *)0; }\n'
+    assert.equal('compile  ok\ntest     ended by SIGSEGV\n', result.stdout)
+    result = build 'int main(void) { nonsense }\n'
+    assert.equal('compile  exit code 1\n', result.stdout)
+    assert.matches('nonsense', result.stderr)
+  end)
+
+  it('says what could not be started', function()
+    local result = run('build_steps.lua', '/no/such/folder')
+    assert.matches('^compile  spawnSync cc ENOENT: cannot enter', result.stdout)
+    assert.equal(1, result.code)
+  end)
+end)
+
 describe('examples/stdin_wc.lua', function()
   it('counts what comes by a pipe', function()
     local child = cp.execFile(command 'stdin_wc.lua')
