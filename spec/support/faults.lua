@@ -107,12 +107,14 @@ function M.each(how, attempt)
   local before = t.fds()
   for n = 1, how.calls or MOST do
     local errs, well = {}, nil
+    local deadline = t.cp.setTimeout(error, t.TEST_TIMEOUT, 'still not idle'):unref()
     how.first, how.last = n, n
     local calls = M.with(how, function()
       well = run(attempt, errs)
     end)
     local which = ('%s, call %d of %d'):format(how.name, n, calls)
     check_nothing_left(before, which)
+    deadline:close()
     for _, err in ipairs(errs) do
       assert.equal(how.errno, err.code, which .. ': ' .. tostring(err))
     end
