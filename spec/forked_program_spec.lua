@@ -121,20 +121,33 @@ describe('a forked program', function()
       process:disconnect()
     end)]]
 
-  local function outlives(child)
+  it('outlives a broken pipe', function()
+    local child = run(INTO_NOTHING, { silent = true })
     child.stdout:destroy()
     child:send 'go'
     t.once(child, 'message', function(message)
       assert.equal('alive', message)
     end)
-  end
-
-  it('outlives a broken pipe', function()
-    outlives(run(INTO_NOTHING, { silent = true }))
   end)
 
-  it('outlives a broken pipe also where it shares stderr with us', function()
-    outlives(run(INTO_NOTHING, { stdio = { 'ignore', 'pipe', 'inherit', 'ipc' } }))
+  it('that spawn gave the channel to outlives a broken pipe of its streams', function()
+    local exe, args = t.lua [[
+      local cp = require 'child_process'
+      local process = cp.process
+      process.stdout:on('error', function(err)
+        process:send(err.code)
+        process:disconnect()
+      end)
+      process:once('message', function()
+        process.stdout:write(('x'):rep(100000))
+      end)
+      cp.run()]]
+    local child = cp.spawn(exe, args, { stdio = { 'ignore', 'pipe', 'inherit', 'ipc' } })
+    child.stdout:destroy()
+    child:send 'go'
+    answer(child, function(code)
+      assert.equal('EPIPE', code)
+    end)
   end)
 
   it('has a quiet SIGPIPE that its own children do not have', function()
