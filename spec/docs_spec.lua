@@ -47,6 +47,15 @@ local function add_tools(folder)
   t.write_file(folder .. '/.bin/lua5.4', lua, '+x')
 end
 
+-- What a shell needs to build against the installed library.
+local function install(folder, env)
+  local args = { '--install', build, '--prefix', folder .. '/.installed' }
+  local result = cp.execFile('cmake', args):wait(t.TEST_TIMEOUT)
+  assert.equal('', result.stderr)
+  env.CMAKE_PREFIX_PATH = args[4]
+  env.PKG_CONFIG_PATH = args[4] .. '/lib/pkgconfig'
+end
+
 local function environment(folder)
   local env = {}
   for name, value in pairs(cp.process.env) do
@@ -54,7 +63,6 @@ local function environment(folder)
   end
   env.LUA_PATH_5_4, env.LUA_CPATH_5_4 = t.module_paths()
   env.PATH = folder .. '/.bin:' .. env.PATH
-  env.BUILD, env.PROJECT = build, t.root
   return env
 end
 
@@ -88,7 +96,11 @@ local function run(blocks, block)
   local command = command_of(block)
   t.write_file(folder .. '/' .. command[#command], block.text)
   local args = table.move(command, 2, #command, 1, {})
-  local options = { cwd = folder, env = environment(folder) }
+  local env = environment(folder)
+  if block.lang == 'sh' and block.text:find 'cc%s' or block.text:find 'cmake' then
+    install(folder, env)
+  end
+  local options = { cwd = folder, env = env }
   return cp.execFile(command[1], args, options):wait(t.TEST_TIMEOUT)
 end
 
