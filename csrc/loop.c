@@ -1,7 +1,8 @@
 /* loop.c - see loop.h.
  * Owns: the uv loop (unless it is a host's), the hub, the read buffer.
  * The userdata's user values: errors to be raised, the function that runs the ticks, the
- * function that runs the immediates, the function that sees new handles. */
+ * function that runs the immediates, the function that sees new handles, the one that
+ * takes errors. */
 #include "loop.h"
 
 #include <lauxlib.h>
@@ -12,7 +13,14 @@
 #include "hub.h"
 #include "uvloop.h"
 
-enum { SLOT_ERRORS = 1, SLOT_TICKS, SLOT_CHECK, SLOT_NEW, SLOTS = SLOT_NEW };
+enum {
+  SLOT_ERRORS = 1,
+  SLOT_TICKS,
+  SLOT_CHECK,
+  SLOT_NEW,
+  SLOT_UNCAUGHT,
+  SLOTS = SLOT_UNCAUGHT
+};
 
 static const char loop_key; /* its address: the loop in the registry */
 
@@ -84,9 +92,28 @@ static int l_keep_error(lua_State *L) {
   return 0;
 }
 
-/* Pops the error on top of the stack: to the host's handler if the host drives the loop,
- * else to the list from which run() raises it. */
+/* stack: error.  1 if the function of on_uncaught() has taken it; an error of that
+ * function takes its place. */
+static int give_uncaught(lua_State *L) {
+  push_slot(L, SLOT_UNCAUGHT);
+  if (!lua_isfunction(L, -1)) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_pushvalue(L, -2);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+    return 1;
+  lua_remove(L, -2);
+  return 0;
+}
+
+/* Pops the error on top of the stack: to the program's or the host's handler, else to the
+ * list from which run() raises it. */
 static void report_error(struct lcp_loop *loop, lua_State *L) {
+  if (give_uncaught(L)) {
+    lua_pop(L, 1);
+    return;
+  }
   if (loop->running)
     uv_stop(loop->uv);
   else if (loop->on_error != NULL) {
@@ -420,6 +447,10 @@ void lcp__loop_show(lua_State *L) {
   lua_call(L, 1, 0);
 }
 
+/* core.on_uncaught(fn)  `fn(error)` gets the errors of callbacks at once, in the place of
+ * run(), which does not end then.  For a program whose loop nobody runs by hand. */
+static int l_on_uncaught(lua_State *L) { return set_slot(L, SLOT_UNCAUGHT); }
+
 /* core.call(fn, …)  Runs it as a callback of its own inside a callback: its error is
  * kept, the ticks it queued run before this returns. */
 static int l_call(lua_State *L) {
@@ -465,6 +496,7 @@ static const luaL_Reg functions[] = {{"run", l_run},
                                      {"want_ticks", l_want_ticks},
                                      {"on_check", l_on_check},
                                      {"want_check", l_want_check},
+                                     {"on_uncaught", l_on_uncaught},
                                      {"on_new", l_on_new},
                                      {"call", l_call},
                                      {"pollfd", l_pollfd},

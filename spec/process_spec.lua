@@ -387,6 +387,49 @@ describe('uncaughtException', function()
     end)
   end)
 
+  -- all of them due in the same turn of the loop
+  local DUE = [[
+    local cp = require 'child_process'
+    cp.setTimeout(print, 1, 'before')
+    cp.setTimeout(error, 2, 'on purpose')
+    cp.setTimeout(print, 3, 'after')
+    local start = process:hrtime()
+    while process:hrtime() - start < 10000000 do end ]]
+
+  it('comes before any other callback', function()
+    local code = [[
+      process:on('uncaughtException', function(err)
+        print(tostring(err):match '[^\n]*')
+      end) ]]
+    output(code .. DUE, function(out, err, exit_code)
+      assert.equal('before\non purpose\nafter\n', out)
+      assert.equal('', err)
+      assert.equal(0, exit_code)
+    end)
+  end)
+
+  it('with no listener ends the process before any other callback', function()
+    output(DUE, function(out, err, exit_code)
+      assert.equal('before\n', out)
+      assert.truthy(err:find('on purpose\nstack traceback:', 1, true), err)
+      assert.equal(1, exit_code)
+    end)
+  end)
+
+  it('is not what leaves a run() of the script', function()
+    local code = [[
+      process:on('uncaughtException', function(err) print('uncaught', err) end)
+      local cp = require 'child_process'
+      cp.setTimeout(error, 1, { 'first' })
+      local ok, err = pcall(cp.run)
+      print(ok, err[1])]]
+    output(code, function(out, err, exit_code)
+      assert.equal('false\tfirst\n', out)
+      assert.equal('', err)
+      assert.equal(0, exit_code)
+    end)
+  end)
+
   it('gets the very value that was raised', function()
     local code = [[
       local value = {}

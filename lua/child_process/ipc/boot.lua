@@ -87,21 +87,29 @@ local function main()
 end
 
 -- An error ends the process, unless somebody listens for it; one of theirs does.
-local function guarded(fn, ...)
-  local ok, err = xpcall(fn, report, ...)
-  if ok then
-    return true
-  elseif process:listenerCount 'uncaughtException' == 0 then
+local function uncaught(err)
+  if process:listenerCount 'uncaughtException' == 0 then
     die(err, 1)
   end
   local event = 'uncaughtException'
-  ok, err = xpcall(process.emit, report, process, event, err, event)
+  local ok, problem = xpcall(process.emit, report, process, event, err, event)
   if not ok then
-    die(err, 7)
+    die(problem, 7)
   end
 end
 
+local function guarded(fn, ...)
+  local ok, err = xpcall(fn, report, ...)
+  if not ok then
+    uncaught(err)
+  end
+  return ok
+end
+
 guarded(main)
+-- From now on at once, before any other callback; those of a run() of the script were its
+-- own.
+core.on_uncaught(uncaught)
 while not guarded(runner.run_to_end, process) do
 end
 process:exit()
