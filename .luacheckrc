@@ -1,7 +1,7 @@
 std = 'lua54'
 max_line_length = 90
 self = false -- methods take a colon whether they use self or not
-exclude_files = { 'build', 'build.luarocks', 'lua_modules' }
+exclude_files = { 'build', 'build.luarocks', 'lua_modules', 'types' } -- the last only declares
 files['spec'] = { std = '+busted' }
 
 -- forked children have it
