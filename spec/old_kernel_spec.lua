@@ -25,6 +25,7 @@ describe('on an old kernel', function()
     'sync',
     'sync_limits',
     'sync_faults',
+    'sync_failures',
   }
   for _, name in ipairs(names) do
     it('all is well with ' .. name .. '_spec', function()
