@@ -160,6 +160,21 @@ describe('a message', function()
     end)
   end)
 
+  it('is kept also beyond close', function()
+    local child = run 'process:send(1) process:send(2)'
+    local seen = {}
+    t.once(child, 'close', function()
+      cp.setImmediate(function()
+        child:on('message', function(message)
+          seen[#seen + 1] = message
+        end)
+        cp.setImmediate(t.expect(function()
+          assert.same({ 1, 2 }, seen)
+        end))
+      end)
+    end)
+  end)
+
   it('that was kept is delivered after the listener has been added', function()
     local child = run 'process:send(1)'
     t.once(child, 'exit', function()

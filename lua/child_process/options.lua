@@ -133,12 +133,18 @@ local function count_keys(value)
   return named, positions, others
 end
 
--- A hole shows as an item that is nil, since as many as there are get looked at.
-local function strings(value, name)
+-- Returns the number of its items as well; it may have holes.
+local function array(value, name)
   local named, count, others = count_keys(type(value) == 'table' and value or {})
   if type(value) ~= 'table' or named + others > 0 then
     refuse(errors.invalid_arg_type(name, 'an instance of Array', value))
   end
+  return value, count
+end
+
+-- A hole shows as an item that is nil, since as many as there are get looked at.
+local function strings(value, name)
+  local _, count = array(value, name)
   local copy = {}
   for i = 1, count do
     copy[i] = text(rawget(value, i), ('%s[%d]'):format(name, i))
@@ -205,7 +211,7 @@ local ROWS = {
   { 'shell', shell, 'spawn exec sync' },
   { 'detached', boolean, 'spawn fork sync' },
   { 'stdio', anything, 'spawn fork sync' },
-  { 'customFds', anything, 'spawn exec fork' },
+  { 'customFds', array, 'spawn exec fork' },
   { 'serialization', serialization, 'spawn fork' },
   { 'timeout', milliseconds, 'spawn exec fork sync' },
   { 'killSignal', kill_signal, 'spawn exec fork sync', 'kill_signal' },

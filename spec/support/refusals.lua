@@ -49,7 +49,14 @@ local VALUES = {
     node_type = 'an instance of Array',
     node_shown = "[ 'a' ]",
   },
-  fields = { { x = 1 }, '{ x: 1 }', shown = 'a table', node_shown = '{ x: 1 }' },
+  fields = {
+    { x = 1 },
+    '{ x: 1 }',
+    type = 'a table',
+    shown = 'a table',
+    node_type = 'an instance of Object',
+    node_shown = '{ x: 1 }',
+  },
   mixed = { { 'a', x = 1 }, "Object.assign(['a'], { x: 1 })", type = 'a table' },
   func = {
     print,
@@ -773,6 +780,15 @@ local ROWS = {
     code = 'ERR_IPC_SYNC_FORK',
     name = 'Error',
     message = 'IPC cannot be used with synchronous forks',
+  },
+
+  {
+    option = 'customFds',
+    calls = 'spawn exec execFile fork',
+    values = 'one yes word fields mixed func',
+    code = TYPE,
+    message = 'The "$option" property must be an instance of Array. Received $type',
+    node = { takes = 'it has no such option any more' },
   },
 
   -- fork
