@@ -10,3 +10,4 @@ local forked = { read_globals = { process = { other_fields = true, fields = {
 files['bench/child.lua'] = forked
 files['examples'] = forked
 files['spec/fixtures'] = forked
+files['spec/install'] = forked

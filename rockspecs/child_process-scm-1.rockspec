@@ -2,8 +2,9 @@ rockspec_format = '3.0'
 package = 'child_process'
 version = 'scm-1'
 
--- There is no public address to fetch from yet; in the root of a checkout,
--- `luarocks --lua-version=5.4 make` builds and installs without one.
+-- The sources have no public address yet, and a rockspec must name one.  So this is for
+-- `luarocks --lua-version=5.4 make` in a checkout, which fetches nothing; `build` and
+-- `install` would need the repository's URL here.
 source = {
   url = 'git+file://.',
 }
@@ -11,8 +12,9 @@ source = {
 description = {
   summary = "Node's child_process for Lua 5.4",
   detailed = [[
-Starts programs and talks to them without blocking: streams with backpressure, exec and
-execFile with time-outs and limits, abort signals.  A C module on libuv.]],
+Starts programs and talks to them without blocking: streams with backpressure, exec with
+time-outs and limits, the calls that wait, workers with a channel of messages that Node
+speaks, too.  A C module on libuv.]],
   license = 'MIT',
 }
 

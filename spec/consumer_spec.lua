@@ -97,7 +97,8 @@ describe('the installed library', function()
       find_package(child_process 0.2 CONFIG QUIET)
       message(STATUS "newer ${child_process_FOUND}")
 X
-      cmake -G Ninja -S . -B build -DCMAKE_PREFIX_PATH="$prefix" | grep -E '^-- (found|newer)'
+      cmake -G Ninja -S . -B build -DCMAKE_PREFIX_PATH="$prefix" |
+        grep -E '^-- (found|newer)'
       pkg-config --modversion child_process]]
     local version = cp._VERSION:match '%S+$'
     local expected = ('-- found %s\n-- newer 0\n%s\n'):format(version, version)
