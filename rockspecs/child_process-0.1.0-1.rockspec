@@ -41,6 +41,7 @@ build = {
     CMAKE_PREFIX_PATH = '$(LIBUV_DIR)',
     INSTALL_CMOD = '$(LIBDIR)',
     INSTALL_LMOD = '$(LUADIR)',
+    INSTALL_TYPES = '$(PREFIX)',
     LCP_INSTALL_DEV = 'OFF',
     LUA_INCLUDE_DIR = '$(LUA_INCDIR)',
   },
