@@ -530,6 +530,48 @@ describe('sockets', function()
     end)
   end)
 
+  it('need one descriptor each while they wait', function()
+    local code = [[
+      local cp = require 'child_process'
+      local COUNT, fixture = 80, ...
+      local child = cp.fork(fixture, {
+        "local net, seen = require('child_process').net, 0\n"
+          .. "process:on('message', function(message, socket)\n"
+          .. "  if not socket then\n"
+          .. "    local port, count = message[1], message[2]\n"
+          .. "    for _ = 1, count do net.connect(port, '127.0.0.1'):unref() end\n"
+          .. "    return\n"
+          .. "  end\n"
+          .. "  socket:destroy()\n"
+          .. "  seen = seen + 1\n"
+          .. "  if seen == 80 then process:disconnect() end\n"
+          .. "end)" })
+      local accepted = {}
+      local server
+      server = cp.net.createServer({ pauseOnConnect = true }, function(socket)
+        accepted[#accepted + 1] = socket
+        if #accepted == COUNT then
+          server:close()
+          for i = 1, COUNT do
+            child:send(i, accepted[i], function(err) assert(not err, err) end)
+          end
+        end
+      end)
+      server:listen(0, '127.0.0.1', function()
+        child:send { server:address().port, COUNT }
+      end)
+      child:on('close', print)
+      cp.run()]]
+    local exe, args = t.lua(code, t.fixture 'program.lua')
+    local command = { '-c', 'ulimit -n 128; exec "$0" "$@"', exe, table.unpack(args) }
+    local child = cp.spawn('sh', command)
+    local out, err = t.collect(child.stdout), t.collect(child.stderr)
+    t.once(child, 'close', function()
+      assert.equal('', err())
+      assert.equal('0\tnil\n', out())
+    end)
+  end)
+
   it('travel with 800 000 bytes, there and back', function()
     local code = [[
       process:once('message', function(message, socket)

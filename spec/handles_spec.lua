@@ -353,6 +353,26 @@ describe('a handle', function()
     end)
   end)
 
+  it('is not touched by a message that is too deep only with one', function()
+    for serialization, depth in pairs { json = 1000, advanced = 200 } do
+      local child = run("process:once('message', function() end)", {
+        serialization = serialization,
+      })
+      local deep = {}
+      for _ = 2, depth do
+        deep = { deep }
+      end
+      local cat = cp.spawn 'cat'
+      local fd = core.take_fd(core.copy_fd(cat.stdin._handle:fileno()))
+      local socket = cp.net.Socket { fd = fd, readable = false }
+      t.raises('ERR_INVALID_ARG_VALUE', child.send, child, deep, socket)
+      assert.is_false(socket.pending)
+      socket:destroy()
+      cat.stdin:finish()
+      child:send(deep)
+    end
+  end)
+
   it('that is not open is told to the callback, and the channel goes on', function()
     read_over_there(1, function(child)
       local result = child:send(

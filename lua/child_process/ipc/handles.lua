@@ -24,7 +24,8 @@ local MAX_RETRIES = 10
 
 -- Each: `matches(value)`; `take(value, options, message, ipc) -> descriptor, release`, or
 -- nil if it has none any more; `rebuild(object, message, ipc, done)`, which calls
--- `done(value)`.  `release()` is called when the peer has it, or never will.
+-- `done(value)`.  `release()` is called when the peer has it, or never will.  A
+-- descriptor that is no number is a handle that the sender gives up: it is closed before.
 local conversions = {}
 
 --- handles.register(type, conversion): adds a class of objects that travel.
@@ -106,7 +107,7 @@ function M.hold_back(ipc, payload, callback)
 end
 
 local function drop(entry)
-  entry.copy:close()
+  entry.carried:close()
   entry.release()
 end
 
@@ -125,20 +126,20 @@ local function settle(ipc)
 end
 
 local function send_now(ipc, entry)
-  if entry.copy then
+  if entry.carried then
     ipc.unanswered = entry
     tell(ipc, entry, 'sent')
   end
-  local free, err = ipc.write_payload(ipc, entry.payload, entry.copy, entry.callback)
-  if err and entry.copy then
+  local free, err = ipc.write_payload(ipc, entry.payload, entry.carried, entry.callback)
+  if err and entry.carried then
     settle(ipc)
   end
   return free
 end
 
 -- Takes the handle apart; what is in the entry then can be written at any later time.
--- The descriptor is copied: what the sender keeps may be closed, and its number be that
--- of something else, before the peer has it.
+-- What the sender keeps is copied: it may be closed, and its number be that of something
+-- else, before the peer has it.
 local function take(ipc, entry, message, handle, options)
   local conversion = conversion_for(handle)
   local wrapped = { cmd = 'NODE_HANDLE', type = conversion.type, msg = message }
@@ -146,12 +147,15 @@ local function take(ipc, entry, message, handle, options)
   if not descriptor then
     return nil -- it has been sent before: only the message is left
   end
-  local copy, errno = core.copy_fd(descriptor)
-  if not copy then
+  local carried, errno = descriptor, nil
+  if type(descriptor) == 'number' then
+    carried, errno = core.copy_fd(descriptor)
+  end
+  if not carried then
     release()
     return errors.system(errno, 'write')
   end
-  entry.copy, entry.release, entry.retries = copy, release, 0
+  entry.carried, entry.release, entry.retries = carried, release, 0
   entry.type = conversion.type
   entry.payload = ipc.codec.encode(wrapped)
 end
@@ -159,8 +163,10 @@ end
 --- Sends a message with a handle, now or in its turn.  Raises ERR_INVALID_HANDLE_TYPE,
 -- and what the codec raises.
 function M.send(ipc, message, handle, options, callback)
-  -- first, so that a message that cannot be sent leaves the handle as it is
+  -- first, so that a message that cannot be sent leaves the handle as it is; with one it
+  -- lies one level deeper
   local entry = { payload = ipc.codec.encode(message), callback = callback }
+  ipc.codec.encode { msg = message }
   local err = take(ipc, entry, message, handle, options)
   if err then
     ipc.lose(ipc, err, callback)
@@ -206,7 +212,7 @@ local function refused(ipc)
   if entry and entry.retries < MAX_RETRIES then
     entry.retries = entry.retries + 1
     tell(ipc, entry, 'refused')
-    ipc.write_payload(ipc, entry.payload, entry.copy)
+    ipc.write_payload(ipc, entry.payload, entry.carried)
   else
     acknowledged(ipc, 'refused')
   end
@@ -225,7 +231,7 @@ function M.fail_pending(ipc, err)
     local held = queue[queue.first]
     queue[queue.first] = nil
     queue.first = queue.first + 1
-    if held.copy then
+    if held.carried then
       drop(held)
     end
     if held.callback then

@@ -47,8 +47,7 @@ local function take_socket(socket, options, message, ipc)
   if unread ~= '' then
     message.unread = encoding.decode(unread, 'base64')
   end
-  return fd, function()
-    handle:close()
+  return handle, function()
     socket:_lose_handle()
   end
 end
