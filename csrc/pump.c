@@ -11,8 +11,10 @@
 
 #include "fd.h"
 
-/* The least room for a read; with what is kept already the room grows, too. */
-enum { READ_ROOM = 16 * 1024 };
+enum {
+  READ_ROOM = 64 * 1024, /* the least room for a read: what a pipe holds */
+  LAST_WAIT = 5000       /* ms for a process to end after SIGKILL */
+};
 
 static int64_t now_us(void) {
   struct timespec t;
@@ -40,11 +42,12 @@ static void close_pipes(struct lcp_pump *p) {
   }
 }
 
-/* A process that may not be signalled is waited for all the same: it may end. */
+/* A process that may not be signalled is waited for all the same: it may end.  One that
+ * gets SIGKILL does end, but that can take the kernel a while. */
 static void kill_with(struct lcp_pump *p, int sig) {
-  lcp__proc_kill(p->proc, sig);
+  int rc = lcp__proc_kill(p->proc, sig);
   p->sent = sig;
-  p->deadline = now_us() + p->kill_after * 1000;
+  p->deadline = now_us() + 1000 * (sig == SIGKILL && rc == 0 ? LAST_WAIT : p->kill_after);
 }
 
 /* The signal comes before the pipes are closed: SIGPIPE must not be first. */

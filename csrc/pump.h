@@ -37,8 +37,9 @@ struct lcp_pump {
   int npipes;
 
   /* The limits; the times in milliseconds.  When one is reached, nothing more is read or
-   * written and the process gets `kill_signal`, `kill_after` later SIGKILL; after as long
-   * again without its end (it may not be ours to kill) the call gives it up. */
+   * written and the process gets `kill_signal`, `kill_after` later SIGKILL.  One that is
+   * not gone then is given up: five seconds later if it sits in the kernel, `kill_after`
+   * later if it is not ours to kill. */
   int64_t timeout;   /* -1: none */
   size_t max_buffer; /* bytes of all pipes together */
   int kill_signal;

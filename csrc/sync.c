@@ -93,6 +93,13 @@ static int count_pipes(const struct lcp_plan *p) {
   return n;
 }
 
+static void read_limits(lua_State *L, struct lcp_pump *p) {
+  p->timeout = read_ms(L, "timeout");
+  p->kill_after = read_ms(L, "killAfter");
+  p->kill_signal = (int)read_ms(L, "kill_signal");
+  p->max_buffer = read_size(L, "maxBuffer");
+}
+
 /* Pushes the userdata; no pipe is open yet. */
 static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
   int n = count_pipes(plan), i, at = 0;
@@ -116,10 +123,7 @@ static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
       s->slots[at++] = i;
     }
   p->proc = &s->proc;
-  p->timeout = read_ms(L, "timeout");
-  p->kill_after = read_ms(L, "killAfter");
-  p->kill_signal = (int)read_ms(L, "kill_signal");
-  p->max_buffer = read_size(L, "maxBuffer");
+  read_limits(L, p);
   return s;
 }
 

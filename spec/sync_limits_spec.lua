@@ -89,6 +89,17 @@ describe('timeout of spawnSync', function()
     assert.equal('SIGKILL', r.signal)
   end)
 
+  it('kills it at once if killAfter is 0', function()
+    local r = sh('trap "" TERM; exec sleep 30', { timeout = 200, killAfter = 0 })
+    assert.equal('SIGKILL', r.signal)
+    assert.equal('ETIMEDOUT', r.error.code)
+  end)
+
+  it('hands over all that was in the pipe when the time was up', function()
+    local r = sh('head -c 60000 /dev/zero; exec sleep 30', { timeout = 400 })
+    assert.equal(60000, #r.stdout)
+  end)
+
   it('ends a program that has been stopped', function()
     local options = { timeout = 200, killAfter = 50 }
     assert.equal('SIGKILL', sh('kill -STOP $$', options).signal)

@@ -112,10 +112,11 @@ end
 --
 -- * `timeout` (ms): then nothing more is read and the program gets `killSignal` (default
 --   SIGTERM); if it is not gone `killAfter` ms later (default 1000) it gets SIGKILL.  The
---   call returns at `timeout` + 2 * `killAfter` at the latest, whatever happens: what we
---   are not allowed to kill goes on, and `status` and `signal` are nil.  (Node waits for
---   one that ignores `killSignal` for as long as it runs.)  `error.stage` is 'stdio' if
---   the program had ended and only others kept its pipes open.
+--   call returns whatever happens: what is not gone even then (five seconds later if it
+--   sits in the kernel, `killAfter` later if we are not allowed to kill it) goes on, and
+--   `status` and `signal` are nil.  (Node waits for a program that ignores `killSignal`
+--   for as long as it runs.)  `error.stage` is 'stdio' if the program had ended and only
+--   others kept its pipes open.
 -- * `maxBuffer` (bytes of all pipes together, default 1024 * 1024; math.huge or 0: none):
 --   when more has been read, it is ended in the same way, with ENOBUFS.
 --
