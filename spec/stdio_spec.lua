@@ -72,6 +72,20 @@ describe('stdio, the words', function()
     child.stdin:finish 'from outside\n'
   end)
 
+  it('hands on the descriptor of the same number for "inherit" beyond fd 2', function()
+    local code = [[
+      local cp = require 'child_process'
+      local stdio = { 'ignore', 'inherit', 'inherit', 'inherit' }
+      local child = cp.spawn('sh', { '-c', 'cat <&3' }, { stdio = stdio })
+      assert(child.stdio.n == 4 and not child.stdio[4])
+      cp.run()]]
+    local path = t.write_file(t.tmpdir() .. '/three', 'from the third')
+    local file <close> = assert(io.open(path))
+    program(code, { 'ignore', 'pipe', 'pipe', file }, function(out, err, status)
+      assert.same({ 'from the third', '', 0 }, { out, err, status })
+    end)
+  end)
+
   it('mixes the words', function()
     local child = cp.spawn('cat', {}, { stdio = { 'pipe', 'pipe', 'ignore' } })
     assert.is_nil(child.stderr)
