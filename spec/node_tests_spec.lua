@@ -171,6 +171,41 @@ describe('a socket', function()
     end)
   end)
 
+  -- the documentation of subprocess.send: it may be closed by the time it arrives
+  it('or a server that is closed leaves its message without a handle', function()
+    local child = forked.run [[
+      local list = {}
+      process:on('message', function(message, handle)
+        assert(handle == nil)
+        list[#list + 1] = message
+        if message == 'end' then
+          process:send(list)
+          process:disconnect()
+        end
+      end)]]
+    t.once(child, 'message', function(list)
+      assert.same({ 'a server', 'a socket', 'a closed server', 'end' }, list)
+    end)
+    child:on('error', t.never())
+    local sent = t.expect(function(err)
+      assert.is_nil(err)
+    end, 3)
+    assert.is_true(child:send('a server', cp.net.createServer(), sent))
+    local server = cp.net.createServer()
+    server:on('connection', function(socket)
+      socket:destroy()
+      assert.is_true(child:send('a socket', socket, sent))
+      server:close()
+      assert.is_true(child:send('a closed server', server, sent))
+      child:send 'end'
+    end)
+    server:listen(0, '127.0.0.1', function()
+      local client = cp.net.connect(server:address().port)
+      client:on('error', function() end)
+      client:resume()
+    end)
+  end)
+
   -- test-child-process-http-socket-leak
   it('that was sent is idle no more for its sender', function()
     local child = forked.run [[
