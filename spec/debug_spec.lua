@@ -68,9 +68,13 @@ describe('cp.debug with a function', function()
   end)
 
   it('names the directory that a child has inherited', function(seen)
+    local before = cp.process:cwd()
     cp.spawn('true')
+    cp.process:chdir '/'
     finish()
-    assert.equal(cp.process:cwd(), seen[1].cwd)
+    cp.process:chdir(before)
+    assert.equal(before, seen[1].cwd)
+    assert.equal(before, seen[2].cwd)
   end)
 
   it('tells a signal that we sent, and the end by it', function(seen)
@@ -94,6 +98,16 @@ describe('cp.debug with a function', function()
     local kill = named(seen, 'kill')[1]
     assert.is_false(kill.delivered)
     assert.equal('ESRCH', kill.code)
+  end)
+
+  it('tells a signal for a child that was never started', function(seen)
+    local child = cp.spawn '/no/such/program'
+    child:on('error', t.expect())
+    assert.is_false(child:kill())
+    finish()
+    local kill = named(seen, 'kill')[1]
+    assert.is_nil(kill.pid)
+    assert.is_false(kill.delivered)
   end)
 
   it('tells a signal that process:kill sent', function(seen)
@@ -317,6 +331,7 @@ describe('cp.debug with a function', function()
     assert.equal(child.pid, seen[1].pid)
     assert.equal('true', seen[1].file)
     assert.is_nil(seen[1].duration)
+    assert.is_nil(seen[1].at)
   end)
 
   it('takes functions and booleans only', function()
@@ -344,7 +359,9 @@ describe('CP_DEBUG', function()
         cp.spawn('sh', { '-c', 'exit 3\n' }, { stdio = 'ignore' })
         cp.run()
         cp.execFileSync 'true'
-        cp.spawnSync '/no/such/program']],
+        cp.spawnSync '/no/such/program'
+        cp.spawn('/no/such/program'):on('error', print):kill(9)
+        cp.spawn('true', { signal = cp.AbortSignal.abort() }):on('error', print)]],
       '1'
     )
     assert.equal('', out)
@@ -360,7 +377,10 @@ describe('CP_DEBUG', function()
       .. 'exit %d+ %(sync%): code 0 after [%d.]+ ms: true\n'
       .. 'spawn %(sync%): /no/such/program, cwd [^\n]+\n'
       .. 'spawn failed %(sync%): /no/such/program, cwd [^\n]+: '
-      .. 'ENOENT at stage exec %(/no/such/program%), at [^\n]+\n$'
+      .. 'ENOENT at stage exec %(/no/such/program%), at [^\n]+\n'
+      .. 'spawn failed: /no/such/program, cwd [^\n]+\n'
+      .. 'kill what was not started: SIGKILL: not delivered, ESRCH\n'
+      .. 'spawn failed: true, cwd [^\n]+: ABORT_ERR, at [^\n]+\n$'
     assert.matches(shown, sync)
   end)
 

@@ -21,7 +21,7 @@ end
 
 local function child(handle)
   local command = show.command(handle.spawnfile, handle.spawnargs)
-  local text = ('child %d: %s'):format(handle.pid, command)
+  local text = ('child %s: %s'):format(handle.pid, command)
   return { type = 'child', pid = handle.pid, command = command, text = text }
 end
 

@@ -68,7 +68,8 @@ function lines.exit(event)
 end
 
 function lines.kill(event)
-  local text = ('kill %d: %s%s'):format(event.pid, event.signal, why(event.reason))
+  local pid = event.pid or 'what was not started'
+  local text = ('kill %s: %s%s'):format(pid, event.signal, why(event.reason))
   return event.delivered and text or ('%s: not delivered, %s'):format(text, event.code)
 end
 

@@ -54,10 +54,10 @@ end
 
 local function run(plan)
   prepare(plan)
-  local started = trace.on and trace.spawn_sync(plan)
+  local start = trace.on and trace.spawn_sync(plan)
   local result = call(plan)
-  if started and trace.on then
-    trace.exit_sync(plan, result, started)
+  if start and trace.on then
+    trace.exit_sync(start, result)
   end
   return result
 end

@@ -56,66 +56,80 @@ M.origins = setmetatable({}, { __mode = 'k' })
 
 -- Children ------------------------------------------------------------------------------
 
--- What all events of one start have in common.
-local function start_of(plan, child)
+-- A start, as all events that come of it show it.
+local function new_start(plan, child)
   return {
     pid = child and child.pid,
+    sync = not child or nil,
     file = plan.file,
     args = plan.args,
     cwd = plan.cwd or core.cwd(),
     at = child and M.origins[child] or M.where(),
+    since = core.hrtime(),
   }
+end
+
+local function tell_of(start, name, fields)
+  fields.pid, fields.sync, fields.at = start.pid, start.sync, start.at
+  fields.file, fields.args, fields.cwd = start.file, start.args, start.cwd
+  tell(name, fields)
 end
 
 --- A child has been started.
 function M.spawn(child, plan)
-  child._traced = { plan = plan, started = core.hrtime() }
-  tell('spawn', start_of(plan, child))
+  child._traced = new_start(plan, child)
+  tell_of(child._traced, 'spawn', {})
 end
 
 --- It could not be started.
 function M.failed(child, plan, err)
-  local event = start_of(plan, child)
-  event.reason, event.error = child._reason, err
-  tell('exit', event)
+  tell_of(new_start(plan, child), 'exit', { reason = child._reason, error = err })
 end
 
---- It has ended.  One that was started before somebody looked has no `duration`.
+--- It has ended.  Of one that was started before somebody looked less is known.
 function M.exit(child, code, signal)
-  local traced = child._traced
-  local plan = traced and traced.plan
-  local event =
-    start_of(plan or { file = child.spawnfile, args = child.spawnargs }, child)
-  event.code, event.signal = code, signal
-  event.reason = child._reason or signal and 'signal' or 'exit'
-  event.error = child._error
-  event.duration = traced and ms_since(traced.started)
-  tell('exit', event)
+  local start = child._traced
+    or { pid = child.pid, file = child.spawnfile, args = child.spawnargs }
+  tell_of(start, 'exit', {
+    code = code,
+    signal = signal,
+    reason = child._reason or signal and 'signal' or 'exit',
+    error = child._error,
+    duration = start.since and ms_since(start.since),
+  })
 end
 
 --- A call that waits is about to start a program.  Returns what `exit_sync` wants.
 function M.spawn_sync(plan)
-  local event = start_of(plan)
-  event.sync = true
-  tell('spawn', event)
-  return core.hrtime()
+  local start = new_start(plan)
+  tell_of(start, 'spawn', {})
+  return start
 end
 
 local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
 
+local function sync_reason(result)
+  local err = result.error
+  return result.pid == 0 and 'spawn'
+    or err and LIMITS[err.code]
+    or result.signal and 'signal'
+    or 'exit'
+end
+
 --- It is over; `result` is that of cp.spawnSync.
-function M.exit_sync(plan, result, started)
-  local event, err = start_of(plan), result.error
-  local is_start = result.pid == 0
-  event.sync, event.pid = true, not is_start and result.pid or nil
-  event.code, event.signal, event.error = result.status, result.signal, err
-  event.reason = is_start and 'spawn' or err and LIMITS[err.code]
-  event.reason = event.reason or result.signal and 'signal' or 'exit'
-  event.duration = ms_since(started)
-  tell('exit', event)
+function M.exit_sync(start, result)
+  start.pid = result.pid ~= 0 and result.pid or nil
+  tell_of(start, 'exit', {
+    code = result.status,
+    signal = result.signal,
+    reason = sync_reason(result),
+    error = result.error,
+    duration = ms_since(start.since),
+  })
 end
 
 --- A signal was sent, or could not be (`errno`).
+-- @param pid integer|nil: of a process that was never started
 -- @param reason string|nil: why the library sent it: `timeout`, `maxBuffer`, `abort`
 function M.kill(pid, signo, errno, reason)
   tell('kill', {
@@ -123,7 +137,7 @@ function M.kill(pid, signo, errno, reason)
     signal = signals.name(signo),
     delivered = errno == nil,
     code = errno and core.errname(errno),
-    reason = reason,
+    reason = pid and reason,
   })
 end
 
