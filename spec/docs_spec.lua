@@ -9,7 +9,6 @@ local lfs = require 'lfs'
 local markdown = require 'spec.support.markdown'
 local t = require 'spec.helper'
 local cp = t.cp
-local it = t.wrap(it)
 
 local function pages()
   local list = { 'README.md' }
@@ -188,14 +187,17 @@ local function define(blocks, block)
       error(('what is a block of %q?'):format(lang))
     end)
   else
-    it(title .. ' does what the page says', function()
-      local lacking = missing(block)
-      if lacking then
-        pending(lacking .. ' is not here')
-      else
-        check(blocks, block)
-      end
-    end)
+    it(
+      title .. ' does what the page says',
+      t.run(function()
+        local lacking = missing(block)
+        if lacking then
+          pending(lacking .. ' is not here')
+        else
+          check(blocks, block)
+        end
+      end)
+    )
   end
 end
 
