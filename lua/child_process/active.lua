@@ -163,7 +163,7 @@ local kinds = {
 local Entry = { __name = 'child_process.Active' }
 
 function Entry.__tostring(entry)
-  local idle = entry.ref and '' or ' (unref: does not keep the loop alive)'
+  local idle = entry.ref and '' or ' (does not keep the loop alive)'
   return entry.text .. (entry.at and ', at ' .. entry.at or '') .. idle
 end
 
@@ -197,7 +197,23 @@ local function add_waiting(list)
     list[#list + 1] =
       setmetatable({ type = 'tick', ref = true, count = ticks, text = text }, Entry)
   end
-  return list
+end
+
+-- Who waits for all that.
+local function add_waits(list)
+  local waits = {}
+  for wait in pairs(trace.waiting) do
+    waits[#waits + 1] = wait
+  end
+  table.sort(waits, function(one, other)
+    return one.number < other.number
+  end)
+  for _, wait in ipairs(waits) do
+    local text = 'wait: in ' .. wait.what
+    local entry =
+      { type = 'wait', ref = false, what = wait.what, at = wait.at, text = text }
+    list[#list + 1] = setmetatable(entry, Entry)
+  end
 end
 
 --- cp.active() -> array of what the loop waits for, the oldest first.
@@ -218,6 +234,8 @@ end
 --   tick             count: of all that wait together
 --   signal           signal
 --   lookup           host
+--   wait             what: of a coroutine, or the program, that waits in a call like
+--                    child:wait(); only such as began while cp.debug was on
 --
 -- `tostring` of the array is one line for each entry.  Without an entry that has `ref`,
 -- cp.run() would return.  Handles that a host has on its own loop are not known here.
@@ -229,7 +247,9 @@ function M.active()
     entry.ref, entry.at = known.ref, origin(known)
     list[#list + 1] = setmetatable(entry, Entry)
   end
-  return add_waiting(list)
+  add_waiting(list)
+  add_waits(list)
+  return list
 end
 
 return M

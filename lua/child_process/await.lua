@@ -7,6 +7,7 @@ local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local in_cqueues = require 'child_process.in_cqueues'
 local loop = require 'child_process.loop'
+local trace = require 'child_process.trace'
 
 local M = {}
 
@@ -192,6 +193,7 @@ function M.await(what, is_ready, register)
     end,
   }, Registrations)
   register(registrations)
+  local _ <close> = trace.on and trace.wait(what)
   return waiter:sleep(is_ready)
 end
 

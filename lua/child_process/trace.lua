@@ -54,6 +54,28 @@ end
 --- handle of the core -> where it was made; only of what was made while somebody looked.
 M.origins = setmetatable({}, { __mode = 'k' })
 
+-- Waiting -------------------------------------------------------------------------------
+
+--- What waits now, in coroutines and outside; as with `origins`, only what began while
+-- somebody looked.  Each: `what` (`wait()`), `at`, `number` in order of beginning.
+M.waiting = setmetatable({}, { __mode = 'k' })
+
+local Wait = {}
+
+function Wait.__close(wait)
+  M.waiting[wait] = nil
+end
+
+local waits = 0
+
+--- trace.wait(what) -> to-be-closed value: as long as that is open, the caller waits.
+function M.wait(what)
+  waits = waits + 1
+  local wait = setmetatable({ what = what, at = M.where(), number = waits }, Wait)
+  M.waiting[wait] = true
+  return wait
+end
+
 -- Children ------------------------------------------------------------------------------
 
 -- A start, as all events that come of it show it.

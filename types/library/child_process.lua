@@ -1093,7 +1093,7 @@ function dgram.createSocket(options, onMessage) end
 
 --- An entry of `cp.active()`; which of the optional fields it has is a matter of its type.
 ---@class child_process.Active
----@field type 'child'|'stream'|'socket'|'server'|'dgram'|'channel'|'timer'|'immediate'|'tick'|'signal'|'lookup'
+---@field type 'child'|'stream'|'socket'|'server'|'dgram'|'channel'|'timer'|'immediate'|'tick'|'signal'|'lookup'|'wait'
 ---@field ref boolean it keeps the loop alive
 ---@field text string all of it for people
 ---@field at? string `file:line` where it was made, if cp.debug was on
@@ -1116,6 +1116,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field count? integer
 ---@field signal? string
 ---@field host? string
+---@field what? string `wait()`, `lines()`, …
 
 --- What cp.debug tells; which of the optional fields it has is a matter of `event`.
 ---@class child_process.DebugEvent
