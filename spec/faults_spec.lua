@@ -81,6 +81,32 @@ starts['a channel'] = function(errs)
   return follow(child, errs) == 0 and message ~= nil
 end
 
+-- The error is in the result; the child is reaped whatever happens.
+local function waiting(options)
+  return function(errs)
+    local result = cp.spawnSync('cat', {}, options)
+    local err = result.error
+    errs[1] = err
+    if err and result.pid == 0 then
+      assert.equal('spawnSync cat', err.syscall)
+      assert.is_string(err.stage)
+    end
+    return result.status == 0 and result.stdout == 'text'
+  end
+end
+
+starts['a call that waits'] = waiting { input = 'text', cwd = '/' }
+starts['a call that waits for sockets'] =
+  waiting { input = 'text', timeout = 60000, stdio = { 'pipe', 'pipe', 'pipe', 'pipe' } }
+starts['a call that waits, with a time-out'] = function(errs)
+  local options = { timeout = 1, stdio = 'ignore' }
+  local result = cp.spawnSync('sleep', { '100' }, options)
+  if not result.error or result.error.code ~= 'ETIMEDOUT' then
+    errs[1] = result.error
+  end
+  return result.signal == 'SIGTERM'
+end
+
 -- Where a fault is possible: with our own way of starting processes or with libuv's, with
 -- the newest calls or where a thread waits for each child.
 local old_kernel = os.getenv 'LCP_OLD_KERNEL' ~= nil
@@ -137,6 +163,37 @@ local by_start = {
     { name = 'syscall', errno = 'EAGAIN', syscall = 'setuid', place = 'linux' },
     { name = 'setgid', errno = 'EPERM', library = UV, place = 'uv' },
     { name = 'setuid', errno = 'EPERM', library = UV, place = 'uv' },
+  },
+  ['a call that waits'] = {
+    { name = 'pipe2', errno = 'EMFILE' },
+    { name = 'calloc', errno = 'ENOMEM' },
+    { name = 'realloc', errno = 'ENOMEM' },
+    { name = 'fcntl', errno = 'EMFILE', place = 'new_kernel' },
+    { name = 'clone', errno = 'EAGAIN', place = 'linux' },
+    { name = 'dup2', errno = 'EBUSY', place = 'linux' },
+    { name = 'syscall', errno = 'ENOSYS', syscall = 'pidfd_open', place = 'uv' },
+    { name = 'poll', errno = 'EINTR' },
+    { name = 'poll', errno = 'ENOMEM' },
+    { name = 'read', errno = 'EIO' },
+    { name = 'pwritev2', errno = 'EIO', place = 'new_kernel' },
+    { name = 'waitid', errno = 'EINTR' },
+    { name = 'pthread_create', errno = 'EAGAIN', place = 'old_kernel' },
+  },
+  ['a call that waits for sockets'] = {
+    { name = 'socketpair', errno = 'EMFILE' },
+    { name = 'shutdown', errno = 'ENOBUFS' },
+    { name = 'recv', errno = 'ENOBUFS' },
+    { name = 'recv', errno = 'EINTR' },
+  },
+  ['a call that waits, with a time-out'] = {
+    { name = 'poll', errno = 'EINTR' },
+    {
+      name = 'syscall',
+      errno = 'ENOSYS',
+      syscall = 'pidfd_send_signal',
+      place = 'new_kernel',
+    },
+    { name = 'waitid', errno = 'EINTR' },
   },
   ['a channel'] = {
     { name = 'socketpair', errno = 'EMFILE' },

@@ -128,6 +128,12 @@ function M.watched_by()
     or nil
 end
 
+--- What a program said, without what gcov says: it cannot write what a child that runs
+-- as another user has counted.
+function M.without_gcov(text)
+  return (text:gsub('profiling:[^\n]*\n+', ''))
+end
+
 -- Programs of ours ---------------------------------------------------------------------
 
 local function absolute(path_list)
