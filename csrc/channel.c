@@ -8,8 +8,8 @@
  * their frames; a frame may be complete many reads later, so it is Lua, which knows what
  * a frame means, that takes the next one.
  *
- * The userdata's user values: the owner (a Lua object), its callbacks, and what a frame
- * is shown by. */
+ * The userdata's user values: the owner (a Lua object), its callbacks, the encoder and
+ * its memory, and what a frame is shown by. */
 #include "channel.h"
 
 #include <errno.h>
@@ -34,6 +34,8 @@ enum {
   SLOT_ONFRAME,
   SLOT_ONEND,
   SLOT_ONWRITTEN,
+  SLOT_ENCODE,
+  SLOT_MEMORY,
   SLOT_VIEW,
   SLOTS = SLOT_VIEW
 };
@@ -41,7 +43,8 @@ enum {
 enum {
   OVERHEAD = 4,      /* of a frame: its length or its newline */
   BATCH = 64 * 1024, /* bytes that are sent before a callback has ended */
-  PROMPT = 1000000   /* ns: a callback that goes on for longer is not waited for */
+  PROMPT = 1000000,  /* ns: a callback that goes on for longer is not waited for */
+  KEPT = 256 * 1024  /* bytes of an encoder's memory that are kept for the next message */
 };
 
 struct passed {
@@ -58,8 +61,9 @@ struct channel {
   struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
   int delivering;         /* a frame is in use: it must not be freed */
   struct lcp_buf out;
-  size_t sent;         /* bytes that have left `out` */
-  uint64_t flushed_at; /* ns: the last flush() */
+  size_t sent;         /* bytes that have left, of all that were ever queued */
+  unsigned turn;       /* of the loop, in which the last frame was queued */
+  uint64_t flushed_at; /* ns: when the last bytes were given to the socket */
   struct passed *passed;
   size_t npassed, room;
   struct lcp__scm_fds arrived; /* that nobody has taken */
@@ -199,11 +203,11 @@ static int flush(struct channel *c) {
     size_t size = c->out.end - c->out.start;
     int here = c->npassed > 0 && c->passed[0].at == c->sent;
     size_t next = here ? 1 : 0; /* the piece ends where the next descriptor begins */
+    struct iovec piece = {c->out.data + c->out.start, size};
     ssize_t n;
     if (c->npassed > next && c->passed[next].at - c->sent < size)
-      size = c->passed[next].at - c->sent;
-    n = lcp__scm_send(c->fd, c->out.data + c->out.start, size,
-                      here ? c->passed[0].fd : -1);
+      piece.iov_len = c->passed[next].at - c->sent;
+    n = lcp__scm_send(c->fd, &piece, 1, here ? c->passed[0].fd : -1);
     if (n == -EAGAIN || n == -EWOULDBLOCK || n == -ENOBUFS)
       return 0;
     if (n < 0)
@@ -273,17 +277,17 @@ static int fail(lua_State *L, int err) {
   return 2;
 }
 
-/* channel:bind(owner, onframe, onend, onwritten)
+/* channel:bind(owner, onframe, onend, onwritten, encode)
  * onframe(owner, payload), a string or (mode 'length') a view; onend(owner, nil | errno),
  * once; onwritten(owner, bytes ever sent, nil | errno) when what flush() left has gone
- * on. */
+ * on; encode(message, userdata | true) -> userdata, size | nil, …, for send(). */
 static int l_bind(lua_State *L) {
   int i;
   self(L);
-  for (i = 3; i <= 5; i++)
+  for (i = 3; i <= 6; i++)
     luaL_checktype(L, i, LUA_TFUNCTION);
-  lua_settop(L, 5);
-  for (i = SLOT_ONWRITTEN; i >= SLOT_OWNER; i--)
+  lua_settop(L, 6);
+  for (i = SLOT_ENCODE; i >= SLOT_OWNER; i--)
     lua_setiuservalue(L, 1, i);
   return 0;
 }
@@ -330,43 +334,127 @@ static int pass(struct channel *c, int fd) {
   return 0;
 }
 
-static void append_frame(struct channel *c, const char *payload, size_t n) {
-  char *to = c->out.data + c->out.end;
-  if (c->frames.framing == LCP__FRAME_LENGTH) {
-    int i;
-    for (i = 0; i < 4; i++)
-      *to++ = (char)(n >> (24 - 8 * i) & 0xff);
+struct payload {
+  char *bytes;
+  size_t size;
+};
+
+enum { PIECES = 2 };
+
+/* `prefix` is written to and must live as long as the pieces. */
+static void cut_frame(const struct channel *c, struct payload p, char prefix[OVERHEAD],
+                      struct iovec pieces[PIECES]) {
+  int i;
+  if (c->frames.framing == LCP__FRAME_LINE) {
+    prefix[0] = '\n';
+    pieces[0] = (struct iovec){p.bytes, p.size};
+    pieces[1] = (struct iovec){prefix, 1};
+    return;
   }
-  memcpy(to, payload, n);
-  to += n;
-  if (c->frames.framing == LCP__FRAME_LINE)
-    *to++ = '\n';
-  c->out.end = (size_t)(to - c->out.data);
+  for (i = 0; i < OVERHEAD; i++)
+    prefix[i] = (char)(p.size >> (24 - 8 * i) & 0xff);
+  pieces[0] = (struct iovec){prefix, OVERHEAD};
+  pieces[1] = (struct iovec){p.bytes, p.size};
 }
 
-/* channel:queue(payload [, value with a descriptor]) -> bytes ever queued, bytes not
- * sent, whether they are so many or so old that they should not wait | nil, errno.  The
- * frame goes out with the next flush(); a copy of the descriptor with it. */
-static int l_queue(lua_State *L) {
-  struct channel *c = self(L);
-  size_t n;
-  const char *payload = luaL_checklstring(L, 2, &n);
-  int fd = lua_isnoneornil(L, 3) ? -1 : lcp__fdpass_get(L, 3), rc;
-  if (c->base.closing)
-    return fail(L, -EPIPE);
-  if (fd < 0 && !lua_isnoneornil(L, 3))
-    return fail(L, -EBADF);
-  rc = n > LCP__FRAME_LIMIT ? -EMSGSIZE : lcp__buf_reserve(&c->out, n + OVERHEAD);
-  if (rc == 0 && fd >= 0)
-    rc = pass(c, fd);
+/* The first frame of a turn, when nothing waits before it, needs no copy.  How much of it
+ * went; an error shows again, and is told, at the next flush(). */
+static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
+  ssize_t n;
+  if (c->turn == c->base.loop->turn || c->out.end > c->out.start || c->npassed > 0)
+    return 0;
+  c->flushed_at = uv_hrtime();
+  n = lcp__scm_send(c->fd, pieces, PIECES, -1);
+  c->sent += n > 0 ? (size_t)n : 0;
+  return n > 0 ? (size_t)n : 0;
+}
+
+/* For what must be there, lest half a frame be sent. */
+static int make_room(struct channel *c, size_t size, int fd) {
+  int rc =
+      size > LCP__FRAME_LIMIT ? -EMSGSIZE : lcp__buf_reserve(&c->out, size + OVERHEAD);
+  return rc == 0 && fd >= 0 ? pass(c, fd) : rc;
+}
+
+static void append_from(struct channel *c, const struct iovec pieces[PIECES],
+                        size_t from) {
+  int i;
+  for (i = 0; i < PIECES; i++) {
+    size_t skipped = from < pieces[i].iov_len ? from : pieces[i].iov_len;
+    lcp__buf_append(&c->out, (char *)pieces[i].iov_base + skipped,
+                    pieces[i].iov_len - skipped);
+    from -= skipped;
+  }
+  lcp__buf_take(&c->out, 0);
+}
+
+/* -> bytes ever queued, bytes not sent, whether flush() should follow now: if it is the
+ * first of this turn, if they are many, or old | nil, errno */
+static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
+  char prefix[OVERHEAD];
+  struct iovec pieces[PIECES];
+  int rc = c->base.closing ? -EPIPE : make_room(c, p.size, fd), first;
+  size_t pending;
   if (rc < 0)
     return fail(L, rc);
-  append_frame(c, payload, n);
-  n = c->out.end - c->out.start;
-  lua_pushinteger(L, (lua_Integer)(c->sent + n));
-  lua_pushinteger(L, (lua_Integer)n);
-  lua_pushboolean(L, n >= BATCH || uv_hrtime() - c->flushed_at > PROMPT);
+  cut_frame(c, p, prefix, pieces);
+  append_from(c, pieces, send_at_once(c, pieces));
+  first = c->turn != c->base.loop->turn;
+  c->turn = c->base.loop->turn;
+  pending = c->out.end - c->out.start;
+  lua_pushinteger(L, (lua_Integer)(c->sent + pending));
+  lua_pushinteger(L, (lua_Integer)pending);
+  lua_pushboolean(L, first || pending >= BATCH || uv_hrtime() - c->flushed_at > PROMPT);
   return 3;
+}
+
+/* channel:queue(payload [, value with a descriptor]): see queue(). */
+static int l_queue(lua_State *L) {
+  struct channel *c = self(L);
+  struct payload p;
+  int fd = -1;
+  p.bytes = (char *)luaL_checklstring(L, 2, &p.size);
+  if (!lua_isnoneornil(L, 3)) {
+    fd = lcp__fdpass_get(L, 3);
+    if (fd < 0)
+      return fail(L, -EBADF);
+  }
+  return queue(L, c, p, fd);
+}
+
+/* stack: channel; pushes what the encoder may use again.  It is taken away meanwhile: a
+ * finalizer may send in the middle. */
+static void take_memory(lua_State *L) {
+  if (lua_getiuservalue(L, 1, SLOT_MEMORY) != LUA_TUSERDATA) {
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+    return;
+  }
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, SLOT_MEMORY);
+}
+
+/* channel:send(message): encodes it, then see queue() | nil, and what the encoder has
+ * against it */
+static int l_send(lua_State *L) {
+  struct channel *c = self(L);
+  struct payload p;
+  int results;
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, SLOT_ENCODE);
+  lua_insert(L, 2);
+  take_memory(L);
+  lua_call(L, 2, LUA_MULTRET);
+  if (lua_type(L, 2) != LUA_TUSERDATA)
+    return lua_gettop(L) - 1;
+  p.bytes = lua_touserdata(L, 2);
+  p.size = (size_t)lua_tointeger(L, 3);
+  results = queue(L, c, p, -1);
+  if (lua_rawlen(L, 2) <= KEPT) {
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, SLOT_MEMORY);
+  }
+  return results;
 }
 
 /* channel:flush() -> bytes ever sent | nil, errno.  What the socket does not take follows
@@ -441,11 +529,15 @@ static int l_channel(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"bind", l_bind},         {"read_start", l_read_start},
-    {"read_now", l_read_now}, {"queue", l_queue},
-    {"flush", l_flush},       {"flush_blocking", l_flush_blocking},
-    {"take", l_take},         {NULL, NULL}};
+static const luaL_Reg methods[] = {{"bind", l_bind},
+                                   {"read_start", l_read_start},
+                                   {"read_now", l_read_now},
+                                   {"queue", l_queue},
+                                   {"flush", l_flush},
+                                   {"flush_blocking", l_flush_blocking},
+                                   {"take", l_take},
+                                   {"send", l_send},
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"channel", l_channel}, {NULL, NULL}};
 

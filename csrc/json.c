@@ -60,8 +60,7 @@ size_t lcp__json_plain(const char *text, size_t size, unsigned *high) {
 
 /* stack: the core table */
 int lcp__json_open(lua_State *L) {
-  lua_pushnil(L);
-  lua_pushcclosure(L, lcp__json_encode, 1);
+  lua_pushcfunction(L, lcp__json_encode);
   lua_setfield(L, -2, "json_encode");
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "array");

@@ -12,9 +12,14 @@
 /* Adds json_encode and json_decode to the table on top of the stack. */
 int lcp__json_open(lua_State *L);
 
-/* The two functions, each with one upvalue: json_encode keeps its memory there, and
- * json_decode has the metatable of empty arrays. */
+/* core.json_encode(value) -> text | nil, reason, keys: what is wrong with the value that
+ * these keys lead to.
+ * core.json_encode(value, userdata | true) -> userdata with the text, its size: the
+ * memory of the one before, if there is one, is used again. */
 int lcp__json_encode(lua_State *L);
+
+/* core.json_decode(text) -> value | nil, reason, position.  Upvalue: the metatable of
+ * empty arrays. */
 int lcp__json_decode(lua_State *L);
 
 /* How many bytes from `text` on can stand in a JSON string as they are: no quotation

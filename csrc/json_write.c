@@ -1,7 +1,6 @@
 /* json_write.c - a Lua value as JSON text.
- * Owns: nothing outside Lua.  The text grows in a block on the C stack and then in a
- * userdata, which is kept for the next call unless it is large; whoever runs in between
- * (a finalizer) finds none and makes its own.
+ * Owns: nothing outside Lua.  The text grows in a userdata, which may be one that was
+ * used before.
  *
  * No recursion: each open table has two slots of the Lua stack, itself and the key of its
  * current value, so that a failure can name the path.  No metamethod is called. */
@@ -16,9 +15,9 @@
 #include "numeral.h"
 #include "transcode.h"
 
-#define KEPT ((size_t)1 << 18) /* the largest userdata that is kept */
-#define SLACK 256              /* what is added to a string's size, for what follows it */
-#define ESCAPE 8               /* more than the longest escape and a quotation mark */
+#define FIRST 1024 /* the size of a userdata */
+#define SLACK 256  /* what is added to a string's size, for what follows it */
+#define ESCAPE 8   /* more than the longest escape and a quotation mark */
 
 _Static_assert(sizeof(lua_Integer) == 8 && sizeof(lua_Number) == 8, "Lua's own numbers");
 
@@ -45,30 +44,23 @@ struct writer {
   const char *reason;
   int keys; /* how many keys lead to the value that cannot be sent */
   struct level levels[LCP__JSON_DEPTH];
-  char block[1024];
 };
 
 /* Memory ------------------------------------------------------------------------------
  */
 
-/* The userdata of the last call, if it is large enough, or a new one. */
-static char *memory_take(lua_State *L, size_t *size) {
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushnil(L);
-  lua_replace(L, lua_upvalueindex(1));
-  if (lua_isuserdata(L, -1) && lua_rawlen(L, -1) >= *size) {
-    *size = lua_rawlen(L, -1);
-    return lua_touserdata(L, -1);
-  }
-  lua_pop(L, 1);
-  return lua_newuserdatauv(L, *size, 0);
+static void memory_use(struct writer *w, size_t used) {
+  w->start = lua_touserdata(w->L, SLOT_MEMORY);
+  w->at = w->start + used;
+  w->end = w->start + lua_rawlen(w->L, SLOT_MEMORY);
 }
 
-static void memory_keep(lua_State *L) {
-  if (lua_isuserdata(L, SLOT_MEMORY) && lua_rawlen(L, SLOT_MEMORY) <= KEPT) {
-    lua_pushvalue(L, SLOT_MEMORY);
-    lua_replace(L, lua_upvalueindex(1));
+static void memory_take(struct writer *w) {
+  if (lua_type(w->L, SLOT_MEMORY) != LUA_TUSERDATA) {
+    lua_newuserdatauv(w->L, FIRST, 0);
+    lua_replace(w->L, SLOT_MEMORY);
   }
+  memory_use(w, 0);
 }
 
 static void memory_grow(struct writer *w, size_t more) {
@@ -78,12 +70,9 @@ static void memory_grow(struct writer *w, size_t more) {
   if (size < used + more + SLACK)
     size = used + more + SLACK;
   luaL_checkstack(w->L, 4, "message");
-  char *memory = memory_take(w->L, &size);
-  memcpy(memory, w->start, used);
+  memcpy(lua_newuserdatauv(w->L, size, 0), w->start, used);
   lua_replace(w->L, SLOT_MEMORY);
-  w->start = memory;
-  w->at = memory + used;
-  w->end = memory + size;
+  memory_use(w, used);
 }
 
 /* Every byte that is put has been asked for here. */
@@ -365,22 +354,22 @@ static int put_message(struct writer *w) {
   }
 }
 
-/* core.json_encode(value) -> text | nil, reason, keys: what is wrong with the value that
- * these keys lead to */
 int lcp__json_encode(lua_State *L) {
   struct writer w;
   luaL_checkany(L, 1);
-  lua_settop(L, 1);
-  lua_pushnil(L); /* SLOT_MEMORY */
-  lua_pushvalue(L, SLOT_VALUE);
+  lua_settop(L, SLOT_MEMORY);
+  int as_memory = !lua_isnil(L, SLOT_MEMORY);
   w.L = L;
   w.depth = 0;
-  w.start = w.at = w.block;
-  w.end = w.block + sizeof w.block;
+  memory_take(&w);
+  lua_pushvalue(L, SLOT_VALUE);
   if (!put_message(&w))
     return push_failure(&w);
   assert(lua_gettop(L) == SLOT_MEMORY);
-  lua_pushlstring(L, w.start, (size_t)(w.at - w.start));
-  memory_keep(L);
-  return 1;
+  if (!as_memory) {
+    lua_pushlstring(L, w.start, (size_t)(w.at - w.start));
+    return 1;
+  }
+  lua_pushinteger(L, w.at - w.start);
+  return 2;
 }

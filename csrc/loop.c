@@ -35,6 +35,7 @@ static struct lcp_loop *push_loop(lua_State *L) {
   loop = lua_newuserdatauv(L, sizeof *loop, SLOTS);
   memset(loop, 0, sizeof *loop);
   loop->last = &loop->first;
+  loop->turn = 1;
   loop->gc_stress = getenv("LCP_GC_STRESS") != NULL;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   loop->main = loop->L = lua_tothread(L, -1);
@@ -182,8 +183,10 @@ static int enter_begin(struct lcp_loop *loop, lua_State *L) {
 static void enter_end(struct lcp_loop *loop, lua_State *L) {
   if (loop->gc_stress)
     lua_gc(L, LUA_GCCOLLECT, 0);
-  if (loop->depth == 1)
+  if (loop->depth == 1) {
     run_ticks(loop, L);
+    loop->turn++;
+  }
   loop->depth--;
   if (loop->depth == 0 && loop->ticks_wanted && loop->uv != NULL)
     uv_idle_start(&loop->hub->wake, wake_cb);

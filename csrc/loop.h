@@ -26,6 +26,7 @@ struct lcp_loop {
   int running;                  /* inside our uv_run */
   int depth;                    /* callbacks of ours on the C stack */
   int polled;                   /* by another loop: somebody has asked for pollfd() */
+  unsigned turn;                /* counts the outermost callbacks, each with its ticks */
   int gc_stress;                /* LCP_GC_STRESS: collect at every callback */
   lua_State *main;              /* where callbacks run when the host drives the loop */
   lua_State *L;                 /* where they run now: the state inside run() */

@@ -65,16 +65,15 @@ ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *f
   return n;
 }
 
-ssize_t lcp__scm_send(int sock, const char *from, size_t size, int fd) {
+ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
   union {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int))];
   } control;
-  struct iovec iov = {(char *)from, size};
   struct msghdr msg = {0};
   ssize_t n;
-  msg.msg_iov = &iov;
-  msg.msg_iovlen = 1;
+  msg.msg_iov = pieces;
+  msg.msg_iovlen = count;
   if (fd >= 0) {
     struct cmsghdr *cm;
     memset(&control, 0, sizeof control);

@@ -4,6 +4,7 @@
 #define LCP_SCM_H
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum { LCP__SCM_FDS = 64 };
 
@@ -21,9 +22,9 @@ void lcp__scm_close(struct lcp__scm_fds *fds);
 /* How many bytes came, 0 at the end, or a negative errno. */
 ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds);
 
-/* How many bytes went, with a copy of `fd` unless it is -1, or a negative errno.  Never
- * blocks, never raises SIGPIPE. */
-ssize_t lcp__scm_send(int sock, const char *from, size_t size, int fd);
+/* How many bytes of the `n` pieces went, with a copy of `fd` unless it is -1, or a
+ * negative errno.  Never blocks, never raises SIGPIPE. */
+ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t n, int fd);
 
 /* Takes over a socket that we were started with: it must not reach our own children, and
  * our standard descriptors stay open.  The descriptor to use, or a negative errno. */

@@ -25,8 +25,7 @@ static void push_classes(lua_State *L) {
 int lcp__v8codec_open(lua_State *L) {
   push_classes(L);
   lua_pushvalue(L, -1);
-  lua_pushnil(L);
-  lua_pushcclosure(L, lcp__v8_encode, 2);
+  lua_pushcclosure(L, lcp__v8_encode, 1);
   lua_setfield(L, -3, "v8_encode");
   lua_pushvalue(L, -1);
   lua_pushcclosure(L, lcp__v8_decode, 1);

@@ -1,13 +1,12 @@
 /* v8out.h - the bytes of a payload while it is written.
  *
- * They lie in a userdata that one encoding after the other uses: an upvalue keeps it, and
- * a slot of the stack while it is in use.  Growing may raise (memory), nothing else does.
+ * They lie in a userdata in a slot of the stack; one that was used before will do.
+ * Growing may raise (memory), nothing else does.
  *
  *   struct out out;
- *   lcp__out_take(&out, L, lua_upvalueindex(2));  // pushes the userdata
+ *   lcp__out_take(&out, L, 2);                // the userdata at 2, or a new one
  *   put_tag(&out, TAG_INT32, 4);
- *   lua_pushlstring(L, lcp__out_bytes(&out), lcp__out_size(&out));
- *   lcp__out_release(&out); */
+ *   ...lcp__out_size(&out) bytes of the userdata that is at 2 then */
 #ifndef LCP_V8OUT_H
 #define LCP_V8OUT_H
 
@@ -20,19 +19,15 @@
 
 enum { OUT_VARINT = 5 /* bytes at most */ };
 
-struct out_buffer;
-
 struct out {
   lua_State *L;
-  struct out_buffer *buffer;
-  unsigned char *at, *end; /* of what is free in it */
-  int slot, upvalue;       /* where the userdata lies */
+  unsigned char *bytes;
+  unsigned char *at, *end; /* of what is free in them */
+  int slot;                /* where the userdata lies */
 };
 
-void lcp__out_take(struct out *out, lua_State *L, int upvalue);
-void lcp__out_release(struct out *out);
+void lcp__out_take(struct out *out, lua_State *L, int slot);
 void lcp__out_grow(struct out *out, size_t n);
-const char *lcp__out_bytes(const struct out *out);
 size_t lcp__out_size(const struct out *out);
 
 static inline void reserve(struct out *out, size_t n) {

@@ -19,10 +19,9 @@ enum {
   STACK_USE = 12 /* slots that a level and its helpers take */
 };
 
-enum { SLOT_MESSAGE = 1, SLOT_BYTES, SLOT_SEEN };
+enum { SLOT_MESSAGE = 1, SLOT_MEMORY, SLOT_SEEN };
 
 #define UPVALUE_CLASSES lua_upvalueindex(1)
-#define UPVALUE_BUFFER lua_upvalueindex(2)
 
 struct seen {
   const void *table;
@@ -430,21 +429,25 @@ static int write_value(struct writer *w, int index, const struct step *at) {
 int lcp__v8_encode(lua_State *L) {
   struct step root = {NULL, 0, 0, 0};
   struct writer w;
-  lua_settop(L, SLOT_MESSAGE);
+  lua_settop(L, SLOT_MEMORY);
+  int as_memory = !lua_isnil(L, SLOT_MEMORY);
   w.L = L;
   w.next_id = w.seen_count = w.seen_mask = 0;
   w.rows = w.few;
-  lcp__out_take(&w.out, L, UPVALUE_BUFFER);
+  lcp__out_take(&w.out, L, SLOT_MEMORY);
   lua_pushnil(L); /* SLOT_SEEN */
   put_byte(&w.out, TAG_VERSION);
   put_byte(&w.out, V8_VERSION);
-  int written = write_value(&w, SLOT_MESSAGE, &root);
-  if (written) {
-    lua_pushlstring(L, lcp__out_bytes(&w.out), lcp__out_size(&w.out));
-  } else {
+  if (!write_value(&w, SLOT_MESSAGE, &root)) {
     lua_pushnil(L);
     lua_insert(L, -2);
+    return 2;
   }
-  lcp__out_release(&w.out);
-  return written ? 1 : 2;
+  if (!as_memory) {
+    lua_pushlstring(L, (const char *)w.out.bytes, lcp__out_size(&w.out));
+    return 1;
+  }
+  lua_pushvalue(L, SLOT_MEMORY);
+  lua_pushinteger(L, (lua_Integer)lcp__out_size(&w.out));
+  return 2;
 }

@@ -60,7 +60,13 @@ core.v8_classes.Error = getmetatable(errors.new('Error'))
 local M = {
   name = 'advanced',
   framing = 'length', -- each payload behind its length, 4 bytes, the highest first
+  encoder = v8_encode,
 }
+
+--- advanced.refuse(problem): raises what `encode` does.
+function M.refuse(problem)
+  error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', problem), 0)
+end
 
 --- advanced.encode(value) -> payload: as told above.
 -- Raises TypeError ERR_INVALID_ARG_VALUE with the path to what cannot be sent, such as
@@ -68,10 +74,7 @@ local M = {
 -- Node: advanced serialization; HTML: StructuredSerialize.
 function M.encode(value)
   local payload, problem = v8_encode(value)
-  if not payload then
-    error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', problem))
-  end
-  return payload
+  return payload or M.refuse(problem)
 end
 
 --- advanced.decode(payload) -> value: as told above.

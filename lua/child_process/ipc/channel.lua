@@ -187,7 +187,6 @@ function flush(ipc)
 end
 
 local function end_of_turn(ipc)
-  ipc.in_turn = false
   if ipc.dirty then
     flush(ipc)
   end
@@ -201,20 +200,6 @@ local function on_written(ipc, sent, errno)
   end
 end
 
--- The first message of a turn goes out at once; what follows in the same turn, together
--- at its end, unless it is much or the turn is long.
-local function flush_in_time(ipc, due)
-  if not ipc.in_turn then
-    ipc.in_turn = true
-    nextTick(end_of_turn, ipc)
-    flush(ipc)
-  elseif due then
-    flush(ipc)
-  else
-    ipc.dirty = true
-  end
-end
-
 local function lose(ipc, err, callback)
   if trace.on then
     trace.lost(ipc, err)
@@ -224,10 +209,22 @@ local function lose(ipc, err, callback)
   end, err)
 end
 
--- Writes what the codec has made of a message, with a descriptor if there is one.
--- Returns what send() does, and the error if it is lost.
-local function write_payload(ipc, payload, descriptor, callback)
-  local total, pending, due = ipc.handle:queue(payload, descriptor)
+-- The first message of a turn goes out at once; what follows in the same turn, together
+-- at its end, unless it is much or the turn is long: the core says when it is `due`.
+local function flush_in_time(ipc, total, pending, due)
+  if pending == 0 then
+    sent_up_to(ipc, total)
+  elseif due then
+    flush(ipc)
+  elseif not ipc.dirty then
+    ipc.dirty = true
+    nextTick(end_of_turn, ipc)
+  end
+end
+
+-- After the core has taken a message.  Returns what send() does, and the error if it is
+-- lost.
+local function queued(ipc, callback, total, pending, due)
   if not total then
     local err = errors.system(pending, 'write')
     lose(ipc, err, callback)
@@ -240,24 +237,37 @@ local function write_payload(ipc, payload, descriptor, callback)
     ipc.last = ipc.last + 1
     ipc.waiting[ipc.last] = { at = total, fn = callback }
   end
-  flush_in_time(ipc, due)
+  flush_in_time(ipc, total, pending, due)
   local free = pending < BACKLOG or not ipc.blocked
   ipc.need_drain = ipc.need_drain or not free
   return free
 end
 
--- The same, behind the handles that wait for the peer.
-local function send_in_turn(ipc, payload, callback)
-  if ipc.unanswered then
-    return ipc.handles.hold_back(ipc, payload, callback)
+-- Writes what the codec has made of a message, with a descriptor if there is one.
+local function write_payload(ipc, payload, descriptor, callback)
+  return queued(ipc, callback, ipc.handle:queue(payload, descriptor))
+end
+
+-- The same for a message; a number is an errno, anything else what the codec has
+-- against the message.
+local function write_message(ipc, message, callback)
+  local total, pending, due = ipc.handle:send(message)
+  if not total and math.type(pending) ~= 'integer' then
+    ipc.codec.refuse(pending, due)
   end
-  return write_payload(ipc, payload, nil, callback)
+  return queued(ipc, callback, total, pending, due)
+end
+
+-- The same, behind the handles that wait for the peer.
+local function send_in_turn(ipc, message, callback)
+  if ipc.unanswered then
+    return ipc.handles.hold_back(ipc, ipc.codec.encode(message), callback)
+  end
+  return write_message(ipc, message, callback)
 end
 
 -- Writes a message of our own, before all that waits.
-local function write(ipc, message)
-  return write_payload(ipc, ipc.codec.encode(message))
-end
+local write = write_message
 
 -- Reading -------------------------------------------------------------------------------
 
@@ -390,7 +400,7 @@ function methods:send(message, handle, options, callback)
   if handle and handle ~= 0 and handle ~= '' then
     return handles_of(ipc).send(ipc, message, handle, options or {}, callback)
   end
-  return send_in_turn(ipc, ipc.codec.encode(message), callback)
+  return send_in_turn(ipc, message, callback)
 end
 
 --- owner:disconnect(): closes the channel when all that was sent before is written; then
@@ -445,7 +455,7 @@ function M.open(owner, handle, codec, options)
     trace.connect(ipc)
   end
   update_ref(ipc)
-  handle:bind(ipc, on_frame, on_end, on_written)
+  handle:bind(ipc, on_frame, on_end, on_written, codec.encoder)
   local _, errno = handle:read_start()
   if errno then
     nextTick(break_off, ipc, errors.system(errno, 'read'))

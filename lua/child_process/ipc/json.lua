@@ -9,9 +9,9 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
-local M = { name = 'json', framing = 'line' }
-
 local json_encode, json_decode = core.json_encode, core.json_decode
+
+local M = { name = 'json', framing = 'line', encoder = json_encode }
 
 local SHOWN = 24 -- how much of a long path, of a long key, of a text is shown
 
@@ -46,6 +46,12 @@ local function path(keys)
   return table.concat(steps)
 end
 
+--- json.refuse(reason, keys): raises what `encode` does.
+function M.refuse(reason, keys)
+  local message = ('%s %s: it cannot be sent as JSON'):format(path(keys), reason)
+  error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', message), 0)
+end
+
 --- json.encode(value) -> text, without a newline.
 -- Raises TypeError ERR_INVALID_ARG_VALUE, with the path to what JSON has nothing for:
 -- `message.a[3] is a function`.  That is a string that is not UTF-8, a table with holes
@@ -54,11 +60,7 @@ end
 -- called.
 function M.encode(value)
   local text, reason, keys = json_encode(value)
-  if text then
-    return text
-  end
-  local message = ('%s %s: it cannot be sent as JSON'):format(path(keys), reason)
-  error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', message), 2)
+  return text or M.refuse(reason, keys)
 end
 
 --- json.decode(text) -> value.  Null is `cp.null`; of two equal keys the last counts;

@@ -20,7 +20,7 @@ local function request(list, cmd, reply, callback)
   local requests = ipc.socket_requests
   requests[#requests + 1] = { key = list.key, reply = reply, callback = callback }
   -- behind the sockets that wait: they count
-  ipc.send_in_turn(ipc, ipc.codec.encode { cmd = cmd, key = list.key })
+  ipc.send_in_turn(ipc, { cmd = cmd, key = list.key })
 end
 
 --- list:getConnections(callback): `callback(err, count)`, how many sockets the other side
