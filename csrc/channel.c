@@ -376,13 +376,15 @@ static int make_room(struct channel *c, size_t size, int fd) {
   return rc == 0 && fd >= 0 ? pass(c, fd) : rc;
 }
 
+/* There is room: see make_room(). */
 static void append_from(struct channel *c, const struct iovec pieces[PIECES],
                         size_t from) {
   int i;
   for (i = 0; i < PIECES; i++) {
     size_t skipped = from < pieces[i].iov_len ? from : pieces[i].iov_len;
-    lcp__buf_append(&c->out, (char *)pieces[i].iov_base + skipped,
-                    pieces[i].iov_len - skipped);
+    size_t n = pieces[i].iov_len - skipped;
+    memcpy(c->out.data + c->out.end, (char *)pieces[i].iov_base + skipped, n);
+    c->out.end += n;
     from -= skipped;
   }
   lcp__buf_take(&c->out, 0);

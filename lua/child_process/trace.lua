@@ -175,9 +175,9 @@ function M.connect(ipc)
   tell('connect', { pid = M.peer(ipc), serialization = ipc.codec.name })
 end
 
---- A message was queued to be written; `pending`: the bytes that wait with it.
-function M.send(ipc, payload, pending)
-  tell('send', { pid = M.peer(ipc), size = #payload, pending = pending })
+--- A message of `size` bytes was sent; `pending`: the bytes that wait to be written.
+function M.send(ipc, size, pending)
+  tell('send', { pid = M.peer(ipc), size = size, pending = pending })
 end
 
 --- A message was lost.

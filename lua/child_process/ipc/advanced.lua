@@ -60,6 +60,7 @@ core.v8_classes.Error = getmetatable(errors.new('Error'))
 local M = {
   name = 'advanced',
   framing = 'length', -- each payload behind its length, 4 bytes, the highest first
+  overhead = 4,
   encoder = v8_encode,
 }
 

@@ -230,7 +230,7 @@ local function queued(ipc, callback, total, pending, due)
     lose(ipc, err, callback)
     return false, err
   elseif trace.on then
-    trace.send(ipc, payload, pending)
+    trace.send(ipc, total - ipc.queued - ipc.codec.overhead, pending)
   end
   ipc.queued = total
   if callback then

@@ -11,7 +11,7 @@ local errors = require 'child_process.errors'
 
 local json_encode, json_decode = core.json_encode, core.json_decode
 
-local M = { name = 'json', framing = 'line', encoder = json_encode }
+local M = { name = 'json', framing = 'line', overhead = 1, encoder = json_encode }
 
 local SHOWN = 24 -- how much of a long path, of a long key, of a text is shown
 
