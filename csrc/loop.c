@@ -246,12 +246,12 @@ static void spin_cb(uv_idle_t *uv) { (void)uv; }
 
 /* ---- opening and closing ---- */
 
-/* An empty turn.  libuv polls its own descriptor only from its first turn on; by that
- * lcp__loop_changed reaches another loop at any time. */
-static void turn_once(struct lcp_loop *loop) {
-  uv_idle_start(&loop->hub->spin, spin_cb);
-  uv_run(loop->uv, UV_RUN_NOWAIT);
-  uv_idle_stop(&loop->hub->spin);
+/* A turn that does not wait, but looks at the descriptors even if nothing is referenced.
+ * libuv polls its own descriptor only from its first turn on; by that lcp__loop_changed
+ * reaches another loop at any time. */
+static int turn_once(struct lcp_loop *loop) {
+  uv_idle_start(&loop->hub->wake, wake_cb);
+  return uv_run(loop->uv, UV_RUN_NOWAIT);
 }
 
 static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
@@ -357,13 +357,15 @@ static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
   if (loop->owned)
     lcp__busypoll_mode(&loop->busypoll, mode);
   turn(loop);
-  if (mode == UV_RUN_NOWAIT && loop->polled)
-    /* Where only unreferenced handles are left libuv would not look at its descriptors,
-     * and those that are ready would wake the other loop without end. */
-    uv_idle_start(&loop->hub->wake, wake_cb);
-  alive = uv_run(loop->uv, mode);
+  if (loop->polled && mode == UV_RUN_NOWAIT)
+    alive = turn_once(loop) || turn_once(loop); /* what the first started is polled too */
+  else
+    alive = uv_run(loop->uv, mode);
   loop->running = 0;
   loop->L = outer;
+  /* there is more to do at once: the other loop need not ask for the time-out to know */
+  if (loop->polled && alive && uv_backend_timeout(loop->uv) == 0)
+    lcp__loop_changed(loop);
   return alive;
 }
 

@@ -174,7 +174,27 @@ describe('the descriptor of cp.loop becomes readable', function()
     settle()
   end)
 
-  it('but not for what callbacks have done', function()
+  it('when what callbacks have started is to be polled', function()
+    for _, options in ipairs { { ref = true }, { ref = false } } do
+      local ended = false
+      cp.setImmediate(t.expect(function()
+        local child = cp.spawn('true', {}, { stdio = 'ignore' })
+        child:on('exit', function()
+          ended = true
+        end)
+        if not options.ref then
+          child:unref()
+        end
+      end))
+      repeat
+        cp.run 'nowait'
+        assert.is_true(ended or readable(t.TEST_TIMEOUT / 1000))
+      until ended
+      settle()
+    end
+  end)
+
+  it('but not for timers that callbacks have started', function()
     local timer
     cp.setImmediate(t.expect(function()
       timer = cp.setTimeout(t.never(), 100000)
@@ -182,6 +202,7 @@ describe('the descriptor of cp.loop becomes readable', function()
     repeat
       turn()
     until timer
+    settle()
     assert.is_false(readable(0))
     timer:close()
   end)
