@@ -36,15 +36,37 @@ describe('cp.active', function()
   end)
 
   it('shows a child', function()
-    local child = cp.spawn('sh', { '-c', 'cat >&2' })
+    local child = cp.spawn('sh', { '-c', 'cat >&2' }, { stdio = 'ignore' })
     local entry = the 'child'
     assert.equal(child.pid, entry.pid)
     assert.equal("sh -c 'cat >&2'", entry.command)
     assert.is_true(entry.ref)
     assert.equal(("child %d: sh -c 'cat >&2'"):format(child.pid), tostring(entry))
-    child.stdin:finish()
+    assert.same({}, entry.hints)
     cp.run()
     assert.same({}, of_type 'child')
+  end)
+
+  it('says that a child may wait for the end of its input', function()
+    local child = cp.spawn('cat', { stdio = { 'pipe', 'ignore', 'ignore' } })
+    assert.same({ 'its stdin is open' }, the('child').hints)
+    assert.matches('cat %(its stdin is open%)$', tostring(the 'child'))
+    child.stdin:finish()
+    assert.same({}, the('child').hints)
+  end)
+
+  it('says that nobody reads what a child writes', function()
+    local child = cp.spawn('cat', { '/dev/zero' }, { stdio = { 'ignore', 'pipe' } })
+    local function look()
+      local hints = the('child').hints
+      if #hints == 0 then
+        return cp.setImmediate(look)
+      end
+      assert.same({ 'nobody reads its stdout' }, hints)
+      child:kill()
+      child.stdout:destroy()
+    end
+    look()
   end)
 
   it('shows that a child does not keep the loop alive after unref', function()

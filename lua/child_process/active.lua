@@ -19,10 +19,41 @@ local function address(at, port)
   return port and ('%s port %d'):format(at, port) or at
 end
 
+local STANDARD = { 'stdin', 'stdout', 'stderr' }
+
+local function stdio_name(slot)
+  return STANDARD[slot] or ('stdio[%d]'):format(slot)
+end
+
+local function is_full(stream)
+  return stream.readable
+    and not stream._reading
+    and stream.readableLength >= stream.readableHighWaterMark
+end
+
+-- What a child may wait for: the end of its input, room for its output.
+local function hints_of(owner)
+  local hints = {}
+  if owner.stdin and owner.stdin.writable then
+    hints[1] = 'its stdin is open'
+  end
+  for slot = 1, owner.stdio.n do
+    local stream = owner.stdio[slot]
+    if stream and is_full(stream) then
+      hints[#hints + 1] = ('nobody reads its %s'):format(stdio_name(slot))
+    end
+  end
+  return hints
+end
+
 local function child(handle)
-  local command = show.command(handle.spawnfile, handle.spawnargs)
-  local text = ('child %s: %s'):format(handle.pid, command)
-  return { type = 'child', pid = handle.pid, command = command, text = text }
+  local entry = { type = 'child', pid = handle.pid, hints = hints_of(handle) }
+  entry.command = show.command(handle.spawnfile, handle.spawnargs)
+  entry.text = ('child %d: %s'):format(entry.pid, entry.command)
+  if entry.hints[1] then
+    entry.text = ('%s (%s)'):format(entry.text, table.concat(entry.hints, ', '))
+  end
+  return entry
 end
 
 local function timer(handle, fn)
@@ -36,9 +67,9 @@ end
 
 -- The stream's place among the descriptors of its child.
 local function name_in(owner, stream)
-  for i = 1, owner.stdio.n do
-    if owner.stdio[i] == stream then
-      return ({ 'stdin', 'stdout', 'stderr' })[i] or ('stdio[%d]'):format(i)
+  for slot = 1, owner.stdio.n do
+    if owner.stdio[slot] == stream then
+      return stdio_name(slot)
     end
   end
 end
@@ -54,8 +85,6 @@ local function of_child(entry, stream)
   return text
 end
 
-local STANDARD = { [0] = 'stdin', 'stdout', 'stderr' }
-
 local function between(stream)
   local there = address(stream.remoteAddress, stream.remotePort)
   local here = address(stream.localAddress, stream.localPort)
@@ -69,7 +98,7 @@ local function what_for(entry, stream)
   if stream._child then
     return of_child(entry, stream)
   elseif stream._is_stdio then
-    entry.name = STANDARD[entry.fd]
+    entry.name = STANDARD[entry.fd + 1]
     return 'process.' .. entry.name
   end
   return between(stream)
@@ -222,7 +251,7 @@ end
 -- people), `at` (`file:line` where it was made, if that was while cp.debug was on), and
 -- by type:
 --
---   child            pid, command
+--   child            pid, command, hints (array of texts: what it may wait for)
 --   stream           fd, reading, unwritten (bytes); name (e.g. stdout), pid of its child
 --   socket           the same; or connecting and address
 --   server           fd, address, connections

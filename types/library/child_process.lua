@@ -1099,6 +1099,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field at? string `file:line` where it was made, if cp.debug was on
 ---@field pid? integer
 ---@field command? string
+---@field hints? string[] what a child may wait for
 ---@field fd? integer
 ---@field name? string `stdout`, …
 ---@field reading? boolean
