@@ -312,6 +312,9 @@ end
 -- Raises ERR_UNKNOWN_SIGNAL.  Not being permitted is an event `error`.
 -- Node: subprocess.kill; pidfd_send_signal(2).
 function methods:kill(signal)
+  if not core.is_child(self) then
+    error(errors.no_self 'child:kill(…)', 2)
+  end
   local signo = core.signals.SIGTERM
   if signal ~= nil then
     signo = signals.number(signal, true)

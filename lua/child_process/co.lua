@@ -95,6 +95,9 @@ local function await_close(what, children, timeout)
 end
 
 local function wait(child, timeout)
+  if not core.is_child(child) then
+    refuse(errors.no_self 'child:wait(…)')
+  end
   local closed, why = await_close('wait()', { child }, timeout)
   if closed then
     return result(child)
@@ -342,7 +345,14 @@ local function read_format(stream, format)
   return read(stream)
 end
 
+local function check_stream(stream, call)
+  if type(stream) ~= 'table' then
+    refuse(errors.no_self(call))
+  end
+end
+
 local function read_all(stream)
+  check_stream(stream, 'stream:readAll(…)')
   return next_piece(stream, 'readAll()') or ''
 end
 
@@ -358,6 +368,7 @@ local function check_delimiter(delim)
 end
 
 local function lines(stream, delim)
+  check_stream(stream, 'stream:lines(…)')
   delim = check_delimiter(delim)
   local state = open_reading(stream)
   local function next_line()

@@ -116,6 +116,12 @@ function M.out_of_range(what, range, value)
   )
 end
 
+--- ERR_INVALID_THIS: a method was called with a dot, as Node's are, and so without its
+-- object.  `call` is how it is written in Lua, e.g. `child:wait(…)`.
+function M.no_self(call)
+  return M.new('TypeError', 'ERR_INVALID_THIS', 'call it with a colon: ' .. call)
+end
+
 -- The errors whose text never varies, by code: { name, text }.
 local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },

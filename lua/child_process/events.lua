@@ -31,10 +31,14 @@ local function unwrap(entry)
   return type(entry) == 'table' and entry.listener or entry
 end
 
-local function check_listener(listener)
-  if type(listener) ~= 'function' and getmetatable(listener) ~= Once then
-    error(errors.invalid_arg_type('listener', 'of type function', listener), 3)
+-- `method`: its name, for those who call it with a dot; then nothing is where it belongs.
+local function check_listener(listener, self, method)
+  if type(listener) == 'function' or getmetatable(listener) == Once then
+    return
+  elseif type(self) ~= 'table' and type(self) ~= 'userdata' then
+    error(errors.no_self(('emitter:%s(…)'):format(method)), 3)
   end
+  error(errors.invalid_arg_type('listener', 'of type function', listener), 3)
 end
 
 local function check_name(name)
@@ -117,7 +121,7 @@ end
 -- anybody listens for that.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
 function methods:on(name, listener)
   check_name(name)
-  check_listener(listener)
+  check_listener(listener, self, 'on')
   return add(self, name, listener, false)
 end
 
@@ -127,7 +131,7 @@ methods.addListener = methods.on
 --- emitter:prependListener(name, listener) -> emitter: `on`, but in front of the others.
 function methods:prependListener(name, listener)
   check_name(name)
-  check_listener(listener)
+  check_listener(listener, self, 'prependListener')
   return add(self, name, listener, true)
 end
 
@@ -135,14 +139,14 @@ end
 -- is removed before it is called.  Node: emitter.once.
 function methods:once(name, listener)
   check_name(name)
-  check_listener(listener)
+  check_listener(listener, self, 'once')
   return add(self, name, new_once(self, name, listener), false)
 end
 
 --- emitter:prependOnceListener(name, listener) -> emitter: `once` in front of the others.
 function methods:prependOnceListener(name, listener)
   check_name(name)
-  check_listener(listener)
+  check_listener(listener, self, 'prependOnceListener')
   return add(self, name, new_once(self, name, listener), true)
 end
 
@@ -151,7 +155,7 @@ end
 -- `removeListener(name, listener)` afterwards.  Raises ERR_INVALID_ARG_TYPE.
 -- Node: emitter.removeListener.
 function methods:off(name, listener)
-  check_listener(listener)
+  check_listener(listener, self, 'off')
   local list = list_of(self, name)
   local index = list and last_index(list, listener)
   if index then

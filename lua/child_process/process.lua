@@ -40,6 +40,13 @@ local function check_text(value, what)
   end
 end
 
+-- `process.kill(pid, 0)` would ask for SIGTERM to process group 0, which is ours.
+local function check_self(self, name)
+  if self ~= core.process then
+    error(errors.no_self(('process:%s(…)'):format(name)), 3)
+  end
+end
+
 --- process:cwd() -> path of the working directory.  Raises a system error.
 function methods:cwd()
   local path, errno = core.cwd()
@@ -50,6 +57,7 @@ end
 -- which as in Node `path` is where we are and `dest` the directory; ERR_INVALID_ARG_TYPE,
 -- ERR_INVALID_ARG_VALUE.  Node: process.chdir, chdir(2).
 function methods:chdir(directory)
+  check_self(self, 'chdir')
   check_text(directory, 'directory')
   local ok, errno = core.chdir(directory)
   if not ok then
@@ -70,6 +78,7 @@ end
 -- ERR_INVALID_ARG_TYPE, or a system error such as ESRCH, or EINVAL for a number that is
 -- no signal.  Unlike child:kill it knows only the number.  Node: process.kill.
 function methods:kill(pid, signal)
+  check_self(self, 'kill')
   local number = math.tointeger(tonumber(pid))
   if not is_pid(number) then
     error(errors.invalid_arg_type('pid', 'of type number', pid), 2)
@@ -103,6 +112,7 @@ end
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE.
 -- Node: process.umask.
 function methods:umask(mask)
+  check_self(self, 'umask')
   local number = type(mask) == 'string' and octal(mask) or mask
   if number ~= nil and type(number) ~= 'number' then
     error(errors.invalid_arg_type('mask', 'of type number', mask), 2)
@@ -158,6 +168,7 @@ end
 -- after the event `exit(code)` and after what was sent has been written.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node: process.exit.
 function methods:exit(code)
+  check_self(self, 'exit')
   self.exitCode = exit_code(code, 2) or self.exitCode
   announce_exit(self)
   exit(self.exitCode or 0, true)

@@ -353,7 +353,9 @@ local function write(self, chunk, name, callback, finishing)
   if name ~= nil and name ~= 'buffer' then
     name = encoding.check(name, 4)
   end
-  if type(chunk) ~= 'string' then
+  if type(self) ~= 'table' then
+    error(errors.no_self 'stream:write(…)', 3)
+  elseif type(chunk) ~= 'string' then
     error(errors.invalid_arg_type('chunk', 'of type string', chunk), 3)
   elseif name then
     chunk = encoding.encode(chunk, name)

@@ -351,8 +351,10 @@ end
 
 local SENDABLE = { string = true, table = true, number = true, boolean = true }
 
-local function refuse_message(message)
-  if message == nil then
+local function refuse_message(self, message)
+  if not self._ipc and not self.emit then
+    error(errors.no_self 'child:send(…)', 0)
+  elseif message == nil then
     error(errors.coded('ERR_MISSING_ARGS', 'message'), 0)
   elseif message ~= core.null then
     local expected = 'one of type string, object, number, or boolean'
@@ -386,7 +388,7 @@ end
 -- ERR_INVALID_HANDLE_TYPE, and what the codec raises.  Node: subprocess.send.
 function methods:send(message, handle, options, callback)
   if not SENDABLE[type(message)] then
-    refuse_message(message)
+    refuse_message(self, message)
   end
   if handle ~= nil or options ~= nil or callback ~= nil then
     handle, options, callback = sort_out(handle, options, callback)
