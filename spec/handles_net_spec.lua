@@ -5,7 +5,7 @@ local cp = t.cp
 local it = t.wrap(it)
 
 local net, dgram = cp.net, cp.dgram
-local fork, run = forked.fork, forked.run
+local fork, run, program = forked.fork, forked.run, forked.program
 
 local HOST = '127.0.0.1'
 
@@ -570,6 +570,70 @@ describe('sockets', function()
       assert.equal('', err())
       assert.equal('0\tnil\n', out())
     end)
+  end)
+
+  -- Sends one of each kind and keeps none.
+  local SENDER = [[
+    local cp = require 'child_process'
+    local function send_all()
+      local server = cp.net.createServer()
+      server:listen(0, '127.0.0.1', function()
+        process:send('server', server)
+        server:close()
+        local udp = cp.dgram.createSocket 'udp4'
+        udp:bind(0, function()
+          process:send('udp', udp)
+          udp:close()
+          local file <close> = io.open '/dev/null'
+          process:send('file', file)
+        end)
+      end)
+    end ]]
+
+  it('that nobody heard of are closed by disconnect()', function()
+    local child = run(SENDER .. "send_all() process:once('disconnect', print)")
+    local arrived = 0
+    child:on('internalMessage', function()
+      arrived = arrived + 1
+      if arrived == 3 then
+        child:disconnect()
+      end
+    end)
+  end)
+
+  it('that arrive after disconnect() are closed', function()
+    local child = run(SENDER .. [[
+      process:on('message', function(message)
+        if message == 'go' then send_all() end
+      end)]])
+    child:on('message', t.never 'message')
+    local arrived = 0
+    child:on('internalMessage', function()
+      arrived = arrived + 1
+    end)
+    child:send 'go'
+    child:send(('x'):rep(1 << 24)) -- which the child reads later
+    child:disconnect()
+    t.once(child, 'close', function()
+      assert.is_true(arrived > 0)
+    end)
+  end)
+
+  it('that nobody hears of keep no program alive', function()
+    local code = [[
+      local cp = require 'child_process'
+      local child = cp.fork(arg[1], { arg[2] })
+      child:on('close', function(code) print('close', code) end)
+      cp.run()
+      child:on('message', function(message, handle)
+        print(message)
+        handle:close()
+      end)
+      cp.run() ]]
+    program(code, function(out, err)
+      assert.equal('', err)
+      assert.equal('close\t0\nserver\nudp\nfile\n', out)
+    end, nil, t.fixture 'program.lua', SENDER .. 'send_all()')
   end)
 
   it('travel with 800 000 bytes, there and back', function()

@@ -88,6 +88,32 @@ describe('a peer of the protocol', function()
     end)
   end)
 
+  it('that sends something else under a name of Node gives a descriptor', function()
+    local code = [[
+      local handles = require 'child_process.ipc.handles'
+      local file = io.open '/dev/null'
+      for _, name in ipairs { 'net.Server', 'net.Socket', 'dgram.Socket' } do
+        handles.register('fake ' .. name, {
+          wire_type = name,
+          matches = function(value) return value == name end,
+          take = function()
+            return require('child_process.core').file_fd(file), function() end
+          end,
+        })
+        process:send(name, name)
+      end]]
+    local child, seen = run(code), 0
+    child:on('message', function(_, object)
+      local folder = '/proc/self/fd/' .. object:getfd()
+      assert.equal('/dev/null', require('lfs').symlinkattributes(folder, 'target'))
+      object:close()
+      seen = seen + 1
+    end)
+    t.once(child, 'close', function()
+      assert.equal(3, seen)
+    end)
+  end)
+
   it('that sends what we do not know gives its message alone', function()
     local code = [[
       local object = ...

@@ -273,15 +273,33 @@ local write = write_message
 
 local deliver_kept
 
-local function deliver(ipc, event, message, handle)
-  local owner, kept = ipc.owner, ipc.kept
-  if event ~= 'message' then
-    owner:emit(event, message, handle)
-  elseif ipc.disconnecting then
+local function keep(ipc, message, arrived)
+  local kept = ipc.kept
+  kept.last = kept.last + 1
+  kept[kept.last] = { message, arrived }
+end
+
+local function deliver(ipc, message)
+  local kept = ipc.kept
+  if ipc.disconnecting then
     return -- as in Node: who has disconnected hears no more
-  elseif kept.first <= kept.last or not owner:emit('message', message, handle) then
-    kept.last = kept.last + 1
-    kept[kept.last] = { message, handle }
+  elseif kept.first <= kept.last or not ipc.owner:emit('message', message) then
+    keep(ipc, message)
+  end
+end
+
+-- The same with a handle that has arrived.
+local function deliver_with(ipc, event, message, arrived)
+  local owner, kept = ipc.owner, ipc.kept
+  local heard = owner:listenerCount(event) > 0
+  if event == 'message' and ipc.disconnecting then
+    ipc.handles.discard(arrived)
+  elseif event == 'message' and (not heard or kept.first <= kept.last) then
+    keep(ipc, message, arrived)
+  elseif heard then
+    owner:emit(event, message, ipc.handles.rebuild(arrived))
+  else
+    ipc.handles.discard(arrived)
   end
 end
 
@@ -289,13 +307,23 @@ end
 function deliver_kept(ipc)
   local owner, kept = ipc.owner, ipc.kept
   if kept.first <= kept.last and owner:listenerCount 'message' > 0 then
-    local first = kept[kept.first]
+    local message, arrived = table.unpack(kept[kept.first], 1, 2)
     kept[kept.first] = nil
     kept.first = kept.first + 1
     if kept.first <= kept.last then
       nextTick(deliver_kept, ipc)
     end
-    owner:emit('message', first[1], first[2])
+    owner:emit('message', message, arrived and ipc.handles.rebuild(arrived))
+  end
+end
+
+local function forget_kept(ipc)
+  local kept = ipc.kept
+  ipc.kept = { first = 1, last = 0 }
+  for i = kept.first, kept.last do
+    if kept[i][2] then
+      ipc.handles.discard(kept[i][2])
+    end
   end
 end
 
@@ -312,12 +340,13 @@ local function on_frame(ipc, payload)
   if not ok then
     return break_off(ipc, message)
   elseif not is_internal(message) then
-    return deliver(ipc, 'message', message)
+    return deliver(ipc, message)
   end
-  handles_of(ipc).on_internal(ipc, message, function(inner, handle)
-    deliver(ipc, is_internal(inner) and 'internalMessage' or 'message', inner, handle)
+  handles_of(ipc).on_internal(ipc, message, function(inner, arrived)
+    local event = is_internal(inner) and 'internalMessage' or 'message'
+    deliver_with(ipc, event, inner, arrived)
   end)
-  deliver(ipc, 'internalMessage', message)
+  ipc.owner:emit('internalMessage', message)
 end
 
 local function on_end(ipc, errno)
@@ -415,7 +444,7 @@ function methods:disconnect()
     return
   end
   self.connected, ipc.disconnecting = false, true
-  ipc.kept = { first = 1, last = 0 }
+  forget_kept(ipc)
   flush(ipc)
   if not ipc.closed then
     -- as in Node `channel` stays while something is still to be sent

@@ -23,9 +23,9 @@ local MAX_RETRIES = 10
 -- Conversions ---------------------------------------------------------------------------
 
 -- Each: `matches(value)`; `take(value, options, message, ipc) -> descriptor, release`, or
--- nil if it has none any more; `rebuild(object, message, ipc, done)`, which calls
--- `done(value)`.  `release()` is called when the peer has it, or never will.  A
--- descriptor that is no number is a handle that the sender gives up: it is closed before.
+-- nil if it has none any more; `rebuild(object, message, arrived) -> value`, see receive.
+-- `release()` is called when the peer has it, or never will.  A descriptor that is no
+-- number is a handle that the sender gives up: it is closed before.
 local conversions = {}
 
 --- handles.register(type, conversion): adds a class of objects that travel.
@@ -45,8 +45,8 @@ M.register('lua.File', {
   take = function(value)
     return core.file_fd(value), keep
   end,
-  rebuild = function(object, _, _, done)
-    done(core.file_from_fd(core.take_fd(object)))
+  rebuild = function(object)
+    return core.file_from_fd(core.take_fd(object))
   end,
 })
 
@@ -58,8 +58,8 @@ M.register('lua.Fd', {
   take = function(value)
     return core.fd_of(value), keep
   end,
-  rebuild = function(object, _, _, done)
-    done(object)
+  rebuild = function(object)
+    return object
   end,
 })
 
@@ -243,6 +243,8 @@ end
 
 -- Receiving -----------------------------------------------------------------------------
 
+-- What has arrived stays a descriptor until somebody hears of it: a server would take
+-- connections, and keep the loop alive.
 local function receive(ipc, message, deliver)
   local object = ipc.handle:take()
   if not object then
@@ -252,22 +254,35 @@ local function receive(ipc, message, deliver)
   end
   tell(ipc, message, 'received')
   ipc.write(ipc, { cmd = 'NODE_HANDLE_ACK' })
-  if not conversions[message.type] then
+  local arrived = { object = object, message = message }
+  if type(message.key) == 'string' then
+    arrived.closed = sockets.received(ipc, message.key)
+  end
+  deliver(message.msg, arrived)
+end
+
+--- handles.rebuild(arrived) -> what the sender had; nil for a type that is not known.
+function M.rebuild(arrived)
+  local name = arrived.message.type
+  if not conversions[name] then
     load_others()
   end
-  local conversion = conversions[message.type]
-  if conversion then
-    conversion.rebuild(object, message, ipc, function(value)
-      deliver(message.msg, value)
-    end)
-  else
-    object:close()
-    deliver(message.msg)
+  if not conversions[name] then
+    return M.discard(arrived)
+  end
+  return conversions[name].rebuild(arrived.object, arrived.message, arrived)
+end
+
+--- handles.discard(arrived): nobody will hear of it.
+function M.discard(arrived)
+  arrived.object:close()
+  if arrived.closed then
+    arrived.closed()
   end
 end
 
---- Handles a message whose `cmd` begins with NODE_; `deliver(message, handle)` is called
--- for the user's message in it.
+--- Handles a message whose `cmd` begins with NODE_; `deliver(message, arrived)` is called
+-- for the user's message in it, with what is for rebuild() or discard().
 function M.on_internal(ipc, message, deliver)
   if message.cmd == 'NODE_HANDLE' then
     receive(ipc, message, deliver)

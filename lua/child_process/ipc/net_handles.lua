@@ -52,11 +52,11 @@ local function take_socket(socket, options, message, ipc)
   end
 end
 
-local function rebuild_socket(object, message, ipc, done)
+local function rebuild_socket(object, message, arrived)
   local fd = core.take_fd(object)
   local handle = core.open_socket(fd)
   if not handle then
-    return done(core.fd_object(fd))
+    return core.fd_object(fd)
   end
   local sides = message.sides or 'duplex'
   local socket = net.Socket {
@@ -68,10 +68,10 @@ local function rebuild_socket(object, message, ipc, done)
   if type(message.unread) == 'string' then
     readable.on_read(socket, encoding.encode(message.unread, 'base64'))
   end
-  if type(message.key) == 'string' then
-    sockets.received(ipc, message.key, socket)
+  if arrived.closed then
+    socket:once('close', arrived.closed)
   end
-  done(socket)
+  return socket
 end
 
 -- Beyond Node: the sender keeps its own end, but reads no more of what is not meant for
@@ -90,11 +90,13 @@ local function take_server(server)
   return server._handle and server._handle:fileno(), keep
 end
 
-local function rebuild_server(object, _, _, done)
+local function rebuild_server(object)
+  local fd = core.take_fd(object)
   local server = net.Server()
-  server:listen({ fd = core.take_fd(object) }, function()
-    done(server)
-  end)
+  if server:_adopt(fd) then
+    return server
+  end
+  return core.fd_object(fd)
 end
 
 -- As in Node both sides go on with it.
@@ -104,12 +106,15 @@ local function take_udp(socket, _, message)
   return handle and handle:fileno(), keep
 end
 
-local function rebuild_udp(object, message, _, done)
-  local kind = message.dgramType == 'udp6' and 'udp6' or 'udp4'
-  local socket = dgram.createSocket(kind)
-  socket:bind({ fd = core.take_fd(object) }, function()
-    done(socket)
-  end)
+local function rebuild_udp(object, message)
+  local fd = core.take_fd(object)
+  local socket = dgram.createSocket(message.dgramType == 'udp6' and 'udp6' or 'udp4')
+  pcall(socket.bind, socket, { fd = fd })
+  if socket._handle:fileno() == fd then
+    return socket
+  end
+  socket:close()
+  return core.fd_object(fd)
 end
 
 --- net_handles.register(register): adds them by `register(type, conversion)`.

@@ -64,15 +64,16 @@ local function tell_empty(list)
   end
 end
 
---- sockets.received(ipc, key, socket): counts it until it closes.
-function M.received(ipc, key, socket)
+--- sockets.received(ipc, key) -> function to be called when the socket is closed: counts
+-- it until then.
+function M.received(ipc, key)
   local list = ipc.received_sockets[key] or { ipc = ipc, key = key, open = 0 }
   ipc.received_sockets[key] = list
   list.open = list.open + 1
-  socket:once('close', function()
+  return function()
     list.open = list.open - 1
     tell_empty(list)
-  end)
+  end
 end
 
 local NONE = { open = 0 }

@@ -165,7 +165,8 @@ local function emit_error(self, err)
   self:emit('error', err)
 end
 
-local function open(self, handle)
+-- Returns why it does not listen, or nil.
+local function accept_from(self, handle)
   self._handle, self.listening = handle, true
   handle:bind(self, on_connection)
   if self._unreferenced then
@@ -174,9 +175,26 @@ local function open(self, handle)
   local _, errno = handle:accept_start()
   if errno then
     self:_close_handle()
+  end
+  return errno
+end
+
+local function open(self, handle)
+  local errno = accept_from(self, handle)
+  if errno then
     return nextTick(emit_error, self, errors.system(errno, 'listen'))
   end
   nextTick(emit_listening, self, handle)
+end
+
+-- Listens on a descriptor, without an event: it did before.  False, and the descriptor
+-- stays the caller's, if it is nothing to listen on.
+function Server:_adopt(fd)
+  local handle = core.open_server(fd, BACKLOG)
+  if handle then
+    accept_from(self, handle)
+  end
+  return handle ~= nil
 end
 
 local function listen_failed(self, errno, address, port)
