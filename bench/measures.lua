@@ -121,7 +121,6 @@ M.list = {
     args = { 'sync-read', FILE_MIB },
     quick = QUICK_FILE_MIB,
     who = WAITERS,
-    targets = { node = 1.0 },
   },
   {
     name = 'trip',
