@@ -25,11 +25,13 @@ local VALGRIND = {
   '--suppressions=' .. t.root .. '/spec/host/valgrind.supp',
 }
 
-local function command(program, args)
+-- What it has to say goes to `log`: it also warns of system calls that it does not know.
+local function command(program, args, log)
   if t.watched_by() ~= 'valgrind' then
     return program, args
   end
   local words = table.move(VALGRIND, 1, #VALGRIND, 1, {})
+  words[#words + 1] = '--log-file=' .. log
   words[#words + 1] = program
   return 'valgrind', table.move(args, 1, #args, #words + 1, words)
 end
@@ -41,10 +43,11 @@ end
 local function run(name, args, options)
   options = options or {}
   options.env = options.env or environment()
-  local file, words = command(built(name), args)
+  local log = t.tmpdir() .. '/log'
+  local file, words = command(built(name), args, log)
   local result = cp.execFile(file, words, options):wait(t.TEST_TIMEOUT)
   assert.equal('', result.stderr)
-  assert.equal(0, result.code, result.stdout)
+  assert.equal(0, result.code, result.code == 99 and t.slurp(log) or result.stdout)
   return result.stdout
 end
 
@@ -133,6 +136,14 @@ describe('the static library', function()
     assert.equal('child_process/events.lua\n', steps('own', 'lua', code))
   end)
 
+  it('says what a state must have', function()
+    local out = steps 'bare'
+    assert.equal(
+      'raised: child_process needs the standard libraries (luaL_openlibs)\n',
+      out
+    )
+  end)
+
   it('tells its version', function()
     local header = t.slurp 'csrc/child_process.h'
     local function number(name)
@@ -187,6 +198,23 @@ describe('a host with a loop of its own', function()
       local said = out:match 'leave: 0\nend: done\n(.*)$'
       assert.matches('^false\t[^\n]*: the event loop is closed\n', said)
       assert.matches('\nfalse\t[^\n]*: the event loop is closed\n$', said)
+    end)
+  end
+
+  -- As lifetime_spec has it for programs that end.
+  for state in
+    (
+      'running stopped writing unread ended failed timers joined closing aborting '
+      .. 'standard waiting collected'
+    ):gmatch '%a+'
+  do
+    it('may end in either order with children and streams ' .. state, function()
+      local code = "arg = { [0] = '', '%s', 'step' } dofile '%s'"
+      code = code:format(state, t.fixture 'teardown.lua')
+      local first = { 'open', 'lua', code, 'close', 'run' }
+      local second = { 'open', 'lua', code, 'leave', 'run', 'end', 'close' }
+      local out = steps(table.unpack(table.move(second, 1, #second, #first + 1, first)))
+      assert.matches('leave: 0\nend: done\n$', out)
     end)
   end
 

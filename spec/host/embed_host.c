@@ -3,6 +3,7 @@
  *
  *   open          a new Lua state on the host's loop; it is the one that is used
  *   own           a new Lua state with a loop of its own
+ *   bare          tries to open the module in a state without the standard libraries
  *   use N         the N-th state, from 1
  *   lua CODE      runs it
  *   run, turn     the host's loop: until nothing is left to do; once, without waiting
@@ -72,6 +73,20 @@ static void step_open(const char *word) {
   open_module(L);
 }
 
+static int l_open(lua_State *L) {
+  open_module(L);
+  return 0;
+}
+
+static void step_bare(const char *word) {
+  lua_State *L = luaL_newstate();
+  (void)word;
+  lua_pushcfunction(L, l_open);
+  if (lua_pcall(L, 0, 0, 0))
+    report(L, "raised");
+  lua_close(L);
+}
+
 static void step_use(const char *word) { used = atoi(word) - 1; }
 
 static void step_lua(const char *word) { run_code(states[used], word); }
@@ -135,10 +150,11 @@ static const struct step {
   int has_argument;
   void (*run)(const char *argument);
 } steps[] = {
-    {"open", 0, step_open},   {"own", 0, step_own},         {"use", 1, step_use},
-    {"lua", 1, step_lua},     {"run", 0, step_run},         {"turn", 0, step_turn},
-    {"leave", 0, step_leave}, {"close", 0, step_close},     {"walk", 0, step_walk},
-    {"end", 0, step_end},     {"threads", 1, step_threads}, {NULL, 0, NULL}};
+    {"open", 0, step_open}, {"own", 0, step_own},     {"bare", 0, step_bare},
+    {"use", 1, step_use},   {"lua", 1, step_lua},     {"run", 0, step_run},
+    {"turn", 0, step_turn}, {"leave", 0, step_leave}, {"close", 0, step_close},
+    {"walk", 0, step_walk}, {"end", 0, step_end},     {"threads", 1, step_threads},
+    {NULL, 0, NULL}};
 
 static int take_steps(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
