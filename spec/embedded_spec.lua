@@ -383,14 +383,14 @@ describe('fork in a host with the module inside', function()
       })
       print(child.stdio.n, child.spawnargs[2], child.stdio[4] ~= nil)
       child.stdout:on('data', print)
-      child:on('message', print)
+      child:on('message', function(message) print(message) end)
       child:on('close', function(...) print('close', ...) end)]=]
     local lines = {}
     for line in out:gmatch '[^\n]+' do
       lines[#lines + 1] = line
     end
     table.sort(lines)
-    assert.same({ '/\tnil', '6\t/dev/fd/6\ttrue', 'close\t0\tnil', 'out' }, lines)
+    assert.same({ '/', '6\t/dev/fd/6\ttrue', 'close\t0\tnil', 'out' }, lines)
   end)
 
   it('goes on from worker to worker', function()
@@ -403,8 +403,8 @@ describe('fork in a host with the module inside', function()
         end
         cp.fork(arg[0], { 'deep' }):on('message', function(m) process:send(m) end)
       ]]
-      child:on('message', print)]=]
-    assert.equal('from the grandchild\tnil\n', out)
+      child:on('message', function(message) print(message) end)]=]
+    assert.equal('from the grandchild\n', out)
   end)
 
   it('tells errors of a worker as lua5.4 does', function()
@@ -428,8 +428,8 @@ describe('fork in a host with the module inside', function()
       local options = { uid = 65534, gid = 65534, silent = true }
       local child = fork('process:send(io.popen("id -u"):read "n")', options)
       child.stderr:on('data', print)
-      child:on('message', print)
+      child:on('message', function(message) print(message) end)
       child:on('error', print)]=]
-    assert.equal('65534\tnil\n', t.without_gcov(out))
+    assert.equal('65534\n', t.without_gcov(out))
   end)
 end)
