@@ -234,6 +234,46 @@ describe('stream:read(format)', function()
     end
   end)
 
+  it('gives up after its time, and takes nothing then', function()
+    local child = answering()
+    child.stdin:write 'one\n'
+    assert.equal('<one>', child.stdout:read('l', t.TEST_TIMEOUT))
+    local mark = child.stdout.readableHighWaterMark
+    for _, format in ipairs { 'l', 'L', 'a' } do
+      assert.same({ nil, 'timeout' }, { child.stdout:read(format, 1) })
+    end
+    assert.same({ nil, 'timeout' }, { child.stdout:readAll(1) })
+    assert.equal(mark, child.stdout.readableHighWaterMark)
+    child.stdin:write 'two'
+    cp.async(t.expect(function()
+      assert.same({ nil, 'timeout' }, { child.stdout:read('l', 1) })
+      child.stdin:finish '\n'
+      assert.equal('<two>', child.stdout:read 'l')
+      assert.equal(1, select('#', child.stdout:readAll(t.TEST_TIMEOUT)))
+      assert.is_nil(child.stdout:read('l', 1))
+    end))
+  end)
+
+  it('takes a number of milliseconds only', function()
+    local stdout = printing('').stdout
+    t.raises('ERR_INVALID_ARG_TYPE', stdout.read, stdout, 'l', '1')
+    t.raises('ERR_OUT_OF_RANGE', stdout.readAll, stdout, -1)
+  end)
+
+  it('leaves the size of the buffer as it was when it is given up', function()
+    local child = cp.spawn('sh', { '-c', 'head -c 1000000 /dev/zero; exec cat' })
+    local mark = child.stdout.readableHighWaterMark
+    local thread = cp.async(child.stdout.readAll, child.stdout)
+    while child.stdout.readableLength <= mark do
+      cp.run 'once'
+    end
+    assert.is_true(child.stdout.readableHighWaterMark > mark)
+    assert.is_true(coroutine.close(thread))
+    assert.equal(mark, child.stdout.readableHighWaterMark)
+    child.stdin:finish()
+    assert.equal(1000000, #child.stdout:readAll())
+  end)
+
   it('lets two coroutines share a stream', function()
     local child, got = printing(('line\n'):rep(10)), {}
     for i = 1, 2 do

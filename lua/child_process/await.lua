@@ -175,6 +175,21 @@ end
 
 -- Waiting -------------------------------------------------------------------------------
 
+local MAX_TIMER = 2 ^ 31 - 1
+
+--- await.check_timeout(value) -> milliseconds | nil: without end.  Raises
+-- ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+function M.check_timeout(value)
+  if value == nil or value == math.huge then
+    return nil
+  elseif type(value) ~= 'number' then
+    raise(errors.invalid_arg_type('timeout', 'of type number', value))
+  elseif value < 0 or value ~= value then
+    raise(errors.out_of_range('timeout', '>= 0', value))
+  end
+  return math.min(value, MAX_TIMER)
+end
+
 --- await.await(what, is_ready, register) -> boolean: asks `is_ready()` until it is true;
 -- false if that cannot come any more, because nothing keeps the loop alive.
 -- @param what string: the caller's name, for messages

@@ -177,7 +177,7 @@ function M.drop(child)
   end
 end
 
--- From now on the stream flows, and lines are read from what is kept (co.lua).
+-- From now on the stream flows, and lines are read from what is kept (lines.lua).
 local function keep(stream, limit, on_overflow)
   stream._kept = M.new(stream, limit, on_overflow)
   stream:resume()

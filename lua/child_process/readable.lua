@@ -339,13 +339,13 @@ end
 --- stream:read([n]) -> string | nil: what is buffered, or exactly `n` bytes of it; nil
 -- when there is not enough.  At the end of the stream the rest, however short.  With an
 -- encoding `n` counts bytes of the decoded text, and no character is cut.  A string
--- (`'l'`, `'L'`, `'a'`) waits for a line or all the rest, see child_process.co. Raises
+-- (`'l'`, `'L'`, `'a'`) waits for a line or all the rest, see lines.lua.  Raises
 -- ERR_INVALID_ARG_TYPE; ERR_OUT_OF_RANGE above 1 GiB.  Node: readable.read.
-function methods:read(n)
+function methods:read(n, timeout)
   if n == nil then
     return take(self)
   elseif type(n) == 'string' then
-    return self:_read_format(n)
+    return self:_read_format(n, timeout)
   elseif math.type(n) == nil or n ~= n then
     error(errors.invalid_arg_type('size', 'of type number', n), 2)
   end

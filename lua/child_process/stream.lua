@@ -41,7 +41,7 @@ Stream._is_stream = true
 M.Stream = Stream
 
 --- What `read('l')` and its like do: read_format(stream, format).  Set by
--- child_process.co.
+-- child_process.lines.
 function M.read_format(_, format)
   error(errors.invalid_arg_type('size', 'of type number', format), 3)
 end
