@@ -54,12 +54,20 @@ local function class_name(value)
   return type(name) == 'string' and name or nil
 end
 
+-- All digits of an integral number, also where Lua would write an exponent.
+local function show_number(value)
+  local whole = math.tointeger(value)
+  return whole and ('%d'):format(whole) or tostring(value)
+end
+
 --- The value as it stands in a message: `'text'`, `5`, `a table`.
 function M.inspect(value)
   local kind = type(value)
   if kind == 'string' then
     return quote(#value > 128 and value:sub(1, 128) .. '...' or value)
-  elseif kind == 'number' or kind == 'boolean' or kind == 'nil' then
+  elseif kind == 'number' then
+    return show_number(value)
+  elseif kind == 'boolean' or kind == 'nil' then
     return tostring(value)
   elseif value == core.null then
     return 'null'
@@ -75,7 +83,7 @@ local function received(value)
     local shown = #value > 28 and value:sub(1, 25) .. '...' or value
     return ('type string (%s)'):format(quote(shown))
   elseif kind == 'number' or kind == 'boolean' then
-    return ('type %s (%s)'):format(kind, tostring(value))
+    return ('type %s (%s)'):format(kind, M.inspect(value))
   end
   return M.inspect(value)
 end

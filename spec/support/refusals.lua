@@ -19,7 +19,7 @@ local VALUES = {
   fraction = { 3.1, '3.1', type = 'type number (3.1)', shown = '3.1' },
   big = { 1 << 40, '2 ** 40', shown = '1099511627776', node_shown = '1_099_511_627_776' },
   huge_id = { 2 ^ 63, '2 ** 63' },
-  unsafe = { 2 ^ 53, '2 ** 53', shown = '9.007199254741e+15' },
+  unsafe = { 2 ^ 53, '2 ** 53', shown = '9007199254740992' },
   no_id = { 0xFFFFFFFF, '0xFFFFFFFF', shown = '4294967295' },
   signal_500 = { 500, '500', shown = '500' },
   nan = { nan, 'NaN', shown = tostring(nan), node_shown = 'NaN' },
@@ -162,12 +162,12 @@ local RANGE, SIGNAL = 'ERR_OUT_OF_RANGE', 'ERR_UNKNOWN_SIGNAL'
 -- Why Node's error is another one, or none.
 local STRICT = 'it passes over a value of a wrong type'
 local BYTES = 'it names types that Lua does not have'
-local NODE_25 = 'what it has said since version 25'
 local ONE_NAME = 'it gives the option another name'
 
 -- `node` is missing where Node says the very same.  Else `words` (why the message is
 -- another one, name and code being the same), `takes` (why Node lets it pass), `since`
--- (that version says so), or `says` (its code, why).
+-- (that version says so; older ones something else), `words_since` (older ones say it in
+-- other words), or `says` (its code, why).
 --
 -- In `message`, $option is `options.NAME`, $type and $shown are those of the value.
 local ROWS = {
@@ -481,7 +481,7 @@ local ROWS = {
     values = 'word yes no table list func',
     code = TYPE,
     message = 'The "$option" property must be of type number. Received $type',
-    node = { words = NODE_25 },
+    node = { words_since = 25 },
   },
   {
     option = 'uid gid',
@@ -577,7 +577,7 @@ local ROWS = {
     code = RANGE,
     message = 'The value of "$option" is out of range. It must be >= 0. '
       .. 'Received $shown',
-    node = { words = NODE_25 },
+    node = { words_since = 25 },
   },
   {
     option = 'maxBuffer',
