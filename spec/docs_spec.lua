@@ -201,27 +201,40 @@ local function define(blocks, block)
   end
 end
 
+local function check_links(page)
+  local folder = page:match '^(.*/)' or ''
+  for _, link in ipairs(markdown.links(page)) do
+    local path, fragment = link.target:match '^([^#]*)#?(.*)$'
+    if not link.target:find '^https?:' then
+      local file = path == '' and page or folder .. path
+      local where = ('line %d: %s'):format(link.line, link.target)
+      assert(lfs.attributes(file, 'mode'), where)
+      if fragment ~= '' then
+        local _, anchors = markdown.headings(file)
+        assert(anchors[fragment], where)
+      end
+    end
+  end
+end
+
+local function links(page)
+  it('has no link that leads nowhere', function()
+    check_links(page)
+  end)
+end
+
 for _, page in ipairs(pages()) do
   describe(page, function()
     local blocks = markdown.blocks(page)
     for _, block in ipairs(blocks) do
       define(blocks, block)
     end
+    links(page)
+  end)
+end
 
-    it('has no link that leads nowhere', function()
-      local folder = page:match '^(.*/)' or ''
-      for _, link in ipairs(markdown.links(page)) do
-        local path, fragment = link.target:match '^([^#]*)#?(.*)$'
-        if not link.target:find '^https?:' then
-          local file = path == '' and page or folder .. path
-          local where = ('line %d: %s'):format(link.line, link.target)
-          assert(lfs.attributes(file, 'mode'), where)
-          if fragment ~= '' then
-            local _, anchors = markdown.headings(file)
-            assert(anchors[fragment], where)
-          end
-        end
-      end
-    end)
+for _, page in ipairs { 'CHANGELOG.md', 'CONTRIBUTING.md' } do
+  describe(page, function()
+    links(page)
   end)
 end
