@@ -236,10 +236,11 @@ end
 --- The methods, to be copied into a class of streams.  See child_process.co for how they
 -- wait.
 --
--- `for line in stream:lines([delim])`: without the delimiter, a '\n' if not given; '\r'
--- stays.  `stream:readAll([timeout])` and `stream:read('a' [, timeout])` -> all the rest,
--- '' at the end.  `read('l' [, timeout])` -> line, `read('L' [, timeout])` -> line with
--- its '\n'; nil at the end.  After `timeout` ms nil and 'timeout': nothing is taken then.
+-- `stream:lines([delim])` for a loop: each line without the delimiter, a '\n' if not
+-- given; '\r' stays.
+-- `stream:readAll([timeout])` -> all the rest, '' at the end.
+-- `stream:read(format [, timeout])`: 'l' -> line, 'L' -> line with its '\n', nil at the
+-- end; 'a' as readAll.  After `timeout` ms nil and 'timeout': nothing is taken then.
 --
 -- They raise the stream's error, ERR_STREAM_PREMATURE_CLOSE if it was destroyed before
 -- its end, ERR_OUT_OF_RANGE above 1 GiB.
