@@ -48,7 +48,7 @@ local cases = {
   { 'execSync', 'echo err >&2; exit 3', { stdio = 'ignore' } },
   { 'execSync', 'kill -TERM $$', {} },
   { 'execSync', 'exec sleep 30', { timeout = 50 } },
-  { 'execSync', 'echo 123', { maxBuffer = 1 } },
+  { 'execSync', 'echo 123; exec sleep 30', { maxBuffer = 1 } },
   { 'execSync', 'true', { shell = '/nowhere/sh' } },
   { 'execSync', 'exit 2', { encoding = 'hex' } },
   { 'execFileSync', 'echo', { 'a' }, {} },
