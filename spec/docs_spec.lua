@@ -117,7 +117,9 @@ end
 -- Why a block cannot be run on this machine, or nil.
 local function missing(block)
   local program = command_of(block)[1]
-  if not succeeds(('command -v %s'):format(program)) then
+  if block.text:find("'node'", 1, true) and not succeeds 'command -v node' then
+    return 'node'
+  elseif not succeeds(('command -v %s'):format(program)) then
     return program
   end
   for name in block.text:gmatch "require '([%w_.]+)'" do
