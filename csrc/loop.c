@@ -65,11 +65,14 @@ static void push_slot(lua_State *L, int slot) {
 
 /* ---- the gate ---- */
 
-/* A string gets the traceback behind it, an error value of ours as a field; any other
- * value is passed on as it is. */
+/* A string gets the traceback behind it, an error value of ours as a field, unless it has
+ * one already (a coroutine's says more); any other value is passed on as it is. */
 static int l_traceback(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING) {
-    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    const char *text = lua_tostring(L, 1);
+    if (strstr(text, "\nstack traceback:\n") != NULL)
+      return 1;
+    luaL_traceback(L, L, text, 1);
   } else if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING && lua_istable(L, 1) &&
              strcmp(lua_tostring(L, -1), "child_process.Error") == 0) {
     lua_settop(L, 1);

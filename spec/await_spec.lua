@@ -221,6 +221,7 @@ describe('an error in cp.async', function()
     local ok, err = pcall(cp.run)
     assert.is_false(ok)
     assert.truthy(err:find '^[^\n]*await_spec%.lua:%d+: mine\nstack traceback:\n')
+    assert.equal(2, select(2, err:gsub('stack traceback:', '')))
     check(err)
   end)
 
