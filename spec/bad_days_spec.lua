@@ -26,7 +26,7 @@ local function expect_failure(expected, command, args, options)
   assert.equal(err.errno, child.exitCode)
   assert.is_nil(child.signalCode)
   assert.same({}, t.children())
-  return child
+  return child, err
 end
 
 local function expect_success()
@@ -46,6 +46,14 @@ describe('a start that fails', function()
     assert.equal(-2, child.exitCode)
     assert.is_false(child:kill())
     expect_success()
+  end)
+
+  it('is a missing command, whatever the folder of the child has', function()
+    local folder = t.tmpdir()
+    t.write_file(folder .. '/lcp_nope', '#!/bin/sh\n', '+x')
+    local expected = { code = 'ENOENT', stage = 'exec' }
+    local _, err = expect_failure(expected, 'lcp_nope', {}, { cwd = folder })
+    assert.equal('spawn lcp_nope ENOENT', err.message)
   end)
 
   it('is a missing path', function()

@@ -3,13 +3,16 @@ local errors = require 'child_process.errors'
 
 local M = {}
 
--- The interpreter that a script names in its first line.
+-- The interpreter that a script names in its first line.  A name without a slash was
+-- looked for in PATH, and found nowhere.
 local function interpreter_of(plan)
   local path = plan.file
-  if plan.cwd and path:sub(1, 1) ~= '/' then
+  if not path:find '/' then
+    return nil
+  elseif plan.cwd and path:sub(1, 1) ~= '/' then
     path = plan.cwd .. '/' .. path
   end
-  local file = path:find '/' and io.open(path, 'rb')
+  local file = io.open(path, 'rb')
   local line = file and file:read(256)
   if file then
     file:close()
