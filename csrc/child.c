@@ -146,6 +146,7 @@ static int l_spawn(lua_State *L) {
   /* stack: child, plan, onexit, plan's memory, streams */
   if (start(c, p, &why) != 0) {
     lcp__plan_close(p);
+    lcp__plan_give_back(p);
     lcp__handle_close(&c->base);
     lua_pushnil(L);
     lua_pushinteger(L, why.err);

@@ -141,6 +141,7 @@ static int open_blocking(struct lcp_slot *slot) {
   if (!(mode & O_NONBLOCK))
     return 0;
   slot->opened = lcp__fd_reopen(slot->fd, (mode & O_ACCMODE) | O_NONBLOCK);
+  slot->changed = slot->opened < 0;
   return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
 }
 
@@ -190,6 +191,13 @@ int lcp__plan_open(struct lcp_plan *p) {
     p->fds[i] = p->slots[i].opened >= 0 ? p->slots[i].opened : p->slots[i].fd;
   }
   return rc;
+}
+
+void lcp__plan_give_back(struct lcp_plan *p) {
+  int i;
+  for (i = 0; i < p->spawn.nfds; i++)
+    if (p->slots[i].changed)
+      lcp__fd_nonblock(p->slots[i].fd, 1);
 }
 
 void lcp__plan_close(struct lcp_plan *p) {

@@ -23,6 +23,7 @@ struct lcp_slot {
   const char *text;          /* LCP_SLOT_TEXT: kept by the table */
   int opened;                /* the child's end, closed once it has been started */
   int mine;                  /* our end, until somebody takes it */
+  int changed;               /* `fd` was non-blocking and is no more */
   struct lcp_stream *stream; /* where child.c takes our end to */
 };
 
@@ -44,5 +45,9 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index);
  * lcp__plan_close is to be called when the child has been started, or has not. */
 int lcp__plan_open(struct lcp_plan *p);
 void lcp__plan_close(struct lcp_plan *p);
+
+/* When the child has ended, or could not be started: the streams that were lent to it are
+ * non-blocking again. */
+void lcp__plan_give_back(struct lcp_plan *p);
 
 #endif

@@ -150,6 +150,7 @@ static int take_pipes(struct sync *s, struct lcp_plan *plan) {
 static void close_all(struct sync *s, struct lcp_plan *plan) {
   int i;
   lcp__plan_close(plan);
+  lcp__plan_give_back(plan);
   for (i = 0; i < s->pump.npipes; i++)
     lcp__fd_close(&s->pump.pipes[i].fd);
 }

@@ -68,6 +68,23 @@ describe('stdio of spawnSync', function()
     assert.equal('to the last\n', out())
   end)
 
+  it('leaves a socket that it has lent non-blocking, as the loop needs it', function()
+    local function flags_of(fd)
+      local text = t.slurp('/proc/self/fdinfo/' .. fd)
+      return tonumber(text:match 'flags:%s*(%d+)', 8)
+    end
+    local child = cp.spawn('sh', { '-c', 'exec cat <&3' }, { stdio = { [4] = 'pipe' } })
+    local socket = child.stdio[4]
+    local before = flags_of(socket._handle:fileno())
+    assert.equal(2048, before & 2048)
+    assert.equal(0, sh('echo through', { 'ignore', socket }).status)
+    assert.equal(before, flags_of(socket._handle:fileno()))
+    cp.spawn('lcp_nope', { stdio = { 'ignore', socket } }):on('error', function() end)
+    assert.equal(before, flags_of(socket._handle:fileno()))
+    child:kill()
+    cp.run()
+  end)
+
   it('gives real pipes, which can be opened again', function()
     assert.equal('a\n', sh('cat /dev/stdin', nil, { input = 'a\n' }).stdout)
     assert.equal('a\n', sh('echo a > /dev/stdout').stdout)
