@@ -101,9 +101,19 @@ static int exit_info(struct lcp_proc *p, struct lcp_exit *how) {
   return 1;
 }
 
+/* waitid(2) without waiting; 0 in si_pid: it still runs. */
+static int look(const struct lcp_proc *p, siginfo_t *info, int flags) {
+  int rc;
+  do {
+    info->si_pid = 0;
+    rc = waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, info, WEXITED | WNOHANG | flags);
+  } while (rc != 0 && errno == EINTR);
+  return rc;
+}
+
 int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
   siginfo_t info;
-  int status, rc;
+  int status;
   memset(how, 0, sizeof *how);
   if (p->waiter != NULL) {
     if (!lcp__waiter_status(p->waiter, &status))
@@ -112,11 +122,7 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
       decode(status, how);
     return 1;
   }
-  do {
-    info.si_pid = 0;
-    rc = waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG);
-  } while (rc != 0 && errno == EINTR);
-  if (rc != 0)
+  if (look(p, &info, 0) != 0)
     return exit_info(p, how);
   if (info.si_pid == 0)
     return 0;
@@ -130,7 +136,7 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
  * waited for, its pid is its own. */
 static int kill_by_pid(const struct lcp_proc *p, int sig) {
   siginfo_t info;
-  if (waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+  if (look(p, &info, WNOWAIT) != 0)
     return -ESRCH;
   return kill(p->pid, sig) == 0 ? 0 : -errno;
 }
