@@ -87,9 +87,10 @@ NO_SANITIZE static void child_map_fds(struct launch *l) {
   const struct lcp_spawn *plan = l->plan;
   int i, n = plan->nfds;
   if (l->status_fd < n) {
-    l->status_fd = fcntl(l->status_fd, F_DUPFD_CLOEXEC, n);
-    if (l->status_fd < 0)
-      _exit(127);
+    int high = fcntl(l->status_fd, F_DUPFD_CLOEXEC, n);
+    if (high < 0)
+      child_fail(l, LCP_STAGE_STDIO, errno);
+    l->status_fd = high;
   }
   for (i = 0; i < n; i++) {
     int fd = plan->fds[i] >= 0 ? plan->fds[i] : i < 3 ? l->null_fd : -1;

@@ -151,7 +151,6 @@ local by_meeting = {
     { name = 'bind', errno = 'ENOMEM' },
     { name = 'listen', errno = 'ENOMEM' },
     { name = 'open', errno = 'EMFILE' },
-    { name = 'fcntl', errno = 'EMFILE' },
     { name = 'connect', errno = 'ENOMEM' },
     { name = 'getsockopt', errno = 'ENOBUFS' },
     { name = 'accept4', errno = 'ENOBUFS' },

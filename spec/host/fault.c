@@ -41,14 +41,14 @@ static struct {
   int nslots;
   long first, last; /* the calls that fail, from 1 */
   long result, only;
-  int err, only_some;
+  int err, only_at; /* which argument must be `only`: 1 or 2; 0: all calls count */
 } armed;
 
 static int *calls; /* shared, so that it counts in forked children as well */
 
 /* All arguments are passed on as they came: integers and pointers, six at most. */
 NO_SANITIZE static long stand_in(long a, long b, long c, long d, long e, long f) {
-  if (!armed.only_some || a == armed.only) {
+  if (armed.only_at == 0 || (armed.only_at == 1 ? a : b) == armed.only) {
     long call = __atomic_add_fetch(calls, 1, __ATOMIC_RELAXED);
     if (call >= armed.first && call <= armed.last) {
       errno = armed.err;
@@ -172,8 +172,8 @@ static int l_arm(lua_State *L) {
   armed.last = armed.last > 0 ? armed.last : LONG_MAX;
   armed.result = (long)luaL_checkinteger(L, 5);
   armed.err = (int)luaL_checkinteger(L, 6);
-  armed.only_some = !lua_isnoneornil(L, 7);
   armed.only = (long)luaL_optinteger(L, 7, 0);
+  armed.only_at = (int)luaL_optinteger(L, 8, lua_isnoneornil(L, 7) ? 0 : 1);
   dl_iterate_phdr(visit_library, &s);
   armed.real = find_real(s.path, name);
   if (s.nslots == 0 || armed.real == NULL)

@@ -23,6 +23,8 @@ local ERRNO = {
   ENOBUFS = 105,
 }
 
+local COMMANDS = { F_DUPFD_CLOEXEC = 1030 } -- of fcntl
+
 -- What says that a function has failed, where it is not -1.
 local ALLOCATES = { calloc = true, malloc = true, realloc = true, strdup = true }
 
@@ -49,7 +51,7 @@ end
 --- Runs `attempt` while calls of a function fail; returns how many calls there were.
 -- @param how table: `name`; `errno`, its name; `first`, the number of the call that
 -- fails, and `last`, of the last one (0: all that follow); `syscall`, the name of the one
--- that is meant when `name` is 'syscall'; `library`, part of the file name of the one
+-- that is meant when `name` is 'syscall'; `command`, that of fcntl; `library`, part of the file name of the one
 -- whose calls are meant (default: our own)
 function M.with(how, attempt)
   load_fault()
@@ -61,7 +63,8 @@ function M.with(how, attempt)
     how.last or how.first or 1,
     failure_value(how.name, errno),
     errno,
-    how.syscall and fault.syscalls[how.syscall]
+    how.command and COMMANDS[how.command] or fault.syscalls[how.syscall],
+    how.command and 2 or how.syscall and 1 or nil
   )
   local ok, err = pcall(attempt)
   local calls = fault.disarm()
