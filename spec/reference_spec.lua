@@ -202,11 +202,11 @@ local IN_WORDS = {
   ['child_process.MemoryUsage'] = 'process',
 }
 
--- The words in code of one part of the page, as a set.
-local function words_of(part)
-  local set, inside = {}, false
-  for _, line in ipairs(markdown.prose(PAGE)) do
-    local heading = line.text:match '^## (.+)$'
+-- The words in code of one part of a page, or of all of it, as a set.
+local function words_of(path, part)
+  local set, inside = {}, part == nil
+  for _, line in ipairs(markdown.prose(path)) do
+    local heading = part and line.text:match '^## (.+)$'
     if heading then
       inside = heading == part
     end
@@ -217,6 +217,12 @@ local function words_of(part)
     end
   end
   return set
+end
+
+local function check_words(class, words)
+  for name in pairs(annotations.members(types, class)) do
+    assert(words[name], ('no word of %s.%s'):format(class, name))
+  end
 end
 
 -- Docstrings ----------------------------------------------------------------------------
@@ -280,10 +286,7 @@ describe(PAGE, function()
 
   it('has every option and field that it tells in words', function()
     for class, part in pairs(IN_WORDS) do
-      local words = words_of(part)
-      for name in pairs(annotations.members(types, class)) do
-        assert(words[name], ('%s: no word of %s.%s'):format(part, class, name))
-      end
+      check_words(class, words_of(PAGE, part))
     end
   end)
 
@@ -325,6 +328,13 @@ describe('docs/errors.md', function()
     local shown =
       union(under('code', '^ERR_[%u_]+$', list), under('code', '^%u+_ERR$', list))
     assert.same(sorted(codes), sorted(shown))
+  end)
+
+  it('has every field of an error', function()
+    local words = words_of 'docs/errors.md'
+    for _, class in ipairs { 'Error', 'ExecError', 'SyncError' } do
+      check_words('child_process.' .. class, words)
+    end
   end)
 
   it('has exactly the stages of a start', function()
