@@ -352,8 +352,10 @@ local Readable = {}
 --- What is buffered, or exactly `size` bytes of it; nil when there is not enough.  `'l'`
 --- (a line), `'L'` (with its end) and `'a'` (all the rest) wait for it.
 ---@param size? integer|'l'|'L'|'a'
+---@param timeout? number of a wait: milliseconds after which it returns nil and 'timeout'
 ---@return string?
-function Readable:read(size) end
+---@return 'timeout'? why
+function Readable:read(size, timeout) end
 
 ---@return self
 function Readable:pause() end
@@ -386,8 +388,10 @@ function Readable:unpipe(dest) end
 function Readable:lines(delimiter) end
 
 --- Waits for the end.
----@return string
-function Readable:readAll() end
+---@param timeout? number milliseconds after which it returns nil and 'timeout'
+---@return string?
+---@return 'timeout'? why
+function Readable:readAll(timeout) end
 
 ---@class child_process.PipeOptions
 ---@field finish? boolean false: `dest` stays open at the end
