@@ -146,6 +146,17 @@ describe('cp.spawn, the life of a child', function()
     end
   end)
 
+  it('reports a signal without a name by its number', function()
+    local child = cp.spawn('sh', { '-c', 'kill -40 $$' })
+    t.once(child, 'close', function(...)
+      assert.same({ nil, 40, n = 2 }, table.pack(...))
+      assert.equal(40, child.signalCode)
+    end)
+    local result = cp.spawnSync('sh', { '-c', 'kill -40 $$' })
+    assert.is_nil(result.status)
+    assert.equal(40, result.signal)
+  end)
+
   it('has reaped the child when exit comes', function()
     local child = cp.spawn 'true'
     t.once(child, 'exit', function()
