@@ -330,6 +330,15 @@ describe('docs/errors.md', function()
     assert.same(sorted(codes), sorted(shown))
   end)
 
+  it('has a cause and a cure for each of them', function()
+    for _, line in ipairs(markdown.prose 'docs/errors.md') do
+      if line.text:find '^| `E' or line.text:find '^| `%u+_ERR' then
+        local cause, cure = line.text:match '^| [^|]+ | ([^|]+) | ([^|]+) |$'
+        assert(cause and cure, line.text)
+      end
+    end
+  end)
+
   it('has every field of an error', function()
     local words = words_of 'docs/errors.md'
     for _, class in ipairs { 'Error', 'ExecError', 'SyncError' } do
