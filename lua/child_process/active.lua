@@ -34,6 +34,9 @@ end
 -- What a child may wait for: the end of its input, room for its output.
 local function hints_of(owner)
   local hints = {}
+  if not owner.stdio then
+    return hints -- a finalizer asks, in the middle of a start
+  end
   if owner.stdin and owner.stdin.writable then
     hints[1] = 'its stdin is open'
   end
@@ -49,7 +52,7 @@ end
 local function child(handle)
   local entry = { type = 'child', pid = handle.pid, hints = hints_of(handle) }
   entry.command = show.command(handle.spawnfile, handle.spawnargs)
-  entry.text = ('child %d: %s'):format(entry.pid, entry.command)
+  entry.text = ('child %s: %s'):format(entry.pid, entry.command)
   if entry.hints[1] then
     entry.text = ('%s (%s)'):format(entry.text, table.concat(entry.hints, ', '))
   end

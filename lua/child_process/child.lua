@@ -243,10 +243,10 @@ function methods:spawn(plan)
     return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid
+  make_streams(self, entries, handles)
   if trace.on then
     trace.spawn(self, plan)
   end
-  make_streams(self, entries, handles)
   if ipc then
     open_channel(self, handles[ipc], codec)
   end
