@@ -22,6 +22,7 @@ local function environment(titles)
   function env.describe(_, body)
     body()
   end
+  env.context, env.insulate, env.expose = env.describe, env.describe, env.describe
   env.it, env.pending = take, take
   for _, name in ipairs { 'setup', 'teardown', 'before_each', 'after_each', 'finally' } do
     env[name] = nothing
