@@ -267,6 +267,7 @@ static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
   if (loop->hub == NULL) {
     if (loop->owned)
       uv_loop_close(loop->uv);
+    loop->owned = 0;
     loop->uv = NULL;
     return UV_ENOMEM;
   }

@@ -176,3 +176,35 @@ for start, list in pairs(by_start) do
     end
   end)
 end
+
+describe('a program that has just begun', function()
+  local function expect(what, stdout, stderr)
+    return function()
+      local exe, args = t.lua('refusals.lua', faults.path(), what)
+      local words = { '-c', what == 'low' and 'exec "$@" <&-' or 'exec "$@"', 'sh', exe }
+      table.move(args, 1, #args, #words + 1, words)
+      local child = cp.execFile('sh', words, { input = 'input' }, t.expect())
+      local result = child:wait()
+      assert.same({ stdout, stderr or '' }, { result.stdout, result.stderr })
+    end
+  end
+
+  it('opens its loop later when there was no memory for it', expect('loop', 'done\n'))
+  it(
+    'loses what it could not read for want of memory, and says so',
+    expect('read', 'Error: read ENOMEM\n0\tnil\nnot lost\n\n')
+  )
+  it(
+    'has its standard input later when there were no descriptors',
+    expect('stdin', 'false\tError: open EMFILE\ninput\n')
+  )
+  it(
+    'knows its interpreter where the system does not tell it',
+    expect('interpreter', 'true\n')
+  )
+  it('keeps off its closed standard descriptors, or says EMFILE', expect('low', 'done\n'))
+  it(
+    'shows what a child said though its standard error is full for a moment',
+    expect('stderr', '', 'said\n')
+  )
+end)

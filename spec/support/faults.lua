@@ -37,13 +37,17 @@ local function failure_value(name, errno)
   return name:find '^uv_' and -errno or -1
 end
 
+--- Where the module of spec/host/fault.c is, for programs of their own.
+function M.path()
+  local path = assert(package.searchpath('child_process.core', package.cpath))
+  return (path:gsub(CORE:gsub('%p', '%%%0') .. '$', 'fault.so'))
+end
+
 local fault -- the module of spec/host/fault.c
 
 local function load_fault()
   if not fault then
-    local path = assert(package.searchpath('child_process.core', package.cpath))
-    path = path:gsub(CORE:gsub('%p', '%%%0') .. '$', 'fault.so')
-    fault = assert(package.loadlib(path, 'luaopen_fault'))()
+    fault = assert(package.loadlib(M.path(), 'luaopen_fault'))()
   end
   return fault
 end
@@ -51,8 +55,8 @@ end
 --- Runs `attempt` while calls of a function fail; returns how many calls there were.
 -- @param how table: `name`; `errno`, its name; `first`, the number of the call that
 -- fails, and `last`, of the last one (0: all that follow); `syscall`, the name of the one
--- that is meant when `name` is 'syscall'; `command`, that of fcntl; `library`, part of the file name of the one
--- whose calls are meant (default: our own)
+-- that is meant when `name` is 'syscall', `command`, when it is 'fcntl'; `library`, part
+-- of the file name of the one whose calls are meant (default: our own)
 function M.with(how, attempt)
   load_fault()
   local errno = assert(ERRNO[how.errno], how.errno)
