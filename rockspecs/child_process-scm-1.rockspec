@@ -31,6 +31,7 @@ external_dependencies = {
 
 build = {
   type = 'cmake',
+  copy_directories = { 'docs', 'examples' },
   variables = {
     CMAKE_BUILD_TYPE = 'RelWithDebInfo',
     CMAKE_INSTALL_PREFIX = '$(PREFIX)',
