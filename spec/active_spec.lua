@@ -61,6 +61,20 @@ describe('cp.active', function()
     assert.matches('^nothing\ntimer: in %d+ ms, calls [^\n]+\ntimer: in [^\n]+\n$', out)
   end)
 
+  it('can be asked for in the middle of a start, as a finalizer would', function()
+    local file, args = t.lua [[
+      local cp = require 'child_process'
+      local asked = 0
+      debug.sethook(function()
+        asked = asked + #tostring(cp.active())
+      end, 'l')
+      cp.spawn('true')
+      debug.sethook()
+      print(asked > 0)
+      cp.run()]]
+    assert.equal('true\n', cp.execFileSync(file, args))
+  end)
+
   it('can be asked for by the function of cp.debug', function()
     local texts = {}
     cp.debug(function(event)
@@ -261,11 +275,25 @@ describe('cp.active', function()
     )
   end)
 
-  it('shows the path of a local server', function()
+  it('shows the path of a local server, and its sockets', function()
     local path = t.tmpdir() .. '/socket'
     local server = cp.net.createServer():listen(path)
     assert.equal(path, the('server').address)
-    server:close()
+    local socket = cp.net.connect(path)
+    server:on(
+      'connection',
+      t.expect(function(peer)
+        peer:resume()
+        cp.setImmediate(t.expect(function()
+          for _, entry in ipairs(of_type 'socket') do
+            assert.matches('^socket fd %d+: local, reading$', entry.text)
+          end
+          socket:destroy()
+          peer:destroy()
+          server:close()
+        end))
+      end)
+    )
   end)
 
   it('shows datagram sockets', function()

@@ -276,6 +276,24 @@ describe('cp.debug with a function', function()
     assert.equal(2, states.received)
   end)
 
+  it('tells that a peer has refused a handle', function(seen)
+    local script = [[
+      read -r line <&3
+      echo '{"cmd":"NODE_HANDLE_NACK"}' >&3
+      read -r line <&3]]
+    local stdio = { 'ignore', 'ignore', 'inherit', 'ipc' }
+    local peer = cp.spawn('sh', { '-c', script }, { stdio = stdio })
+    local file <close> = assert(io.open '/dev/null')
+    peer:send('take it', file)
+    peer:on('disconnect', function() end)
+    finish()
+    local states = {}
+    for i, event in ipairs(named(seen, 'handle')) do
+      states[i] = event.state
+    end
+    assert.equal('sent refused', table.concat(states, ' ', 1, 2))
+  end)
+
   it('does not tell what the function does itself', function()
     local calls = 0
     cp.debug(function(event)
@@ -341,6 +359,54 @@ describe('cp.debug with a function', function()
       err.message
     )
     finish()
+  end)
+end)
+
+describe('a line of CP_DEBUG', function()
+  local debugging = require 'child_process.debug'
+
+  local function line(event)
+    event.process, event.time = 1, 0.25
+    return debugging.line(event):match '^%[child_process 1%] 0%.[23] ms (.*)\n$'
+  end
+
+  wrapped('says how a child ended', function()
+    local event = { event = 'exit', pid = 7, file = 'cat', args = { 'cat' } }
+    assert.equal('exit 7: nobody knows how: cat', line(event))
+    event.signal, event.reason = 'SIGTERM', 'signal'
+    assert.equal('exit 7: signal SIGTERM: cat', line(event))
+    event.reason, event.duration = 'abort', 12.34
+    assert.equal('exit 7: signal SIGTERM (abort) after 12.3 ms: cat', line(event))
+  end)
+
+  wrapped('quotes what could be misread, and cuts what is long', function()
+    local args = { 'echo', 'a b', '', 'x\ny', ('z'):rep(300) }
+    local event = { event = 'spawn', pid = 7, file = 'echo', args = args }
+    local z = "'" .. ('z'):rep(128) .. "...'"
+    assert.equal("spawn 7: echo 'a b' '' 'x\\x0ay' " .. z, line(event))
+    for i = 2, 100 do
+      args[i] = tostring(i)
+    end
+    assert.matches(' 23 24 … 76 more$', line(event))
+  end)
+
+  wrapped('says how much waits in front of a message', function()
+    local event = { event = 'send', pid = 7, size = 10, pending = 11 }
+    assert.equal('channel 7: sent 10 bytes', line(event))
+    event.pending = 1011
+    assert.equal('channel 7: sent 10 bytes behind 1001 that wait', line(event))
+    event.error = { code = 'ERR_IPC_CHANNEL_CLOSED' }
+    assert.equal('channel 7: message lost: ERR_IPC_CHANNEL_CLOSED', line(event))
+  end)
+
+  wrapped('says what became of a handle', function()
+    local event = { event = 'handle', pid = 7, type = 'net.Socket', state = 'refused' }
+    assert.equal('channel 7: handle net.Socket refused', line(event))
+  end)
+
+  wrapped('says why a channel was closed', function()
+    local event = { event = 'disconnect', pid = 7, reason = 'error', error = 'text' }
+    assert.equal('channel 7: closed after text', line(event))
   end)
 end)
 
