@@ -364,6 +364,30 @@ describe('a coroutine that waits', function()
     assert.is_false((pcall(cp.run)))
   end)
 
+  it('goes on under a scheduler that resumes all of its coroutines in turn', function()
+    local tasks, outputs = {}, {}
+    for i = 1, 5 do
+      tasks[i] = coroutine.create(function()
+        local child = cp.spawn 'cat'
+        for _ = 1, i do
+          coroutine.yield() -- lets the others go on, in the way of this scheduler
+        end
+        child.stdin:finish 'text'
+        outputs[i] = child:wait().stdout
+      end)
+    end
+    repeat
+      for i = #tasks, 1, -1 do
+        assert.is_true(coroutine.resume(tasks[i]))
+        if coroutine.status(tasks[i]) == 'dead' then
+          table.remove(tasks, i)
+        end
+      end
+      cp.run 'nowait'
+    until #tasks == 0
+    assert.same({ 'text', 'text', 'text', 'text', 'text' }, outputs)
+  end)
+
   -- copas is not among Debian's packages for Lua 5.4; this is all that is used of it.
   it('is refused while copas runs, but in cp.async', function()
     package.loaded.copas = { running = true }

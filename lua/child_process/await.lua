@@ -101,6 +101,9 @@ end
 -- Each way of waiting: `wake()` says that something has happened; `sleep(is_ready)` asks
 -- until it is true, and no more after that, and returns false if it cannot come any more.
 
+-- The coroutines of cp.async: nobody else is to resume them.
+local ours = setmetatable({}, { __mode = 'k' })
+
 -- In a coroutine: it yields, and the loop resumes it.
 local Sleeper = {}
 Sleeper.__index = Sleeper
@@ -117,11 +120,18 @@ local function resume(sleeper)
 end
 
 -- On a tick of its own: the other listeners of the event that woke it are called whatever
--- the coroutine does next.
+-- the coroutine does next.  Another's coroutine may have a scheduler that resumes each of
+-- its own in turn, between two turns of the loop: that one goes first, since afterwards
+-- it would find a dead coroutine.
 function Sleeper:wake()
-  if not self.called then
-    self.called = true
+  if self.called then
+    return
+  end
+  self.called = true
+  if ours[self.thread] then
     loop.nextTick(resume, self)
+  else
+    loop.setImmediate(loop.setImmediate, resume, self)
   end
 end
 
@@ -153,9 +163,6 @@ function Driver:sleep(is_ready)
   end
   return true
 end
-
--- The coroutines of cp.async: whatever else runs in the program, they are ours.
-local ours = setmetatable({}, { __mode = 'k' })
 
 -- copas takes what its coroutines yield for a request of its own, and drops them.
 local function is_of_copas(thread)
