@@ -290,18 +290,27 @@ describe(PAGE, function()
     end
   end)
 
-  it('has the arguments that the docstrings have', function()
-    local arguments, compared = arguments_in_code(), 0
+  -- Told in C, with another one, or for all of them together.
+  local told_elsewhere = {}
+  local NAMES = [[child:ref child:unref timer:close timer:ref timer:unref timer:hasRef
+    cp.clearInterval cp.loop.pollfd cp.loop.events cp.loop.timeout emitter:addListener
+    emitter:removeListener process:send process:disconnect cp.net.createConnection]]
+  for name in NAMES:gmatch '%S+' do
+    told_elsewhere[name] = true
+  end
+
+  it('has the functions as the docstrings have them', function()
+    local arguments = arguments_in_code()
     for _, entry in ipairs(ENTRIES) do
-      local name, list = entry.code:match '^([%w.:]+)(%b())'
+      local name, list = entry.code:match '^([%w.]+[.:][%w]+)(%b())'
       local known = arguments[name]
       if known then
         local text = table.concat(sorted(known), ' or ')
         assert(known[list], ('%s: in the code %s'):format(entry.code, text))
-        compared = compared + 1
+      else
+        assert(not name or told_elsewhere[name], entry.code .. ': not in a docstring')
       end
     end
-    assert(compared > 80, compared)
   end)
 end)
 
