@@ -108,9 +108,9 @@ local function joined(data)
 end
 
 -- The forms of send() -> data, port, address, callback
-local function send_connected(data, offset, length, callback)
+local function send_connected(data, offset, length, port, address)
   if type(length) == 'number' then
-    return slice(data, offset, length), nil, nil, callback
+    return slice(data, offset, length), port, address
   end
   return data, nil, nil, offset
 end
