@@ -1,7 +1,8 @@
 -- Children in a program that lives in luv.
 --
 -- luv's loop cannot hold our handles; it watches the descriptor of ours, and a timer of
--- luv's stands for the next of our timers.  Libraries that use luv need no change.
+-- luv's stands for the next of our timers.  Both keep luv's loop alive only while there is
+-- something in ours.
 local uv = require 'luv'
 local cp = require 'child_process'
 
@@ -12,10 +13,11 @@ local function turn()
   local ok, alive = pcall(cp.run, 'nowait')
   if not ok then
     io.stderr:write(tostring(alive), '\n')
-  elseif not alive then
-    watch:close()
-    timer:close()
-    return
+  end
+  if alive then
+    watch:ref()
+  else
+    watch:unref()
   end
   timer:stop()
   local seconds = cp.loop.timeout()
@@ -26,7 +28,7 @@ end
 
 watch:start('r', turn)
 
-cp.exec('sleep 0.1; echo from the shell', function(_, stdout)
+cp.exec('sleep 0.01; echo from the shell', function(_, stdout)
   io.write('callback\t', stdout)
 end)
 
@@ -40,11 +42,17 @@ cp.async(function()
 end)
 
 local ticks, ticker = 0, uv.new_timer()
-ticker:start(20, 20, function()
+ticker:start(50, 50, function()
   ticks = ticks + 1
   print('luv', 'tick ' .. ticks)
-  if ticks == 3 then
+  if ticks == 5 then
     ticker:close()
+    -- All children have ended; one more may be started at any time.  Since luv has nothing
+    -- else left it would end before it looks at the descriptor, so we take a turn at once.
+    cp.execFile('echo', { 'at the end' }, function(_, stdout)
+      io.write('callback\t', stdout)
+    end)
+    turn()
   end
 end)
 
