@@ -1,8 +1,8 @@
 -- Children in a program that lives in luv.
 --
 -- luv's loop cannot hold our handles; it watches the descriptor of ours, and a timer of
--- luv's stands for the next of our timers.  Both keep luv's loop alive only while there is
--- something in ours.
+-- luv's stands for the next of our timers.  Both keep luv's loop alive only while there
+-- is something in ours.
 local uv = require 'luv'
 local cp = require 'child_process'
 
@@ -47,8 +47,8 @@ ticker:start(50, 50, function()
   print('luv', 'tick ' .. ticks)
   if ticks == 5 then
     ticker:close()
-    -- All children have ended; one more may be started at any time.  Since luv has nothing
-    -- else left it would end before it looks at the descriptor, so we take a turn at once.
+    -- All children have ended; one more may be started at any time.  Since luv has
+    -- nothing else left, it would end before it looks at the descriptor: a turn at once.
     cp.execFile('echo', { 'at the end' }, function(_, stdout)
       io.write('callback\t', stdout)
     end)
