@@ -87,7 +87,8 @@ end
 --- harness.main(api): runs the measure that the command line names.
 -- `api.now()` is in nanoseconds, `api.run()` runs the loop; `api.spawn(done)` and
 -- `api.exec(done)` are operations, `api.read(bytes, file, done)` and the like flows;
--- `api.sync` are operations that are over when they return, `api.talks` are measures of forked children, each `fn(count, mode, size, print)`.
+-- `api.sync` are operations that are over when they return, `api.talks` are measures of
+-- forked children, each `fn(count, mode, size, print)`.
 function M.main(api)
   local name, count, second, third = table.unpack(arg)
   count, third = tonumber(count), tonumber(third or 0)
