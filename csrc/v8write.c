@@ -313,6 +313,16 @@ static const struct v8_error_class *error_class(lua_State *L, int table) {
   return fits && row->name && fields == 0 ? row : NULL;
 }
 
+static void write_error_text(struct writer *w, int table, const char *name, int tag,
+                             const struct step *at) {
+  if (lcp__v8_push_field(w->L, table, name) != LUA_TNIL) {
+    put_byte(&w->out, tag);
+    write_string(w, lua_gettop(w->L), at);
+  }
+  lua_pop(w->L, 1);
+}
+
+/* The cause comes last: the V8 of newer Nodes takes no stack behind it. */
 static int write_error(struct writer *w, int table, const struct v8_error_class *class,
                        const struct step *at) {
   int field = lua_gettop(w->L) + 1;
@@ -320,22 +330,14 @@ static int write_error(struct writer *w, int table, const struct v8_error_class 
   put_byte(&w->out, TAG_ERROR);
   if (class->tag)
     put_byte(&w->out, class->tag);
-  if (lcp__v8_push_field(w->L, table, "message") != LUA_TNIL) {
-    put_byte(&w->out, ERROR_MESSAGE);
-    write_string(w, field, at);
-  }
-  lua_pop(w->L, 1);
+  write_error_text(w, table, "message", ERROR_MESSAGE, at);
+  write_error_text(w, table, "stack", ERROR_STACK, at);
   if (lcp__v8_push_field(w->L, table, "cause") != LUA_TNIL) {
     put_byte(&w->out, ERROR_CAUSE);
     lua_pushliteral(w->L, "cause");
     if (!write_value(w, field, &inner))
       return 0;
     lua_pop(w->L, 1);
-  }
-  lua_pop(w->L, 1);
-  if (lcp__v8_push_field(w->L, table, "stack") != LUA_TNIL) {
-    put_byte(&w->out, ERROR_STACK);
-    write_string(w, field, at);
   }
   lua_pop(w->L, 1);
   put_byte(&w->out, ERROR_END);

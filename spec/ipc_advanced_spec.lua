@@ -153,15 +153,19 @@ describe('a value that goes from Lua to Lua', function()
     end
     setmetatable({}, { __gc = again })
     local outer = values.generator(5)
+    -- in a large heap a collection takes many rounds
     t.with_eager_gc(function()
-      for _ = 1, COUNT do
+      for i = 1, 100 * COUNT do
         local value = outer()
         assert_same(value, there_and_back(value))
+        if i >= COUNT and calls > 1 then
+          break
+        end
       end
     end)
     done = true
-    collectgarbage()
     assert.is_true(calls > 1)
+    collectgarbage()
   end)
 end)
 
@@ -267,10 +271,8 @@ describe('what only Node has', function()
     assert.equal('RangeError: q', tostring(err))
     assert.equal('st', err.stack)
     assert.equal(1, err.cause)
-    assert.equal(
-      'ff0f72526d220171634902732202737 42e',
-      'ff0f72526d220171634902732202737 42e'
-    )
+    -- a newer V8 takes no stack behind the cause
+    assert.equal('ff0f72526d2201717322027374' .. '6349022e', hex(encode(err)))
     assert.is_true(errors.is_error(there_and_back(err)))
     local own = errors.new('Error', 'ENOENT', 'no file', { path = '/x' })
     assert_same(
