@@ -120,6 +120,14 @@ function M.backend()
   return core.backend
 end
 
+--- Whether this program may become another user, and that one can get at the project:
+-- the folder of a user may be closed to others.
+function M.others_can_read()
+  local command =
+    'setpriv --reuid=54321 --regid=54322 --clear-groups test -r %s/README.md'
+  return os.execute((command):format(M.root) .. ' 2>/dev/null') == true
+end
+
 --- Whether valgrind or AddressSanitizer runs this program: 'valgrind', 'asan' or nil.
 function M.watched_by()
   local maps = slurp '/proc/self/maps'
