@@ -168,10 +168,3 @@ int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length) 
 size_t lcp__frames_held(const struct lcp__frames *f) {
   return f->delivered ? 0 : f->held_size;
 }
-
-size_t lcp__frames_need(const struct lcp__frames *f) {
-  if (f->framing == LCP__FRAME_LINE || f->delivered || f->error != 0 ||
-      f->held_size < PREFIX)
-    return 0;
-  return PREFIX + length_at(f->held) - f->held_size;
-}

@@ -50,8 +50,4 @@ int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length);
 /* How many bytes of an unfinished frame are here. */
 size_t lcp__frames_held(const struct lcp__frames *f);
 
-/* How many bytes are known to be missing from it: a good size for the next read.  0 when
- * that cannot be known. */
-size_t lcp__frames_need(const struct lcp__frames *f);
-
 #endif

@@ -37,7 +37,8 @@ static const struct {
 
 enum { COUNT = sizeof signals / sizeof signals[0] };
 
-const char *lcp__signal_name(int signo) {
+/* NULL for a number that has no name. */
+static const char *signal_name(int signo) {
   size_t i;
   for (i = 0; i < COUNT; i++)
     if (signals[i].number == signo)
@@ -46,7 +47,7 @@ const char *lcp__signal_name(int signo) {
 }
 
 void lcp__exit_push(lua_State *L, const struct lcp_exit *how) {
-  const char *name = how->signalled ? lcp__signal_name(how->sig) : NULL;
+  const char *name = how->signalled ? signal_name(how->sig) : NULL;
   if (how->exited)
     lua_pushinteger(L, how->code);
   else

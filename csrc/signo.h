@@ -6,9 +6,6 @@
 
 #include "proc.h"
 
-/* `SIGTERM` for 15; NULL for a number that has no name. */
-const char *lcp__signal_name(int signo);
-
 /* Pushes how a process ended: its code or nil, its signal (the name; the number if it has
  * none) or nil. */
 void lcp__exit_push(lua_State *L, const struct lcp_exit *how);

@@ -60,8 +60,7 @@ int main(int argc, char **argv) {
     rc = feed_piece(&f, bytes + done, n);
     done += n;
   }
-  printf("rc %d, held %zu, need %zu, room %zu\n", rc, lcp__frames_held(&f),
-         lcp__frames_need(&f), f.held_room);
+  printf("rc %d, held %zu, room %zu\n", rc, lcp__frames_held(&f), f.held_room);
   lcp__frames_free(&f);
   free(bytes);
   return 0;
