@@ -27,10 +27,11 @@ local ERRNO = {
 local COMMANDS = { F_DUPFD_CLOEXEC = 1030 } -- of fcntl
 
 -- What says that a function has failed, where it is not -1.
-local ALLOCATES = { calloc = true, malloc = true, realloc = true, strdup = true }
+local GIVES_POINTER =
+  { calloc = true, malloc = true, realloc = true, strdup = true, fdopen = true }
 
 local function failure_value(name, errno)
-  if ALLOCATES[name] then
+  if GIVES_POINTER[name] then
     return 0
   elseif name:find '^pthread_' then
     return errno

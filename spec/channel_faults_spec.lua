@@ -1,0 +1,130 @@
+-- A channel in a system that refuses, and with listeners that raise.
+local faults = require 'spec.support.faults'
+local forked = require 'spec.support.forked'
+local t = require 'spec.helper'
+
+local cp = t.cp
+local it = t.wrap(it)
+
+-- Sends a file to a child that answers with what is in it.
+local function send_file(errs)
+  local path = t.write_file(t.tmpdir() .. '/file', 'text')
+  local child <close> = forked.fork [[
+    process:on('message', function(message, file)
+      process:send(file and file:read 'a' or message)
+      process:disconnect()
+    end)]]
+  local answer
+  child:on('error', function(err)
+    errs[#errs + 1] = err
+  end)
+  child:on('message', function(message)
+    answer = message
+  end)
+  local file <close> = io.open(path)
+  child:send('a file', file, function(err)
+    if err then
+      errs[#errs + 1] = err
+      child:disconnect()
+    end
+  end)
+  cp.run()
+  return answer == 'text'
+end
+
+describe('a file that is sent', function()
+  for _, how in ipairs {
+    { name = 'fcntl', command = 'F_DUPFD_CLOEXEC', errno = 'EMFILE' },
+    { name = 'realloc', errno = 'ENOMEM' },
+    { name = 'recvmsg', errno = 'ENOBUFS', calls = 1 },
+  } do
+    it(('survives %s failing with %s'):format(how.name, how.errno), function()
+      faults.each(how, send_file)
+    end)
+  end
+
+  it('comes without the file where no descriptor can be made one', function()
+    local code = [[
+      process:send('a file', io.open '/dev/null')
+      process:on('message', function() process:disconnect() end)]]
+    local child = forked.run(code)
+    t.once(child, 'message', function(message, file)
+      assert.equal('a file', message)
+      assert.is_nil(file)
+      child:send 'thanks'
+    end)
+    faults.with({ name = 'fdopen', errno = 'ENOMEM' }, cp.run)
+  end)
+end)
+
+describe('what waits to be sent', function()
+  it('fails when writing goes wrong later', function()
+    local script = 'read line; exec cat <&3 >/dev/null'
+    local stdio = { 'pipe', 'ignore', 'inherit', 'ipc' }
+    local child = cp.spawn('sh', { '-c', script }, { stdio = stdio })
+    t.once(child, 'close')
+    faults.with({ name = 'sendmsg', errno = 'EIO', first = 3, last = 0 }, function()
+      local sent = child:send(
+        ('x'):rep(4 << 20),
+        t.expect(function(err)
+          assert.equal('ERR_IPC_CHANNEL_CLOSED', err.code)
+          child:kill()
+        end)
+      )
+      assert.is_false(sent)
+      child.stdin:write 'read on\n'
+      cp.run()
+    end)
+  end)
+
+  it('is dropped with its descriptors when the child goes', function()
+    local child = cp.spawn(
+      'sleep',
+      { '1000' },
+      { stdio = { 'ignore', 'ignore', 2, 'ipc' } }
+    )
+    t.once(child, 'close')
+    child:send(('x'):rep(4 << 20), t.expect())
+    local file <close> = io.open '/dev/null'
+    child:send(
+      'a file',
+      file,
+      t.expect(function(err)
+        assert.equal('ERR_IPC_CHANNEL_CLOSED', err.code)
+      end)
+    )
+    child:kill 'SIGKILL'
+  end)
+end)
+
+describe('a listener that raises', function()
+  local function run_on()
+    local raised = {}
+    local ok, err
+    repeat
+      ok, err = pcall(cp.run)
+      raised[#raised + 1] = not ok and tostring(err):match 'on purpose' or nil
+    until ok
+    return raised
+  end
+
+  it('for disconnect, costs no close', function()
+    local child = forked.run 'process:disconnect()'
+    child:on('disconnect', function()
+      error 'on purpose'
+    end)
+    assert.same({ 'on purpose' }, run_on())
+  end)
+
+  it('for the last messages, costs no other and no exit', function()
+    local child = forked.run "process:send 'one' process:send 'two'"
+    local heard = {}
+    child:on('message', function(message)
+      heard[#heard + 1] = message
+      error 'on purpose'
+    end)
+    t.once(child, 'exit')
+    assert.same({ 'on purpose', 'on purpose' }, run_on())
+    assert.same({ 'one', 'two' }, heard)
+  end)
+end)
