@@ -270,7 +270,8 @@ end
 --                    child:wait(); only such as began while cp.debug was on
 --
 -- `tostring` of the array is one line for each entry.  Without an entry that has `ref`,
--- cp.run() would return.  Handles that a host has on its own loop are not known here.
+-- cp.run() would return.  Not known here: what a host has on its own loop, and a lookup
+-- that was given up, which goes on until the resolver answers.
 function M.active()
   local list, found = setmetatable({}, List), core.handles()
   for i = #found, 1, -1 do
