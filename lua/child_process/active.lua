@@ -83,7 +83,7 @@ local function of_child(entry, stream)
   local text = ('%s of child %s'):format(entry.name, owner.pid)
   if owner._end_handled then
     -- the usual reason: a process that it has started
-    text = text .. ', which has ended: another process has the other end open'
+    text = text .. ', which has ended: another process may have the other end open'
   end
   return text
 end
