@@ -144,6 +144,15 @@ describe('an option of cp.execFile', function()
     assert.same({ '/bin/sh', '-c', 'echo a $((1 + 1))' }, child.spawnargs)
   end)
 
+  it('detached gives the program a session of its own', function()
+    local script = 'echo $$; cut -d" " -f6 /proc/$$/stat'
+    works('sh', { '-c', script }, { detached = true }, function(stdout)
+      local pid, session = stdout:match '^(%d+)\n(%d+)\n$'
+      assert.truthy(pid)
+      assert.equal(pid, session)
+    end)
+  end)
+
   it('shell shows in the error as what the shell was told', function()
     fails('exit', { '7' }, { shell = true }, function(err)
       assert.equal(7, err.code)

@@ -153,7 +153,7 @@ end
 
 -- Options -------------------------------------------------------------------------------
 
-local CALLS = { 'Spawn', 'Exec', 'Fork', 'Sync' }
+local CALLS = { 'Spawn', 'Exec', 'ExecFile', 'Fork', 'Sync' }
 
 -- The rows of the table of options: option -> calls that have it.
 local function options_in_page()
@@ -176,7 +176,7 @@ local function options_in_types()
     for name in
       pairs(annotations.members(types, ('child_process.%sOptions'):format(call)))
     do
-      all[name] = all[name] or { false, false, false, false }
+      all[name] = all[name] or { false, false, false, false, false }
       all[name][i] = true
     end
   end

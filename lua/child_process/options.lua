@@ -198,9 +198,9 @@ end
 
 -- The options ---------------------------------------------------------------------------
 
--- Each row: option, its checker, the calls that have it (`exec`: execFile too; `sync`:
--- the three that wait), its field in the plan if that is named differently.  Other fields
--- of an options table are ignored, as in Node.
+-- Each row: option, its checker, the calls that have it (what `exec` has `file`, execFile,
+-- has too; `sync`: the three that wait), its field in the plan if that is named
+-- differently.  Other fields of an options table are ignored, as in Node.
 local ROWS = {
   { 'cwd', non_empty, 'spawn exec fork sync' },
   { 'env', environment, 'spawn exec fork sync' },
@@ -209,10 +209,10 @@ local ROWS = {
   { 'uid', id, 'spawn exec fork sync' },
   { 'gid', id, 'spawn exec fork sync' },
   { 'shell', shell, 'spawn exec sync' },
-  { 'detached', boolean, 'spawn fork sync' },
+  { 'detached', boolean, 'spawn file fork sync' },
   { 'stdio', anything, 'spawn fork sync' },
   { 'customFds', array, 'spawn exec fork' },
-  { 'serialization', serialization, 'spawn fork' },
+  { 'serialization', serialization, 'spawn file fork' },
   { 'timeout', milliseconds, 'spawn exec fork sync' },
   { 'killSignal', kill_signal, 'spawn exec fork sync', 'kill_signal' },
   { 'killAfter', milliseconds, 'sync' },
@@ -229,10 +229,9 @@ local ROWS = {
 }
 
 -- call -> its rows
-local rows_of = {}
+local rows_of = { spawn = {}, exec = {}, file = {}, fork = {}, sync = {} }
 for _, row in ipairs(ROWS) do
-  for call in row[3]:gmatch '%a+' do
-    rows_of[call] = rows_of[call] or {}
+  for call in row[3]:gsub('exec', 'exec file'):gmatch '%a+' do
     table.insert(rows_of[call], row)
   end
 end
@@ -387,8 +386,8 @@ end
 -- `NAME=value`; nil: that of this process), `cwd`, `uid`, `gid`, `detached`, `timeout`
 -- (ms), `kill_signal` (number), `killAfter` (ms), `signal`, `serialization`, `maxBuffer`,
 -- `encoding`, `input`; `stdio` and `customFds` as given.
--- @param call string|nil: whose options are read: `spawn` (default), `exec`, `fork` or
--- `sync`
+-- @param call string|nil: whose options are read: `spawn` (default), `exec`, `file`
+-- (execFile), `fork` or `sync`
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
 -- ERR_UNKNOWN_SIGNAL.
 -- Node: child_process.spawn.

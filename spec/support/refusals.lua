@@ -458,6 +458,14 @@ local ROWS = {
     message = 'The "$option" property must be of type boolean. Received $type',
   },
   {
+    option = 'detached',
+    calls = 'execFile',
+    values = 'zero one word empty table list func',
+    code = TYPE,
+    message = 'The "$option" property must be of type boolean. Received $type',
+    node = { takes = 'execFile has no such option there' },
+  },
+  {
     option = 'windowsHide windowsVerbatimArguments',
     calls = 'exec execFile',
     values = 'zero one word empty table list func',
@@ -634,6 +642,15 @@ local ROWS = {
     code = VALUE,
     message = "The property '$option' must be one of: undefined, 'json', 'advanced'. "
       .. 'Received $shown',
+  },
+  {
+    option = 'serialization',
+    calls = 'execFile',
+    values = 'word empty one infinity yes no table',
+    code = VALUE,
+    message = "The property '$option' must be one of: undefined, 'json', 'advanced'. "
+      .. 'Received $shown',
+    node = { takes = 'execFile has no such option there' },
   },
 
   -- env

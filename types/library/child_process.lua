@@ -592,6 +592,10 @@ function Channel:hasRef() end
 ---@field encoding? child_process.Encoding raw bytes
 ---@field input? string written to stdin, which is then finished
 
+---@class child_process.ExecFileOptions: child_process.ExecOptions
+---@field detached? boolean a process group of its own
+---@field serialization? 'json'|'advanced' without effect
+
 ---@class child_process.ForkOptions: child_process.CommonOptions
 ---@field argv0? string
 ---@field detached? boolean a process group of its own
@@ -1204,10 +1208,10 @@ function cp.exec(command, options, callback) end
 --- Runs a program without a shell; the callback gets all its output.
 ---@param file string
 ---@param args? child_process.Argument[]
----@param options? child_process.ExecOptions
+---@param options? child_process.ExecFileOptions
 ---@param callback? fun(err: child_process.ExecError?, stdout: string, stderr: string)
 ---@return child_process.ChildProcess
----@overload fun(file: string, options: child_process.ExecOptions, callback?: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
+---@overload fun(file: string, options: child_process.ExecFileOptions, callback?: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
 ---@overload fun(file: string, args: child_process.Argument[], callback: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
 ---@overload fun(file: string, callback: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
 function cp.execFile(file, args, options, callback) end
