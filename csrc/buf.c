@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A queue that has been this large once and is empty gives its memory back. */
-enum { KEEP = 256 * 1024 };
+enum { KEEP = 16 * 1024 };
 
 /* Bytes are moved to the front only when at least as many have been taken before them, or
  * when the block grows anyway: moving costs no more than appending did.  realloc(3) moves

@@ -8,8 +8,8 @@
  * their frames; a frame may be complete many reads later, so it is Lua, which knows what
  * a frame means, that takes the next one.
  *
- * The userdata's user values: the owner (a Lua object), its callbacks, the encoder and
- * its memory, and what a frame is shown by. */
+ * The userdata's user values: the owner (a Lua object), its callbacks, the encoder, and
+ * what a frame is shown by. */
 #include "channel.h"
 
 #include <errno.h>
@@ -35,12 +35,12 @@ enum {
   SLOT_ONEND,
   SLOT_ONWRITTEN,
   SLOT_ENCODE,
-  SLOT_MEMORY,
   SLOT_VIEW,
   SLOTS = SLOT_VIEW
 };
 
 enum {
+  MEMORY = 1,        /* its index in the metatable, see take_memory */
   OVERHEAD = 4,      /* of a frame: its length or its newline */
   BATCH = 64 * 1024, /* bytes that are sent before a callback has ended */
   PROMPT = 1000000,  /* ns: a callback that goes on for longer is not waited for */
@@ -424,16 +424,16 @@ static int l_queue(lua_State *L) {
   return queue(L, c, p, fd);
 }
 
-/* stack: channel; pushes what the encoder may use again.  It is taken away meanwhile: a
- * finalizer may send in the middle. */
+/* Pushes what the encoder may use again: one for all channels of the state, in the
+ * metatable.  It is taken away meanwhile: a finalizer may send in the middle. */
 static void take_memory(lua_State *L) {
-  if (lua_getiuservalue(L, 1, SLOT_MEMORY) != LUA_TUSERDATA) {
+  if (lua_rawgeti(L, lua_upvalueindex(1), MEMORY) != LUA_TUSERDATA) {
     lua_pop(L, 1);
     lua_pushboolean(L, 1);
     return;
   }
   lua_pushnil(L);
-  lua_setiuservalue(L, 1, SLOT_MEMORY);
+  lua_rawseti(L, lua_upvalueindex(1), MEMORY);
 }
 
 /* channel:send(message): encodes it, then see queue() | nil, and what the encoder has
@@ -454,7 +454,7 @@ static int l_send(lua_State *L) {
   results = queue(L, c, p, -1);
   if (lua_rawlen(L, 2) <= KEPT) {
     lua_pushvalue(L, 2);
-    lua_setiuservalue(L, 1, SLOT_MEMORY);
+    lua_rawseti(L, lua_upvalueindex(1), MEMORY);
   }
   return results;
 }

@@ -14,7 +14,7 @@
 #define TRUSTED ((size_t)1 << 20)
 
 /* What is kept from one frame to the next. */
-#define KEPT ((size_t)1 << 18)
+#define KEPT ((size_t)1 << 14)
 
 void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit) {
   memset(f, 0, sizeof *f);

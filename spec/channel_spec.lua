@@ -267,6 +267,46 @@ describe('a message', function()
   end)
 end)
 
+describe('a large message', function()
+  it('leaves no memory with its channel', function()
+    for _, serialization in ipairs { 'json', 'advanced' } do
+      local children, echoed = {}, 0
+      local function lua_memory()
+        collectgarbage()
+        collectgarbage()
+        return collectgarbage 'count'
+      end
+      local before
+      for i = 1, 10 do
+        children[i] = echo { serialization = serialization }
+        children[i]:once('message', function()
+          children[i]:on('message', function(message)
+            assert.equal(200000, #message)
+            message = nil -- luacheck: ignore
+            echoed = echoed + 1
+            if echoed == #children then
+              -- one encoder's memory is kept for all, and the message is on the stack
+              assert.is_true(lua_memory() - before < 700, lua_memory() - before)
+              for _, child in ipairs(children) do
+                child:disconnect()
+              end
+            end
+          end)
+          echoed = echoed + 1
+          if echoed == #children then
+            echoed, before = 0, lua_memory()
+            for _, child in ipairs(children) do
+              child:send(('x'):rep(200000))
+            end
+          end
+        end)
+        children[i]:send 'ready'
+      end
+      cp.run()
+    end
+  end)
+end)
+
 describe('send', function()
   it('raises without a message', function()
     local child = echo()
