@@ -30,6 +30,10 @@ local function free_port()
 end
 
 describe('net.connect', function()
+  it('is also called createConnection', function()
+    assert.equal(net.connect, net.createConnection)
+  end)
+
   it('connects to a port, and tells both ends their names', function()
     serve_one(function(socket)
       assert.equal('127.0.0.1', socket.localAddress)
