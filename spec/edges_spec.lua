@@ -1,5 +1,6 @@
 -- What is rarely done, each of it once.
 local advanced = require 'child_process.ipc.advanced'
+local forked = require 'spec.support.forked'
 local json = require 'child_process.ipc.json'
 local t = require 'spec.helper'
 
@@ -85,6 +86,36 @@ describe('a script in the working directory', function()
       assert.equal('ENOENT', err.code)
       assert.equal('/no/such/interpreter', err.path)
     end)
+  end)
+end)
+
+describe('as text', function()
+  it('a child has its pid, if it has one', function()
+    local child = cp.spawn 'true'
+    assert.equal('ChildProcess: ' .. child.pid, tostring(child))
+    local failed = cp.spawn '/no/such/program'
+    assert.equal('ChildProcess: not running', tostring(failed))
+    t.once(failed, 'error')
+  end)
+end)
+
+describe('a descriptor that arrives', function()
+  it('is an object that can be asked and closed', function()
+    local child = forked.run 'process:send("a number", 2)'
+    t.once(child, 'close')
+    child:once(
+      'message',
+      t.expect(function(_, object)
+        local fd = object:getfd()
+        assert.equal(('Fd (%d)'):format(fd), tostring(object))
+        assert.truthy(t.fds()[fd])
+        object:close()
+        object:close()
+        assert.is_nil(object:getfd())
+        assert.equal('Fd (closed)', tostring(object))
+        assert.is_nil(t.fds()[fd])
+      end)
+    )
   end)
 end)
 

@@ -177,6 +177,40 @@ for start, list in pairs(by_start) do
   end)
 end
 
+describe('kill', function()
+  local how = { name = 'syscall', syscall = 'pidfd_send_signal', last = 0 }
+
+  it('works where signals by pidfd are refused, and reaches nobody else', function()
+    how.errno = 'ENOSYS'
+    local child = cp.spawn('sleep', { '1000' })
+    faults.with(how, function()
+      assert.is_true(child:kill())
+      t.once(child, 'close', function(_, signal)
+        assert.equal('SIGTERM', signal)
+        assert.is_false(child:kill())
+      end)
+      cp.run()
+    end)
+  end)
+
+  it('says what the system says', function()
+    if old_kernel then
+      pending 'there it is not by pidfd'
+    end
+    how.errno = 'EINVAL'
+    local child = cp.spawn('sleep', { '1000' })
+    t.once(child, 'close')
+    t.once(child, 'error', function(err)
+      assert.equal('EINVAL', err.code)
+      assert.equal('kill', err.syscall)
+    end)
+    faults.with(how, function()
+      assert.is_false(child:kill())
+    end)
+    assert.is_true(child:kill())
+  end)
+end)
+
 describe('a program that has just begun', function()
   local function expect(what, stdout, stderr)
     return function()
