@@ -57,6 +57,35 @@ describe('a file that is sent', function()
   end)
 end)
 
+-- More than one read brings.
+local function receive_much(serialization)
+  return function(errs)
+    local code = "process:send(('x'):rep(1 << 20))"
+    local child <close> = forked.fork(code, { serialization = serialization })
+    local got
+    child:on('error', function(err)
+      errs[#errs + 1] = err
+    end)
+    child:on('message', function(message)
+      got = message
+    end)
+    cp.run()
+    return got == ('x'):rep(1 << 20)
+  end
+end
+
+describe('a large message that arrives', function()
+  for _, serialization in ipairs { 'json', 'advanced' } do
+    it(
+      'is whole, or one error when memory ends, in the form ' .. serialization,
+      function()
+        local how = { name = 'realloc', errno = 'ENOMEM' }
+        faults.each(how, receive_much(serialization))
+      end
+    )
+  end
+end)
+
 describe('what waits to be sent', function()
   it('fails when writing goes wrong later', function()
     local script = 'read line; exec cat <&3 >/dev/null'

@@ -80,6 +80,18 @@ describe('a server', function()
     end)
   end)
 
+  it('can be closed while it looks up where to listen', function()
+    local server = net.createServer():listen(0, 'localhost', t.never())
+    server:close(t.expect(function(err)
+      assert.is_nil(err)
+    end))
+  end)
+
+  it('does not listen on what is no place', function()
+    local server = net.createServer()
+    t.raises('ERR_INVALID_ARG_VALUE', server.listen, server, true)
+  end)
+
   it('does not listen on a descriptor that is none', function()
     local server = net.createServer():listen { fd = 1000000 }
     expect_error(server, 'EBADF')
@@ -376,6 +388,41 @@ describe('a dgram socket', function()
       assert.equal('23456', data)
       receiver:close()
     end)
+  end)
+
+  it('made by the class sends to this machine where no address is given', function()
+    local receiver
+    receiver = bound(function(_, port)
+      local sender = dgram.Socket 'udp4'
+      sender:send(
+        'here',
+        port,
+        t.expect(function(err)
+          assert.is_nil(err)
+          sender:close()
+        end)
+      )
+    end)
+    t.once(receiver, 'message', function(data)
+      assert.equal('here', data)
+      receiver:close()
+    end)
+  end)
+
+  it('that is closed cancels what the system did not take', function()
+    local socket
+    socket = bound(function(_, port)
+      socket:send(
+        'unsent',
+        port,
+        '127.0.0.1',
+        t.expect(function(err)
+          assert.equal('ECANCELED', err.code)
+        end)
+      )
+      t.cp.nextTick(socket.close, socket)
+    end)
+    faults.with({ name = 'sendto', errno = 'ENOBUFS', last = 0 }, t.cp.run)
   end)
 
   it('refuses a part that is none', function()
