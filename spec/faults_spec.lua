@@ -61,6 +61,18 @@ starts['further pipes'] = function(errs)
   return follow(child, errs) == 0 and out() == 'text'
 end
 
+starts['the stream of another child'] = function(errs)
+  local from = cp.spawn('echo', { 'text' }, { stdio = { 0, 'pipe', 2 } })
+  if not from.pid then -- it was this start that failed
+    follow(from, errs)
+    return false
+  end
+  local stdio = { from.stdout, 'pipe', 2 }
+  local child <close> = cp.spawn('cat', {}, { stdio = stdio })
+  local out = child.stdout and t.collect(child.stdout)
+  return follow(child, errs) == 0 and out() == 'text\n'
+end
+
 -- So many that those of the start itself are in their way.
 starts['many descriptors'] = function(errs)
   local stdio = { 'pipe', 'pipe', 'pipe' }
@@ -142,6 +154,7 @@ local by_start = {
     { name = 'sendmsg', errno = 'ENOBUFS' },
     { name = 'shutdown', errno = 'ENOBUFS' },
   },
+  ['the stream of another child'] = { { name = 'open', errno = 'EMFILE' } },
   ['many descriptors'] = {
     { name = 'fcntl', command = 'F_DUPFD_CLOEXEC', errno = 'EMFILE', place = 'linux' },
     { name = 'dup2', errno = 'EBUSY', place = 'linux' },
