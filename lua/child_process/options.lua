@@ -198,8 +198,8 @@ end
 
 -- The options ---------------------------------------------------------------------------
 
--- Each row: option, its checker, the calls that have it (what `exec` has `file`, execFile,
--- has too; `sync`: the three that wait), its field in the plan if that is named
+-- Each row: option, its checker, the calls that have it (what `exec` has, `file`,
+-- execFile, has too; `sync`: the three that wait), its field in the plan if that is named
 -- differently.  Other fields of an options table are ignored, as in Node.
 local ROWS = {
   { 'cwd', non_empty, 'spawn exec fork sync' },
