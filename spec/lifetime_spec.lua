@@ -266,6 +266,27 @@ describe('a method', function()
   end)
 end)
 
+describe('a second copy of the module', function()
+  it('leaves the first as it was', function()
+    local file, args = t.lua [[
+      local first = require 'child_process'
+      for name in pairs(package.loaded) do
+        if name:find '^child_process' then
+          package.loaded[name] = nil
+        end
+      end
+      local second = require 'child_process'
+      assert(first ~= second)
+      for _, cp in ipairs { first, second, first } do
+        local child = cp.spawn('sh', { '-c', 'echo $A' }, { env = { A = 'b' } })
+        assert(child:wait().stdout == 'b\n')
+      end]]
+    local result = cp.spawnSync(file, args)
+    assert.equal('', result.stderr)
+    assert.equal(0, result.status)
+  end)
+end)
+
 describe('coroutines', function()
   it('may start a child and be gone when it ends', function()
     local done

@@ -364,8 +364,9 @@ local function apply_shell(plan, file, args)
   return plan.shell, { '-c', table.concat(args, ' ') }
 end
 
--- A plan is known by this: what is none has not been checked.
-local Plan = {}
+-- A plan is known by this: what is none has not been checked.  By its name, since a module
+-- that was loaded a second time shares the methods of children with the first.
+local Plan = { __name = 'child_process.Plan' }
 
 -- `args` is argv with argv[0]; `file` what is executed.
 local function new_plan(plan, file, args)
@@ -376,7 +377,8 @@ end
 
 --- options.is_plan(value) -> boolean: whether it was made here.
 function M.is_plan(value)
-  return getmetatable(value) == Plan
+  local meta = getmetatable(value)
+  return type(meta) == 'table' and meta.__name == Plan.__name
 end
 
 --- options.normalize(file, args, opts [, call]) -> plan, from what `shuffle` gave.
