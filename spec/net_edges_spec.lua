@@ -90,6 +90,15 @@ describe('a server', function()
   it('does not listen on what is no place', function()
     local server = net.createServer()
     t.raises('ERR_INVALID_ARG_VALUE', server.listen, server, true)
+    t.raises('ERR_INVALID_ARG_VALUE', server.listen, server, io.stdout)
+  end)
+
+  it('is closed with its scope', function()
+    do
+      local server <close> = net.createServer():listen(0)
+      assert.is_true(server.listening)
+    end
+    assert.is_false(t.cp.run())
   end)
 
   it('does not listen on a descriptor that is none', function()
