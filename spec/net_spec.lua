@@ -30,7 +30,9 @@ describe('net.createServer', function()
     local server = net.createServer({ allowHalfOpen = true }, listener)
     assert.same({ listener }, server:listeners 'connection')
     assert.is_true(server.allowHalfOpen)
-    t.raises('ERR_INVALID_ARG_TYPE', net.createServer, 'path')
+    local err = t.raises('ERR_INVALID_ARG_TYPE', net.createServer, 'path')
+    local text = 'The "options" argument must be of type object. '
+    assert.equal(text .. "Received type string ('path')", err.message)
   end)
 
   it('echoes to a client and closes when its connections have ended', function()

@@ -364,8 +364,8 @@ local function apply_shell(plan, file, args)
   return plan.shell, { '-c', table.concat(args, ' ') }
 end
 
--- A plan is known by this: what is none has not been checked.  By its name, since a module
--- that was loaded a second time shares the methods of children with the first.
+-- A plan is known by this: what is none has not been checked.  The name counts, since a
+-- module that is loaded a second time shares the methods of children with the first.
 local Plan = { __name = 'child_process.Plan' }
 
 -- `args` is argv with argv[0]; `file` what is executed.
