@@ -282,7 +282,7 @@ end
 local function deliver(ipc, message)
   local kept = ipc.kept
   if ipc.disconnecting then
-    return -- as in Node: who has disconnected hears no more
+    return -- who has disconnected hears no more, not even what came in the same read
   elseif kept.first <= kept.last or not ipc.owner:emit('message', message) then
     keep(ipc, message)
   end
