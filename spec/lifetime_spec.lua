@@ -280,6 +280,12 @@ describe('a second copy of the module', function()
       for _, cp in ipairs { first, second, first } do
         local child = cp.spawn('sh', { '-c', 'echo $A' }, { env = { A = 'b' } })
         assert(child:wait().stdout == 'b\n')
+      end
+      local controller = first.AbortController()
+      local signal = second.AbortSignal.any { controller.signal }
+      for _, cp in ipairs { first, second } do
+        cp.setImmediate(function() controller:abort() end)
+        assert(cp.spawn('cat', { signal = signal }):wait().reason == 'abort')
       end]]
     local result = cp.spawnSync(file, args)
     assert.equal('', result.stderr)
