@@ -359,6 +359,38 @@ describe('fork in a host with the module inside', function()
     assert.equal(expected, out)
   end)
 
+  it('is an error while descriptors are short, and keeps none of them', function()
+    if t.watched_by() == 'valgrind' then
+      pending 'valgrind keeps descriptors of its own'
+    end
+    local out = forking [=[
+      fork "process:send 'there'":on('close', function(code)
+        assert(code == 0)
+        cp.spawnSync('prlimit', { '--nofile=40:40', '--pid', cp.process.pid })
+        local taken, failures = {}, 0
+        repeat
+          local file = io.open '/dev/null'
+          taken[#taken + 1] = file
+        until not file
+        local function try()
+          local child, failure = cp.fork(folder .. '/worker.lua')
+          child:on('error', function(err) failure = err end)
+          child:on('message', print)
+          child:on('close', function()
+            if failure then
+              failures = failures + 1
+              table.remove(taken):close()
+              return try()
+            end
+            print(failures >= 4 and failures < 16 or failures)
+          end)
+          child:on('error', function(err) assert(err.code == 'EMFILE', err) end)
+        end
+        try()
+      end)]=]
+    assert.equal('there\ntrue\n', out)
+  end)
+
   it('leaves the worker no descriptor of that pipe', function()
     -- its mode tells it from others: everybody may read it
     local out = forking [=[

@@ -37,7 +37,6 @@ return {
   ['csrc/plan.c'] = {
     read_strings = 'lua/ gives strings',
     open_blocking = 'fcntl(F_GETFL) fails on no open descriptor',
-    open_text = 'wants the host of embedded_spec without descriptors',
   },
   ['csrc/proc.c'] = { exit_info = RACE, kill_by_pid = RACE },
   ['csrc/resolve.c'] = { push_addresses = 'wants a name with an IPv6 address' },
