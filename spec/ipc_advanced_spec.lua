@@ -158,7 +158,7 @@ describe('a value that goes from Lua to Lua', function()
       for i = 1, 100 * COUNT do
         local value = outer()
         assert_same(value, there_and_back(value))
-        if i >= COUNT and calls > 0 then
+        if i >= 200 and calls > 20 then
           break
         end
       end
