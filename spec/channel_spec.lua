@@ -452,10 +452,12 @@ describe('send', function()
     cp.run()
 
     child = echo()
+    child:kill 'SIGSTOP' -- lest it read as quickly as we write
     local sent = 0
     repeat
       sent = sent + 1
     until not child:send(('x'):rep(10000))
+    child:kill 'SIGCONT'
     local received, drained = 0, 0
     child:on('message', function()
       received = received + 1
