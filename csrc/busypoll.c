@@ -6,6 +6,9 @@
 
 enum { FEWEST_WAITS = 4, MOST_WAITS = 4096, HITS_TO_EASE = 64 };
 
+/* A wait for which it might have been worth while, had nobody had to be woken. */
+enum { SHORT_NS = 2 * LCP_BUSYPOLL_NS };
+
 static void hit(struct lcp_busypoll *b) {
   if (++b->hits < HITS_TO_EASE)
     return;
@@ -40,8 +43,8 @@ static void before_cb(uv_prepare_t *uv) {
 
 static void after_cb(uv_check_t *uv) {
   struct lcp_busypoll *b = uv->data;
-  if (uv_hrtime() - b->from > LCP_BUSYPOLL_NS)
-    b->short_waits = 0;
+  if (uv_hrtime() - b->from > SHORT_NS)
+    b->short_waits /= 2;
   else if (b->short_waits < b->needed)
     b->short_waits++;
 }

@@ -2,10 +2,10 @@
  *
  * To wake a sleeping thread on another CPU takes 30 to 40 us on a virtual machine,
  * several times what a message costs; two processes that answer each other pay it twice a
- * round trip.  So, as KVM's halt polling does: when the last waits were all shorter than
- * LCP_BUSYPOLL_NS, the next one begins by asking without sleeping, for that long at most.
- * A miss (nothing came, or the CPU was taken away) makes the next attempt wait for twice
- * as many short waits in a row, so programs that do not gain soon stop trying.
+ * round trip.  So, as KVM's halt polling does: when the last waits were mostly short, the
+ * next one begins by asking without sleeping, for LCP_BUSYPOLL_NS at most.  A miss
+ * (nothing came, or the CPU was taken away) makes the next attempt wait for twice as many
+ * short waits, so programs that do not gain soon stop trying.
  *
  * No Lua.  Only for a loop that we run ourselves. */
 #ifndef LCP_BUSYPOLL_H
@@ -20,7 +20,7 @@ struct lcp_busypoll {
   uv_prepare_t before; /* data: this struct */
   uv_check_t after;
   uint64_t from;        /* when the loop began to wait */
-  unsigned short_waits; /* in a row */
+  unsigned short_waits; /* of late: a long one takes away half */
   unsigned needed;      /* of these, before it is tried */
   unsigned hits;        /* since `needed` was last changed */
   int may_wait;         /* this uv_run is one that sleeps */

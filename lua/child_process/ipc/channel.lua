@@ -252,7 +252,10 @@ end
 -- against the message.
 local function write_message(ipc, message, callback)
   local total, pending, due = ipc.handle:send(message)
-  if not total and math.type(pending) ~= 'integer' then
+  if ipc.dirty and total and not (due or callback or trace.on) and pending < BACKLOG then
+    ipc.queued = total -- one of many in this turn
+    return true
+  elseif not total and math.type(pending) ~= 'integer' then
     ipc.codec.refuse(pending, due)
   end
   return queued(ipc, callback, total, pending, due)
