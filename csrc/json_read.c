@@ -64,8 +64,8 @@ static int hex_value(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The four digits of \uXXXX; -1 when one is none.  Never looks behind the text: what is
- * no digit ends it. */
+/* The four hexadecimal digits behind \u; -1 when one is none.  Never looks behind the
+ * text: what is no digit ends it. */
 static int unit_at(const char *p) {
   int unit = 0;
   for (int i = 0; i < 4; i++) {
@@ -97,7 +97,7 @@ static char *put_utf8(char *out, unsigned long code) {
   return out;
 }
 
-/* `p` is behind the u of the first \uXXXX, whose digits have been checked.  A surrogate
+/* `p` is behind the first \u, whose four digits have been checked.  A surrogate
  * without its other half is U+FFFD. */
 static const char *unescape_unit(const char *p, char **out) {
   unsigned long code = (unsigned long)unit_at(p);

@@ -206,11 +206,10 @@ local function readable_by_all(program, ...)
     return exe, args
   end
   local folder = t.tmpdir()
-  local core = assert(package.searchpath('child_process.core', package.cpath))
   run_shell(
     "mkdir '%s/child_process' && cp '%s' '%s/child_process'",
     folder,
-    core,
+    t.core_path,
     folder
   )
   run_shell("cp -r '%s/lua' '%s/spec/fixtures' '%s'", t.root, t.root, folder)

@@ -52,12 +52,6 @@ local function check_ends(out)
   end
 end
 
-local function need_waitall()
-  if not package.searchpath('waitall', package.cpath) then
-    pending 'waitall is not built'
-  end
-end
-
 describe('a host', function()
   it('that ignores SIGCHLD learns how its children end', function()
     local exe, args = t.lua(ENDS)
@@ -65,13 +59,11 @@ describe('a host', function()
   end)
 
   it('that begins to ignore SIGCHLD later does so, too', function()
-    need_waitall()
     local exe, args = t.lua(ENDS, 'ignore')
     run_program(exe, args, check_ends)
   end)
 
   it('that reaps every child itself still gets exit and close', function()
-    need_waitall()
     local exe, args = t.lua(ENDS, 'reap')
     run_program(exe, args, check_ends)
   end)

@@ -4,21 +4,6 @@ local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
 
-local core = assert(package.searchpath('child_process.core', package.cpath))
-local BUILD = core:match '^(.*)/child_process/core%.so$'
-if BUILD:sub(1, 1) ~= '/' then
-  BUILD = t.root .. '/' .. BUILD
-end
-
--- What the compiler needs besides for the build that is being tested; CMake's package
--- says so itself.
-local function flags()
-  if os.getenv 'LCP_TEST_HOST' then
-    return '-fsanitize=address,undefined'
-  end
-  return BUILD:find '/coverage[^/]*$' and '--coverage' or ''
-end
-
 local function has(command)
   return cp.exec('command -v ' .. command .. ' >/dev/null'):wait().ok
 end
@@ -30,8 +15,8 @@ local function consume(script)
   for name, value in pairs(cp.process.env) do
     env[name] = value
   end
-  env.prefix, env.BUILD, env.host = folder .. '/p', BUILD, t.root .. '/examples/host'
-  env.PKG_CONFIG_PATH, env.flags = env.prefix .. '/lib/pkgconfig', flags()
+  env.prefix, env.BUILD, env.host = folder .. '/p', t.build, t.root .. '/examples/host'
+  env.PKG_CONFIG_PATH, env.flags = env.prefix .. '/lib/pkgconfig', t.build_flags()
   script = 'cmake --install "$BUILD" --prefix "$prefix" >install.log\n' .. script
   local options = { cwd = folder, env = env }
   local result = cp.execFile('sh', { '-eu', '-c', script }, options):wait(t.TEST_TIMEOUT)

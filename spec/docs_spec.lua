@@ -23,23 +23,9 @@ end
 
 -- Running -------------------------------------------------------------------------------
 
-local core = assert(package.searchpath('child_process.core', package.cpath))
-local build = core:match '^(.*)/child_process/core%.so$'
-if build:sub(1, 1) ~= '/' then
-  build = t.root .. '/' .. build
-end
-
--- What a compiler needs besides for the build that is being tested.
-local function build_flags()
-  if os.getenv 'LCP_TEST_HOST' then
-    return '-fsanitize=address,undefined'
-  end
-  return build:find '/coverage[^/]*$' and '--coverage' or ''
-end
-
 -- `lua5.4` and `cc` on a shell's path are those of the build.
 local function add_tools(folder)
-  local cc = ('#!/bin/sh\nexec /usr/bin/cc %s "$@"\n'):format(build_flags())
+  local cc = ('#!/bin/sh\nexec /usr/bin/cc %s "$@"\n'):format(t.build_flags())
   local lua = ('#!/bin/sh\nexec "%s" "$@"\n'):format(t.lua_exe)
   assert(lfs.mkdir(folder .. '/.bin'))
   t.write_file(folder .. '/.bin/cc', cc, '+x')
@@ -48,7 +34,7 @@ end
 
 -- What a shell needs to build against the installed library.
 local function install(folder, env)
-  local args = { '--install', build, '--prefix', folder .. '/.installed' }
+  local args = { '--install', t.build, '--prefix', folder .. '/.installed' }
   local result = cp.execFile('cmake', args):wait(t.TEST_TIMEOUT)
   assert.equal('', result.stderr)
   env.CMAKE_PREFIX_PATH = args[4]

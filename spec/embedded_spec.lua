@@ -5,15 +5,6 @@ local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
 
-local function built(name)
-  local core = assert(package.searchpath('child_process.core', package.cpath))
-  local path = core:gsub('child_process/core%.so$', name)
-  if not t.slurp(path) then
-    pending('not built: ' .. path)
-  end
-  return path:sub(1, 1) == '/' and path or t.root .. '/' .. path
-end
-
 -- What a host is run with besides: valgrind where it watches the specs.
 local VALGRIND = {
   '-q',
@@ -44,7 +35,7 @@ local function run(name, args, options)
   options = options or {}
   options.env = options.env or environment()
   local log = t.tmpdir() .. '/log'
-  local file, words = command(built(name), args, log)
+  local file, words = command(t.built(name), args, log)
   local result = cp.execFile(file, words, options):wait(t.TEST_TIMEOUT)
   assert.equal('', result.stderr)
   assert.equal(0, result.code, result.code == 99 and t.slurp(log) or result.stdout)

@@ -227,7 +227,7 @@ end)
 describe('a program that has just begun', function()
   local function expect(what, stdout, stderr)
     return function()
-      local exe, args = t.lua('refusals.lua', faults.path(), what)
+      local exe, args = t.lua('refusals.lua', t.built 'fault.so', what)
       local words = { '-c', what == 'low' and 'exec "$@" <&-' or 'exec "$@"', 'sh', exe }
       table.move(args, 1, #args, #words + 1, words)
       local child = cp.execFile('sh', words, { input = 'input' }, t.expect())

@@ -1,13 +1,6 @@
 local t = require 'spec.helper'
 
-local function frame_test()
-  local core = assert(package.searchpath('child_process.core', package.cpath))
-  local path = core:gsub('child_process/core%.so$', 'frame_test')
-  if not t.slurp(path) then
-    pending('not built: ' .. path)
-  end
-  return path
-end
+local FRAME_TEST = t.built 'frame_test'
 
 -- Feeds a stream in pieces of `step` bytes: the frames, which of them are views of a
 -- piece, and what the frame reader says at the end.
@@ -16,7 +9,7 @@ local function cut(framing, stream, step, limit)
   t.write_file(path, stream)
   local command = "'%s' %s %d %d <'%s' 2>&1"
   limit = limit or 1 << 20
-  local pipe = assert(io.popen(command:format(frame_test(), framing, limit, step, path)))
+  local pipe = assert(io.popen(command:format(FRAME_TEST, framing, limit, step, path)))
   local frames, views, last = {}, {}, nil
   for line in pipe:lines() do
     local size, where, hex = line:match '^(%d+) (%a+) (%x*)$'

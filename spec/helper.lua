@@ -115,6 +115,40 @@ function M.status_field(pid, field)
   return text and text:match('\n' .. field .. ':%s*([^\n]*)')
 end
 
+-- What is being tested --------------------------------------------------------------
+
+-- Of each path in a list like package.path.
+local function absolute(path_list)
+  return (
+    path_list:gsub('[^;]+', function(entry)
+      if entry:sub(1, 1) ~= '/' then
+        entry = M.root .. '/' .. entry
+      end
+      return entry
+    end)
+  )
+end
+
+--- The shared library of the module, and the build folder it lies in.
+M.core_path = absolute(assert(package.searchpath('child_process.core', package.cpath)))
+M.build = M.core_path:match '^(.*)/child_process/core%.so$'
+
+--- The path of a program or module that is built for the specs, by name.  Every build
+-- that scripts/test makes has them all (BUILD_TESTING), so one without is an error.
+function M.built(name)
+  local path = ('%s/%s'):format(M.build, name)
+  assert(lfs.attributes(path), 'not built: ' .. path)
+  return path
+end
+
+--- What a compiler needs besides to link with the build.
+function M.build_flags()
+  if os.getenv 'LCP_TEST_HOST' then
+    return '-fsanitize=address,undefined'
+  end
+  return M.build:find '/coverage[^/]*$' and '--coverage' or ''
+end
+
 --- Which code starts the processes: 'linux' or 'uv'.
 function M.backend()
   return core.backend
@@ -143,17 +177,6 @@ function M.without_gcov(text)
 end
 
 -- Programs of ours ---------------------------------------------------------------------
-
-local function absolute(path_list)
-  return (
-    path_list:gsub('[^;]+', function(entry)
-      if entry:sub(1, 1) ~= '/' then
-        entry = M.root .. '/' .. entry
-      end
-      return entry
-    end)
-  )
-end
 
 --- The interpreter that runs the specs (also where it is a host of our own).
 M.lua_exe = os.getenv 'LCP_TEST_HOST'

@@ -63,21 +63,11 @@ describe('the end of a program', function()
   end
 end)
 
--- A C program that opens and closes Lua states and goes on.
-local function state_host()
-  local core = assert(package.searchpath('child_process.core', package.cpath))
-  local host = core:gsub('child_process/core%.so$', 'state_host')
-  if not t.slurp(host) then
-    pending('not built: ' .. host)
-  end
-  return host
-end
-
 describe('a host that closes the Lua state and goes on', function()
   for _, state in ipairs(STATES) do
     it('keeps no child, descriptor or thread: ' .. state, function()
       local _, args = t.lua('teardown.lua', state, 'step')
-      local child = cp.spawn(state_host(), { '3', table.unpack(args) })
+      local child = cp.spawn(t.built 'state_host', { '3', table.unpack(args) })
       local out, err = t.collect(child.stdout), t.collect(child.stderr)
       t.once(child, 'close', function(code, signal)
         assert.equal('', err())

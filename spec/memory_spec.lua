@@ -2,21 +2,12 @@ local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
 
-local function memory_host()
-  local core = assert(package.searchpath('child_process.core', package.cpath))
-  local host = core:gsub('child_process/core%.so$', 'memory_host')
-  if not t.slurp(host) then
-    pending('not built: ' .. host)
-  end
-  return host
-end
-
 describe('memory that ends at any point', function()
   local bodies = { 'spawn', 'failed', 'exec', 'pipe', 'abort', 'wait', 'sync' }
   for _, what in ipairs(bodies) do
     it('crashes nothing and leaves nothing: ' .. what, function()
       local _, args = t.lua('out_of_memory.lua', what)
-      local child = cp.spawn(memory_host(), args)
+      local child = cp.spawn(t.built 'memory_host', args)
       local out, err = t.collect(child.stdout), t.collect(child.stderr)
       t.once(child, 'close', function(code, signal)
         local said = out() .. err()

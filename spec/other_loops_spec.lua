@@ -93,14 +93,10 @@ describe('the example', function()
   end)
 
   it('in C takes a turn for an event, and none for a beat of its heart', function()
-    local core = assert(package.searchpath('child_process.core', package.cpath))
-    local host = core:gsub('child_process/core%.so$', 'example_poll_loop')
-    if not t.slurp(host) then
-      pending 'example_poll_loop is not built'
-    end
     local program = t.root .. '/examples/host/program.lua'
     local options = { env = { PATH = os.getenv 'PATH' } }
-    local result = cp.execFile(host, { program }, options):wait(t.TEST_TIMEOUT)
+    local result = cp.execFile(t.built 'example_poll_loop', { program }, options)
+      :wait(t.TEST_TIMEOUT)
     assert.equal('', result.stderr)
     assert.equal(0, result.code)
     local beats, turns

@@ -4,9 +4,6 @@ local cp = t.cp
 local it = t.wrap(it)
 
 local function readable(seconds)
-  if not package.searchpath('polling', package.cpath) then
-    pending 'polling is not built'
-  end
   return require('polling').readable(cp.loop.pollfd(), seconds)
 end
 

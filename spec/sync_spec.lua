@@ -268,13 +268,8 @@ describe('spawnSync', function()
   end)
 
   it('works in several states of one process', function()
-    local core = assert(package.searchpath('child_process.core', package.cpath))
-    local host = core:gsub('child_process/core%.so$', 'state_host')
-    if not t.slurp(host) then
-      pending('not built: ' .. host)
-    end
     local _, args = t.lua 'one_state_of_many.lua'
-    local r = cp.spawnSync(host, { '5', table.unpack(args) })
+    local r = cp.spawnSync(t.built 'state_host', { '5', table.unpack(args) })
     assert.equal('', r.stderr)
     assert.equal('children 0, descriptors +0\n', r.stdout)
   end)

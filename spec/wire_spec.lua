@@ -75,10 +75,9 @@ describe('a broken frame', function()
   end)
 
   it('in a child ends it with a traceback', function()
-    local core = package.searchpath('child_process.core', package.cpath)
     local args = {
       t.root .. '/lua/child_process/ipc/boot.lua',
-      core:sub(1, 1) == '/' and core or t.root .. '/' .. core,
+      t.core_path,
       t.fixture 'program.lua',
       "process:on('message', print)",
     }

@@ -39,17 +39,11 @@ local function failure_value(name, errno)
   return name:find '^uv_' and -errno or -1
 end
 
---- Where the module of spec/host/fault.c is, for programs of their own.
-function M.path()
-  local path = assert(package.searchpath('child_process.core', package.cpath))
-  return (path:gsub(CORE:gsub('%p', '%%%0') .. '$', 'fault.so'))
-end
-
 local fault -- the module of spec/host/fault.c
 
 local function load_fault()
   if not fault then
-    fault = assert(package.loadlib(M.path(), 'luaopen_fault'))()
+    fault = assert(package.loadlib(t.built 'fault.so', 'luaopen_fault'))()
   end
   return fault
 end

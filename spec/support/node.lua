@@ -34,18 +34,11 @@ end
 
 --- The environment in which a plain Lua finds the module that is being tested.
 function M.lua_env()
-  local function absolute(list)
-    return (
-      list:gsub('[^;]+', function(entry)
-        return entry:sub(1, 1) == '/' and entry or t.root .. '/' .. entry
-      end)
-    )
-  end
   local env = {}
   for name, value in pairs(cp.process.env) do
     env[name] = value
   end
-  env.LUA_PATH_5_4, env.LUA_CPATH_5_4 = absolute(package.path), absolute(package.cpath)
+  env.LUA_PATH_5_4, env.LUA_CPATH_5_4 = t.module_paths()
   return env
 end
 
