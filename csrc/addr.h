@@ -5,7 +5,7 @@
 
 #include <lua.h>
 
-#include "sock.h"
+#include "os/sock.h"
 
 /* Reads an address: a numeric one at `arg` with its port at `arg` + 1, or the path of a
  * local socket without a port.  0 or a negative errno; raises on wrong types. */

@@ -18,12 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
-#include "fd.h"
 #include "fdpass.h"
-#include "frame.h"
 #include "handle.h"
-#include "scm.h"
+#include "os/buf.h"
+#include "os/fd.h"
+#include "os/frame.h"
+#include "os/scm.h"
 #include "stream.h"
 #include "view.h"
 

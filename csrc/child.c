@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fd.h"
 #include "handle.h"
+#include "os/fd.h"
 #include "plan.h"
 #include "signo.h"
 

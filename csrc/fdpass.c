@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <limits.h>
 
-#include "fd.h"
+#include "os/fd.h"
 
 #define LCP_FD "child_process.Fd"
 

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "addr.h"
-#include "fd.h"
 #include "handle.h"
+#include "os/fd.h"
 #include "stream.h"
 
 #define LCP_SERVER "child_process.core.Server"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fd.h"
+#include "os/fd.h"
 
 /* ---- reading ---- */
 

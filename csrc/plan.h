@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-#include "spawn.h"
+#include "os/spawn.h"
 #include "stream.h"
 
 enum lcp_slot_kind {

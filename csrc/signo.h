@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-#include "proc.h"
+#include "os/proc.h"
 
 /* Pushes how a process ended: its code or nil, its signal (the name; the number if it has
  * none) or nil. */

@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fd.h"
 #include "handle.h"
+#include "os/fd.h"
 
 #define LCP_STREAM "child_process.core.Stream"
 

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "fd.h"
+#include "os/fd.h"
+#include "os/pump.h"
 #include "plan.h"
-#include "pump.h"
 #include "signo.h"
 
 #define LCP_SYNC "child_process.core.Sync"

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "addr.h"
-#include "fd.h"
 #include "handle.h"
+#include "os/fd.h"
 
 #define LCP_UDP "child_process.core.Udp"
 

@@ -115,6 +115,28 @@ function M.status_field(pid, field)
   return text and text:match('\n' .. field .. ':%s*([^\n]*)')
 end
 
+local function add_files(folder, pattern, list)
+  for name in lfs.dir(folder) do
+    local path = folder .. '/' .. name
+    if name:find(pattern) then
+      list[#list + 1] = path
+    elseif name:sub(1, 1) ~= '.' and lfs.attributes(path, 'mode') == 'directory' then
+      add_files(path, pattern, list)
+    end
+  end
+  return list
+end
+
+--- The paths of all files below a folder whose names match a pattern, in order.
+function M.files(folder, pattern)
+  local list, i = add_files(folder, pattern, {}), 0
+  table.sort(list)
+  return function()
+    i = i + 1
+    return list[i]
+  end
+end
+
 -- What is being tested --------------------------------------------------------------
 
 -- Of each path in a list like package.path.
@@ -139,6 +161,15 @@ function M.built(name)
   local path = ('%s/%s'):format(M.build, name)
   assert(lfs.attributes(path), 'not built: ' .. path)
   return path
+end
+
+--- The path of a spec by its name, such as 'exec_spec'; nil if there is none.
+function M.spec_file(name)
+  for path in M.files(M.root .. '/spec', '_spec%.lua$') do
+    if path:match '([^/]+)%.lua$' == name then
+      return path
+    end
+  end
 end
 
 --- What a compiler needs besides to link with the build.

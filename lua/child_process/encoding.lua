@@ -1,5 +1,5 @@
 --- Node's encodings: `utf8`, `utf16le`, `latin1`, `ascii`, `hex`, `base64`, `base64url`,
--- and `buffer` for bytes as they are.  The work is done in the core (csrc/transcode.c).
+-- and `buffer` for bytes as they are.  The work is done in csrc/codec/transcode.c.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 

@@ -19,13 +19,13 @@ end
 local FOLDER = folder()
 
 -- For a program that has the module inside, or installed: the file that boots it.
-local BOOT = "require 'child_process' require 'child_process.ipc.boot'"
+local BOOT = "require 'child_process' require 'child_process.boot'"
 
 -- Where there is no boot file on disk, the child opens one that is a pipe, behind the
 -- descriptors that it was to have.
 local function boot_file(plan)
   if FOLDER then
-    return FOLDER .. 'ipc/boot.lua'
+    return FOLDER .. 'boot.lua'
   end
   plan.text = BOOT
   return '/dev/fd/' .. stdio.count(plan.stdio)

@@ -6,15 +6,15 @@
 --
 -- What the user may look at are plain fields with Node's names, kept up to date;
 -- everything that begins with an underscore belongs to the library.
-local buffer = require 'child_process.stream_buffer'
+local buffer = require 'child_process.stream.buffer'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
-local flowing = require 'child_process.flowing'
+local flowing = require 'child_process.stream.flowing'
 local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
-local piping = require 'child_process.piping'
-local readable = require 'child_process.readable'
-local writable = require 'child_process.writable'
+local piping = require 'child_process.stream.piping'
+local readable = require 'child_process.stream.readable'
+local writable = require 'child_process.stream.writable'
 
 local M = {}
 

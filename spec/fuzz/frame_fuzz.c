@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frame.h"
+#include "os/frame.h"
 
 enum { ALLOWED = 1 << 20 }; /* memory for what is only announced */
 

@@ -9,7 +9,7 @@
 #include <lua.h>
 #include <lualib.h>
 
-#include "json.h"
+#include "codec/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

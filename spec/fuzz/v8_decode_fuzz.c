@@ -10,7 +10,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "v8codec.h"
+#include "codec/v8codec.h"
 
 enum {
   MEMORY_PER_BYTE = 256, /* an empty object takes three bytes of payload */

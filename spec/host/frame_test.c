@@ -1,4 +1,4 @@
-/* frame_test.c - what csrc/frame.c does with one stream, for spec/frame_spec.lua.
+/* frame_test.c - what csrc/os/frame.c does with one stream, for spec/ipc/frame_spec.lua.
  * frame_test line|length LIMIT STEP: reads a stream from stdin, feeds it in pieces of
  * STEP bytes (0: all at once) and prints for each frame its length, whether it is a view
  * of what was fed, and its bytes in hexadecimal; then what is left.
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../csrc/frame.h"
+#include "../../csrc/os/frame.h"
 
 static char *slurp(size_t *size) {
   size_t room = 1 << 16, n;

@@ -15,11 +15,11 @@ return {
   ['csrc/child.c'] = { exit_cb = RACE },
   ['csrc/embedded.c'] = { run_file = 'only if the list of embedded files were wrong' },
   ['csrc/fdpass.c'] = { l_take_fd = CLOSED },
-  ['csrc/frame.c'] = {
+  ['csrc/os/frame.c'] = {
     lcp__frames_next = 'after an error nothing is read any more',
   },
   ['csrc/handle.c'] = { lcp__handle_check = 'a finalizer that brings a handle back' },
-  ['csrc/json_write.c'] = { memory_grow = 'a message of 2^62 bytes' },
+  ['csrc/codec/json_write.c'] = { memory_grow = 'a message of 2^62 bytes' },
   ['csrc/loop.c'] = {
     enter_begin = 'no room on the stack of Lua in a callback of the loop',
     enter_end = 'LCP_GC_STRESS, a run of its own',
@@ -38,18 +38,18 @@ return {
     read_strings = 'lua/ gives strings',
     open_blocking = 'fcntl(F_GETFL) fails on no open descriptor',
   },
-  ['csrc/proc.c'] = { exit_info = RACE, kill_by_pid = RACE },
+  ['csrc/os/proc.c'] = { exit_info = RACE, kill_by_pid = RACE },
   ['csrc/resolve.c'] = { push_addresses = 'wants a name with an IPv6 address' },
-  ['csrc/scm.c'] = {
+  ['csrc/os/scm.c'] = {
     lcp__scm_close = 'descriptors without their message, from a peer not ours',
     keep_fds = 'control messages of a peer not ours',
     lcp__scm_adopt = 'no descriptor for the channel at the begin of a child',
   },
-  ['csrc/sock.c'] = {
+  ['csrc/os/sock.c'] = {
     ip6_with_zone = 'lua/ has looked at the address before',
     lcp__sock_set = 'lua/ knows the names, and the socket is open',
   },
-  ['csrc/spawn_linux.c'] = { child_main = 'after a child_fail, which does not return' },
+  ['csrc/os/spawn_linux.c'] = { child_main = 'behind a child_fail, which never returns' },
   ['csrc/stream.c'] = {
     l_rewatch = 'an error condition on a descriptor that goes on to be read',
     ready_cb = 'an error condition on a descriptor that goes on to be read',
@@ -60,7 +60,7 @@ return {
     l_fileno = CLOSED,
   },
   ['csrc/timer.c'] = { l_timer_left = CLOSED },
-  ['csrc/transcode.c'] = {
+  ['csrc/codec/transcode.c'] = {
     lcp__decode = 'bytes need no decoder, and encoding.c makes none for them',
     lcp__encode = 'what is UTF-8 already is not given to it',
   },
@@ -68,7 +68,7 @@ return {
   ['csrc/uvloop.c'] = {
     init = 'libuv fails with epoll open; it aborts then',
   },
-  ['csrc/v8write.c'] = {
+  ['csrc/codec/v8write.c'] = {
     write_string = 'a string of 4 GiB',
     put_hex = 'digits of 128 MiB; none at all are no BigInt before',
   },
@@ -79,9 +79,9 @@ return {
     end_by = 'kill raises only when memory ends',
     on_exit = 'a disconnect listener raises, and the exit came before that end',
   },
-  ['lua/child_process/flowing.lua'] = { listening = RACE },
+  ['lua/child_process/stream/flowing.lua'] = { listening = RACE },
   ['lua/child_process/fork.lua'] = { boot_file = 'runs from inside an embedded library' },
-  ['lua/child_process/ipc/boot.lua'] = {
+  ['lua/child_process/boot.lua'] = {
     search = NOT_COUNTED,
     shift_arguments = 'the last round finds nothing in a child of ours',
   },
@@ -102,12 +102,14 @@ return {
     ['Server:_setup_worker'] = 'a server in two children, of which the second ends first',
     handle_of = 'listen() with a server of the core, as the handles do in C',
   },
-  ['lua/child_process/piping.lua'] = { hold = 'cut off while a chunk is handed over' },
+  ['lua/child_process/stream/piping.lua'] = {
+    hold = 'cut off while a chunk is handed over',
+  },
   ['lua/child_process/process.lua'] = {
     find_exec_path = 'a host program, whose Lua files are not those of lua/',
   },
   ['lua/child_process/trace.lua'] = { ['?'] = 'the module is loaded a second time' },
-  ['lua/child_process/writable.lua'] = {
+  ['lua/child_process/stream/writable.lua'] = {
     give_up = 'a write of several chunks is cut off',
   },
 }

@@ -1,6 +1,6 @@
 --- The 'advanced' serialization of messages: V8's structured-clone format, as Node's
 -- channel writes it (version 15; 13 to 15 are read).  The work is done in C
--- (csrc/v8write.c, csrc/v8read.c).
+-- (csrc/codec/v8write.c, csrc/codec/v8read.c).
 --
 -- What Lua sends, and what it comes to in Node.  Another Lua gets the same value back.
 --

@@ -4,7 +4,7 @@ local core = require 'child_process.core'
 local dgram = require 'child_process.dgram'
 local encoding = require 'child_process.encoding'
 local net = require 'child_process.net'
-local readable = require 'child_process.readable'
+local readable = require 'child_process.stream.readable'
 local sockets = require 'child_process.ipc.sockets'
 local stream = require 'child_process.stream'
 

@@ -8,9 +8,9 @@ local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
-local readable = require 'child_process.readable'
+local readable = require 'child_process.stream.readable'
 local stream = require 'child_process.stream'
-local writable = require 'child_process.writable'
+local writable = require 'child_process.stream.writable'
 
 local M = {}
 

@@ -1,0 +1,46 @@
+/* buf.c - see buf.h. */
+#include "os/buf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A queue that has been this large once and is empty gives its memory back. */
+enum { KEEP = 16 * 1024 };
+
+/* Bytes are moved to the front only when at least as many have been taken before them, or
+ * when the block grows anyway: moving costs no more than appending did.  realloc(3) moves
+ * a large block by its pages. */
+int lcp__buf_reserve(struct lcp_buf *b, size_t more) {
+  size_t used = b->end - b->start, cap = b->cap;
+  int grow = b->start < used || more > cap - used;
+  char *data;
+  if (more <= cap - b->end)
+    return 0;
+  while (cap - used < more)
+    cap = cap < 4096 ? 4096 : cap * 2;
+  data = grow ? realloc(b->data, cap) : b->data;
+  if (data == NULL)
+    return -ENOMEM;
+  if (b->start > 0)
+    memmove(data, data + b->start, used);
+  b->data = data;
+  b->cap = cap;
+  b->start = 0;
+  b->end = used;
+  return 0;
+}
+
+void lcp__buf_take(struct lcp_buf *b, size_t n) {
+  b->start += n;
+  if (b->start < b->end)
+    return;
+  b->start = b->end = 0;
+  if (b->cap > KEEP)
+    lcp__buf_free(b);
+}
+
+void lcp__buf_free(struct lcp_buf *b) {
+  free(b->data);
+  memset(b, 0, sizeof *b);
+}

@@ -1,0 +1,170 @@
+/* frame.c - see frame.h.  Owns the memory of one frame that came in several reads. */
+#include "os/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PREFIX 4 /* bytes of a length */
+
+/* What a peer can make us allocate by announcing a length; beyond it memory grows with
+ * what has really come. */
+#define TRUSTED ((size_t)1 << 20)
+
+/* What is kept from one frame to the next. */
+#define KEPT ((size_t)1 << 14)
+
+void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit) {
+  memset(f, 0, sizeof *f);
+  f->framing = framing;
+  f->limit = limit < LCP__FRAME_LIMIT ? limit : LCP__FRAME_LIMIT;
+}
+
+void lcp__frames_free(struct lcp__frames *f) {
+  free(f->held);
+  lcp__frames_init(f, f->framing, f->limit);
+}
+
+void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size) {
+  assert(f->size == 0 || f->error != 0);
+  f->bytes = bytes;
+  f->size = size;
+}
+
+static int frames_fail(struct lcp__frames *f, int error) {
+  f->size = 0;
+  return f->error = error;
+}
+
+static void frames_skip(struct lcp__frames *f, size_t n) {
+  f->bytes += n;
+  f->size -= n;
+}
+
+/* After the frame in `held` has been used. */
+static void held_clear(struct lcp__frames *f) {
+  f->delivered = 0;
+  f->held_size = 0;
+  if (f->held_room > KEPT) {
+    free(f->held);
+    f->held = NULL;
+    f->held_room = 0;
+  }
+}
+
+/* Makes room for `certain` bytes in all, and at once for the `size` that are expected. */
+static int held_reserve(struct lcp__frames *f, size_t size, size_t certain) {
+  if (certain <= f->held_room)
+    return 0;
+  size_t room = f->held_room * 2 > TRUSTED ? f->held_room * 2 : TRUSTED;
+  room = room < size ? room : size;
+  room = room > certain ? room : certain;
+  char *held = realloc(f->held, room);
+  if (held == NULL)
+    return frames_fail(f, -ENOMEM);
+  f->held = held;
+  f->held_room = room;
+  return 0;
+}
+
+/* Moves `n` of the bytes that were fed to `held`, of a frame of `size` bytes. */
+static int held_add(struct lcp__frames *f, size_t n, size_t size) {
+  int rc = held_reserve(f, size, f->held_size + n);
+  if (rc < 0 || n == 0)
+    return rc;
+  memcpy(f->held + f->held_size, f->bytes, n);
+  f->held_size += n;
+  frames_skip(f, n);
+  return 0;
+}
+
+/* The limit counts before the newline has come. */
+static int line_next(struct lcp__frames *f, const char **frame, size_t *length) {
+  const char *end = f->size > 0 ? memchr(f->bytes, '\n', f->size) : NULL;
+  size_t n = end != NULL ? (size_t)(end - f->bytes) : f->size;
+  if (n > f->limit - f->held_size)
+    return frames_fail(f, -EMSGSIZE);
+  if (end != NULL && f->held_size == 0) {
+    *frame = f->bytes;
+    *length = n;
+    frames_skip(f, n + 1);
+    return 1;
+  }
+  /* nobody knows where the line ends */
+  if (held_add(f, n, 2 * (f->held_size + n)) < 0)
+    return f->error;
+  if (end == NULL)
+    return 0;
+  frames_skip(f, 1);
+  f->delivered = 1;
+  *frame = f->held;
+  *length = f->held_size;
+  return 1;
+}
+
+static size_t length_at(const char *bytes) {
+  const unsigned char *p = (const unsigned char *)bytes;
+  return (size_t)((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+                  (uint32_t)p[3]);
+}
+
+/* A frame all of whose bytes have been fed at once; 0 for any other. */
+static int whole_next(struct lcp__frames *f, const char **frame, size_t *length) {
+  if (f->held_size > 0 || f->size < PREFIX)
+    return 0;
+  size_t n = length_at(f->bytes);
+  if (n > f->limit)
+    return frames_fail(f, -EMSGSIZE);
+  if (f->size - PREFIX < n)
+    return 0;
+  *frame = f->bytes + PREFIX;
+  *length = n;
+  frames_skip(f, PREFIX + n);
+  return 1;
+}
+
+/* The length that stands in `held`, moving it there; 0 while it is incomplete. */
+static int held_prefix(struct lcp__frames *f) {
+  if (f->held_size >= PREFIX)
+    return 1;
+  size_t missing = PREFIX - f->held_size;
+  size_t n = f->size < missing ? f->size : missing;
+  if (held_add(f, n, PREFIX) < 0)
+    return f->error;
+  if (f->held_size < PREFIX)
+    return 0;
+  return length_at(f->held) > f->limit ? frames_fail(f, -EMSGSIZE) : 1;
+}
+
+static int length_next(struct lcp__frames *f, const char **frame, size_t *length) {
+  int rc = whole_next(f, frame, length);
+  if (rc != 0 || (f->size == 0 && f->held_size < PREFIX))
+    return rc;
+  rc = held_prefix(f);
+  if (rc <= 0)
+    return rc;
+  size_t size = PREFIX + length_at(f->held), missing = size - f->held_size;
+  if (held_add(f, f->size < missing ? f->size : missing, size) < 0)
+    return f->error;
+  if (f->held_size < size)
+    return 0;
+  f->delivered = 1;
+  *frame = f->held + PREFIX;
+  *length = size - PREFIX;
+  return 1;
+}
+
+int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length) {
+  if (f->error != 0)
+    return f->error;
+  if (f->delivered)
+    held_clear(f);
+  return f->framing == LCP__FRAME_LINE ? line_next(f, frame, length)
+                                       : length_next(f, frame, length);
+}
+
+size_t lcp__frames_held(const struct lcp__frames *f) {
+  return f->delivered ? 0 : f->held_size;
+}

@@ -1,0 +1,229 @@
+/* pump.c - see pump.h.
+ * Owns: the pipes it is given, until their ends. */
+#include "os/pump.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+enum {
+  READ_ROOM = 64 * 1024, /* the least room for a read: what a pipe holds */
+  LAST_WAIT = 5000       /* ms for a process to end after SIGKILL */
+};
+
+static int64_t now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void close_idle(struct lcp_pipe *pipe) {
+  if (!pipe->reading && !pipe->writing)
+    lcp__fd_close(&pipe->fd);
+}
+
+/* ---- when a limit is reached ---- */
+
+static void reap(struct lcp_pump *p) {
+  if (!p->ended)
+    p->ended = lcp__proc_reap(p->proc, &p->how);
+}
+
+static void close_pipes(struct lcp_pump *p) {
+  int i;
+  for (i = 0; i < p->npipes; i++) {
+    p->pipes[i].reading = p->pipes[i].writing = 0;
+    lcp__fd_close(&p->pipes[i].fd);
+  }
+}
+
+/* A process that may not be signalled is waited for all the same: it may end.  One that
+ * gets SIGKILL does end, but that can take the kernel a while. */
+static void kill_with(struct lcp_pump *p, int sig) {
+  int rc = lcp__proc_kill(p->proc, sig);
+  p->sent = sig;
+  p->deadline = now_us() + 1000 * (sig == SIGKILL && rc == 0 ? LAST_WAIT : p->kill_after);
+}
+
+/* The signal comes before the pipes are closed: SIGPIPE must not be first. */
+static void stop(struct lcp_pump *p, int err) {
+  if (p->err == 0)
+    p->err = err;
+  reap(p);
+  if (!p->ended && p->sent == 0)
+    kill_with(p, p->kill_signal);
+  close_pipes(p);
+}
+
+static void expire(struct lcp_pump *p) {
+  if (p->sent == 0)
+    stop(p, -ETIMEDOUT);
+  else if (p->sent != SIGKILL)
+    kill_with(p, SIGKILL);
+  else
+    p->lost = 1;
+}
+
+static void grow(struct lcp_pipe *pipe) {
+  if (!pipe->grown && !pipe->is_socket)
+    lcp__fd_grow(pipe->fd);
+  pipe->grown = 1;
+}
+
+/* ---- writing ---- */
+
+static void note_write_error(struct lcp_pump *p, int err) {
+  if (p->write_err == 0)
+    p->write_err = err;
+}
+
+/* The end of the file for the reader, who must not wait for it in any case. */
+static void end_writing(struct lcp_pump *p, struct lcp_pipe *pipe) {
+  pipe->writing = 0;
+  if (pipe->is_socket && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {
+    note_write_error(p, -errno);
+    pipe->reading = 0;
+  }
+  close_idle(pipe);
+}
+
+void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
+  while (pipe->left > 0) {
+    const struct iovec piece = {(char *)pipe->in, pipe->left};
+    ssize_t n = lcp__fd_writev(pipe->fd, &piece, 1, pipe->is_socket);
+    if (n == -EAGAIN && !pipe->grown && pipe->left > LCP_FD_BULK) {
+      grow(pipe);
+      continue;
+    }
+    if (n == -EAGAIN)
+      return;
+    if (n < 0) {
+      note_write_error(p, (int)n);
+      break;
+    }
+    pipe->in += n;
+    pipe->left -= (size_t)n;
+  }
+  end_writing(p, pipe);
+}
+
+/* ---- reading ---- */
+
+/* What comes in one piece; < 0: a negative errno. */
+static ssize_t read_piece(struct lcp_pipe *pipe, size_t room) {
+  char *to = pipe->out.data + pipe->out.end;
+  ssize_t n =
+      pipe->is_socket ? recv(pipe->fd, to, room, MSG_DONTWAIT) : read(pipe->fd, to, room);
+  return n < 0 ? -errno : n;
+}
+
+static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
+  pipe->out.end += n;
+  if (pipe->out.end > LCP_FD_BULK)
+    grow(pipe);
+  p->total += n;
+  if (p->total > p->max_buffer)
+    stop(p, -ENOBUFS);
+}
+
+/* One read for each wake-up: poll says what is left.  A pipe without writers is at its
+ * end when a read has not filled the room; a socket tells only by a read of nothing, or
+ * by ECONNRESET if it was closed with some of the input unread. */
+static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
+  int last = !pipe->is_socket && !(revents & POLLIN);
+  int rc = last ? 0 : lcp__buf_reserve(&pipe->out, READ_ROOM);
+  size_t room = pipe->out.cap - pipe->out.end;
+  ssize_t n = last || rc < 0 ? 0 : read_piece(pipe, room);
+  if (rc < 0) {
+    stop(p, rc);
+    return;
+  }
+  if (n == -EINTR || n == -EAGAIN)
+    return;
+  if (n < 0 && n != -ECONNRESET && p->err == 0)
+    p->err = (int)n;
+  if (n <= 0 || (!pipe->is_socket && (size_t)n < room && (revents & POLLHUP)))
+    pipe->reading = 0;
+  if (n > 0)
+    count(p, pipe, (size_t)n);
+  close_idle(pipe);
+}
+
+/* ---- waiting ---- */
+
+static int is_reading(const struct lcp_pump *p) {
+  int i;
+  for (i = 0; i < p->npipes; i++)
+    if (p->pipes[i].reading)
+      return 1;
+  return 0;
+}
+
+static int is_over(const struct lcp_pump *p) {
+  return p->lost || (p->ended && !is_reading(p));
+}
+
+/* As long as somebody may write to us it makes no difference whether the process runs, so
+ * its end is only looked for afterwards. */
+static nfds_t fill(struct lcp_pump *p) {
+  int i;
+  for (i = 0; i < p->npipes; i++) {
+    const struct lcp_pipe *pipe = &p->pipes[i];
+    p->polled[i].fd = pipe->fd;
+    p->polled[i].events =
+        (short)((pipe->reading ? POLLIN : 0) | (pipe->writing ? POLLOUT : 0));
+  }
+  p->polled[i].fd = is_reading(p) ? -1 : lcp__proc_fd(p->proc);
+  p->polled[i].events = POLLIN;
+  return (nfds_t)p->npipes + 1;
+}
+
+/* -1: for ever. */
+static int time_left(const struct lcp_pump *p) {
+  int64_t left;
+  if (p->deadline < 0)
+    return -1;
+  left = (p->deadline - now_us() + 999) / 1000;
+  return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static void serve(struct lcp_pump *p) {
+  int i;
+  for (i = 0; i < p->npipes; i++) {
+    struct lcp_pipe *pipe = &p->pipes[i];
+    short revents = p->polled[i].revents;
+    if (pipe->writing && (revents & ~POLLIN))
+      lcp__pipe_feed(p, pipe);
+    if (pipe->reading && (revents & ~POLLOUT))
+      drain(p, pipe, revents);
+  }
+  if (p->polled[i].revents)
+    reap(p);
+}
+
+/* A process that never stops writing keeps poll from waiting: the time is looked at in
+ * any case, and what there is then is read before the end. */
+static void turn(struct lcp_pump *p) {
+  nfds_t n = fill(p);
+  int ms = time_left(p), rc = poll(p->polled, n, ms);
+  if (rc > 0)
+    serve(p);
+  else if (rc < 0 && errno != EINTR)
+    stop(p, -errno);
+  if (ms == 0 && !is_over(p))
+    expire(p);
+}
+
+void lcp__pump_run(struct lcp_pump *p) {
+  p->deadline = p->timeout < 0 ? -1 : now_us() + p->timeout * 1000;
+  while (!is_over(p))
+    turn(p);
+  close_pipes(p);
+  if (p->err == 0 && (p->write_err != -EPIPE || !p->how.exited || p->how.code != 0))
+    p->err = p->write_err;
+}

@@ -1,0 +1,110 @@
+/* scm.c - see scm.h.  Owns: the descriptors in a struct lcp__scm_fds. */
+#include "os/scm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+enum { SCM_MAX = 253 /* the kernel's limit for one message */ };
+
+int lcp__scm_take(struct lcp__scm_fds *fds) {
+  int fd = fds->fd[0];
+  memmove(fds->fd, fds->fd + 1, sizeof fd * (size_t)--fds->n);
+  return fd;
+}
+
+void lcp__scm_close(struct lcp__scm_fds *fds) {
+  while (fds->n > 0)
+    lcp__fd_close(&fds->fd[--fds->n]);
+}
+
+/* Every descriptor of every control message is either kept or closed. */
+static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
+  struct cmsghdr *cm;
+  for (cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
+    size_t i, n;
+    if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+      continue;
+    n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (i = 0; i < n; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(cm) + i * sizeof fd, sizeof fd);
+      if (fds->n == LCP__SCM_FDS) {
+        int oldest = lcp__scm_take(fds);
+        lcp__fd_close(&oldest);
+      }
+      fd = lcp__fd_raise(fd);
+      if (fd >= 0)
+        fds->fd[fds->n++] = fd;
+    }
+  }
+}
+
+ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(SCM_MAX * sizeof(int))];
+  } control;
+  struct iovec iov = {to, room};
+  struct msghdr msg = {0};
+  ssize_t n;
+  msg.msg_iov = &iov;
+  msg.msg_iovlen = 1;
+  msg.msg_control = control.bytes;
+  msg.msg_controllen = sizeof control.bytes;
+  do {
+    n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return -errno;
+  keep_fds(fds, &msg);
+  return n;
+}
+
+ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr msg = {0};
+  ssize_t n;
+  msg.msg_iov = pieces;
+  msg.msg_iovlen = count;
+  if (fd >= 0) {
+    struct cmsghdr *cm;
+    memset(&control, 0, sizeof control);
+    msg.msg_control = control.bytes;
+    msg.msg_controllen = sizeof control.bytes;
+    cm = CMSG_FIRSTHDR(&msg);
+    cm->cmsg_level = SOL_SOCKET;
+    cm->cmsg_type = SCM_RIGHTS;
+    cm->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(cm), &fd, sizeof fd);
+  }
+  do {
+    n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+int lcp__scm_adopt(int fd) {
+  int type, high;
+  socklen_t len = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
+    return -errno;
+  if (fd > 2)
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
+  high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (high < 0)
+    return -errno;
+  type = lcp__fd_open("/dev/null", O_RDWR);
+  if (type >= 0) {
+    dup2(type, fd);
+    close(type);
+  }
+  return high;
+}

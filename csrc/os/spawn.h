@@ -1,0 +1,59 @@
+/* spawn.h - a plan -> a running process, or the step that failed and its errno.
+ * No Lua, no event loop.  Two implementations: spawn_linux.c, spawn_uv.c. */
+#ifndef LCP_SPAWN_H
+#define LCP_SPAWN_H
+
+#include <sys/types.h>
+
+#include "os/proc.h"
+
+enum lcp_spawn_flags {
+  LCP_SPAWN_SETSID = 1, /* a session and process group of its own */
+  LCP_SPAWN_SETUID = 2,
+  LCP_SPAWN_SETGID = 4
+};
+
+/* Everything in here stays the caller's and is only read. */
+struct lcp_spawn {
+  const char *file;  /* with a slash a path, else looked up in the child's PATH */
+  char *const *argv; /* NULL at the end */
+  char *const *envp; /* NULL at the end; NULL itself: this process's environment */
+  const char *cwd;   /* or NULL */
+  const int *fds;    /* the child's descriptor i is a copy of fds[i]; it gets no other */
+  int nfds;          /* -1 in fds: /dev/null below 3, closed above */
+  unsigned flags;
+  uid_t uid;
+  gid_t gid;
+};
+
+/* Steps of a start, in order.  Their names are lcp__stage_name's, for people. */
+enum lcp_stage {
+  LCP_STAGE_STDIO, /* descriptors, in the parent or in the child */
+  LCP_STAGE_FORK,
+  LCP_STAGE_SETSID,
+  LCP_STAGE_CHDIR,
+  LCP_STAGE_SETGROUPS,
+  LCP_STAGE_SETGID,
+  LCP_STAGE_SETUID,
+  LCP_STAGE_EXEC
+};
+
+struct lcp_failure {
+  int stage;
+  int err; /* negative errno */
+};
+
+/* Starts the process.  0, and *proc is the caller's; or -1, *why is set and nothing is
+ * left behind: no process, no descriptor.
+ *
+ * The child has an empty signal mask and default dispositions.  A file that cannot be
+ * executed for want of a #! line is given to /bin/sh, as by execvp(3). */
+int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
+               struct lcp_failure *why);
+
+const char *lcp__stage_name(int stage);
+
+/* "linux" or "uv". */
+const char *lcp__spawn_backend(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* spawn_uv.c - spawn.h by uv_spawn, for systems without clone(2), and to compare with.
+ *
+ * libuv only starts the process: the handle is closed at once, on a loop that lives as
+ * long as this call, and proc.c watches and reaps.  What uv_spawn cannot do is not done:
+ * descriptors that others left open across exec reach the child. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "os/spawn.h"
+#include "uvloop.h"
+
+static void fill_stdio(const struct lcp_spawn *plan, uv_stdio_container_t *stdio) {
+  int i;
+  for (i = 0; i < plan->nfds; i++)
+    if (plan->fds[i] >= 0) {
+      stdio[i].flags = UV_INHERIT_FD;
+      stdio[i].data.fd = plan->fds[i];
+    } else {
+      stdio[i].flags = UV_IGNORE;
+    }
+}
+
+static void fill_options(const struct lcp_spawn *plan, uv_process_options_t *o) {
+  o->file = plan->file;
+  o->args = (char **)plan->argv;
+  o->env = (char **)plan->envp;
+  o->cwd = plan->cwd;
+  o->stdio_count = plan->nfds;
+  if (plan->flags & LCP_SPAWN_SETSID)
+    o->flags |= UV_PROCESS_DETACHED;
+  if (plan->flags & LCP_SPAWN_SETUID)
+    o->flags |= UV_PROCESS_SETUID;
+  if (plan->flags & LCP_SPAWN_SETGID)
+    o->flags |= UV_PROCESS_SETGID;
+  o->uid = plan->uid;
+  o->gid = plan->gid;
+}
+
+/* uv_spawn gives an errno and no step, so look what could have failed. */
+static int guess_stage(const struct lcp_spawn *plan, int err) {
+  struct stat st;
+  if (err == -EMFILE || err == -ENFILE || err == -EBADF)
+    return LCP_STAGE_STDIO;
+  if (err == -EAGAIN || err == -ENOMEM)
+    return LCP_STAGE_FORK;
+  if (plan->cwd != NULL &&
+      (stat(plan->cwd, &st) != 0 || !S_ISDIR(st.st_mode) || access(plan->cwd, X_OK) != 0))
+    return LCP_STAGE_CHDIR;
+  if (err == -EPERM && (plan->flags & (LCP_SPAWN_SETUID | LCP_SPAWN_SETGID)))
+    return plan->flags & LCP_SPAWN_SETGID ? LCP_STAGE_SETGID : LCP_STAGE_SETUID;
+  return LCP_STAGE_EXEC;
+}
+
+/* libuv takes SIGCHLD for as long as a process handle is open, and leaves it at the
+ * default: the host's disposition is put back. */
+static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) {
+  uv_process_t process;
+  struct sigaction before;
+  int rc;
+  sigaction(SIGCHLD, NULL, &before);
+  rc = uv_spawn(loop, &process, o);
+  *pid = process.pid;
+  uv_close((uv_handle_t *)&process, NULL);
+  uv_run(loop, UV_RUN_DEFAULT);
+  sigaction(SIGCHLD, &before, NULL);
+  return rc;
+}
+
+static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
+  uv_process_options_t options;
+  uv_loop_t loop;
+  size_t slots = plan->nfds > 0 ? (size_t)plan->nfds : 1;
+  int rc;
+  memset(&options, 0, sizeof options);
+  options.stdio = calloc(slots, sizeof *options.stdio);
+  if (options.stdio == NULL)
+    return -ENOMEM;
+  fill_stdio(plan, options.stdio);
+  fill_options(plan, &options);
+  rc = lcp__uvloop_init(&loop);
+  if (rc == 0) {
+    rc = spawn_on(&loop, &options, pid);
+    uv_loop_close(&loop);
+  }
+  free(options.stdio);
+  return rc;
+}
+
+int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
+               struct lcp_failure *why) {
+  pid_t pid = 0;
+  unsigned plugs = lcp__uvloop_plug();
+  int rc = spawn_pid(plan, &pid);
+  lcp__uvloop_unplug(plugs);
+  if (rc == 0) {
+    rc = lcp__proc_open(proc, pid, -1);
+    why->stage = LCP_STAGE_FORK;
+  } else {
+    why->stage = guess_stage(plan, rc);
+  }
+  why->err = rc;
+  return rc == 0 ? 0 : -1;
+}
+
+const char *lcp__spawn_backend(void) { return "uv"; }

@@ -1,0 +1,117 @@
+/* waiter.c - see waiter.h.
+ * Owns: the shared block, counted by its two users (thread and caller), and the pipe by
+ * which the thread tells the caller. */
+#include "os/waiter.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+enum { WAITER_STACK = 64 * 1024 };
+
+struct lcp_waiter {
+  pthread_mutex_t lock;
+  pid_t pid;
+  int status;
+  int reaped;
+  int users;
+  int fds[2];
+};
+
+/* One of the two users is done.  The thread's end of the pipe tells the caller that the
+ * status can be seen; when the caller goes, nobody needs either end. */
+static void release(struct lcp_waiter *w, int is_caller) {
+  int left;
+  pthread_mutex_lock(&w->lock);
+  left = --w->users;
+  lcp__fd_close(&w->fds[1]);
+  if (is_caller)
+    lcp__fd_close(&w->fds[0]);
+  pthread_mutex_unlock(&w->lock);
+  if (left == 0) {
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+  }
+}
+
+/* Waits without reaping, then reaps under the lock: until `reaped` is set the pid is the
+ * child's, so a kill under the same lock cannot reach anyone else. */
+static void *wait_for_end(void *arg) {
+  struct lcp_waiter *w = arg;
+  siginfo_t info;
+  while (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  pthread_mutex_lock(&w->lock);
+  if (waitpid(w->pid, &w->status, 0) != w->pid)
+    w->status = -1; /* the host reaped it first */
+  w->reaped = 1;
+  pthread_mutex_unlock(&w->lock);
+  release(w, 0);
+  return NULL;
+}
+
+static int start_thread(struct lcp_waiter *w) {
+  pthread_t thread;
+  pthread_attr_t attr;
+  sigset_t all, before;
+  int rc;
+  pthread_attr_init(&attr);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attr, WAITER_STACK);
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  rc = pthread_create(&thread, &attr, wait_for_end, w);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attr);
+  return -rc;
+}
+
+struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err) {
+  struct lcp_waiter *w = calloc(1, sizeof *w);
+  if (w == NULL) {
+    *err = -ENOMEM;
+    return NULL;
+  }
+  w->pid = pid;
+  w->users = 2;
+  *err = lcp__fd_pipe(w->fds);
+  if (*err < 0) {
+    free(w);
+    return NULL;
+  }
+  pthread_mutex_init(&w->lock, NULL);
+  *err = start_thread(w);
+  if (*err < 0) {
+    w->users = 1;
+    release(w, 1);
+    return NULL;
+  }
+  return w;
+}
+
+int lcp__waiter_fd(const struct lcp_waiter *w) { return w->fds[0]; }
+
+int lcp__waiter_status(struct lcp_waiter *w, int *status) {
+  int reaped;
+  pthread_mutex_lock(&w->lock);
+  reaped = w->reaped;
+  *status = w->status;
+  pthread_mutex_unlock(&w->lock);
+  return reaped;
+}
+
+int lcp__waiter_kill(struct lcp_waiter *w, int sig) {
+  int rc = -ESRCH;
+  pthread_mutex_lock(&w->lock);
+  if (!w->reaped)
+    rc = kill(w->pid, sig) == 0 ? 0 : -errno;
+  pthread_mutex_unlock(&w->lock);
+  return rc;
+}
+
+void lcp__waiter_drop(struct lcp_waiter *w) { release(w, 1); }

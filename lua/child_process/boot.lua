@@ -1,0 +1,115 @@
+--- What a forked child runs first: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
+-- A host program that has this file inside gets `/dev/fd/N` in the place of boot.lua: a
+-- pipe from which it reads what to require (fork.lua); CORE is empty then.
+--
+-- Makes the module findable without the Lua paths, sets the global `process` and `arg`,
+-- runs MODULE, then the loop.  What was sent is written before the process ends, however
+-- it ends.
+local own, core_path, script = arg[0], arg[1], arg[2]
+local folder = own:match '^(.*)/child_process/boot%.lua$'
+
+-- In front of the paths: the parent's version speaks the parent's protocol.
+local function search(name)
+  if name == 'child_process.core' and core_path ~= '' then
+    return package.loadlib(core_path, 'luaopen_child_process_core'), core_path
+  elseif folder and (name == 'child_process' or name:find '^child_process%.') then
+    local path = folder .. '/' .. name:gsub('%.', '/')
+    for _, file in ipairs { path .. '.lua', path .. '/init.lua' } do
+      local chunk = loadfile(file)
+      if chunk then
+        return chunk, file
+      end
+    end
+  end
+  return nil
+end
+table.insert(package.searchers, 2, search)
+
+-- As for a script that was run by hand.
+local function shift_arguments()
+  local shifted, lowest = {}, 0
+  while arg[lowest - 1] do
+    lowest = lowest - 1
+  end
+  table.move(arg, lowest, -1, lowest, shifted)
+  table.move(arg, 2, #arg, 0, shifted)
+  _G.arg = shifted
+end
+shift_arguments()
+
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local lazy = require 'child_process.lazy'
+local load_debug = lazy.load 'child_process.debug'
+if os.getenv 'CP_DEBUG' then
+  load_debug().from_environment()
+end
+
+local runner = require 'child_process.process'
+local process = runner.get()
+local pipe = own:match '^/dev/fd/(%d+)$'
+if pipe then
+  core.fd_object(tonumber(pipe)):close()
+end
+_G.process = process
+core.survive_sigpipe()
+
+local exit = os.exit
+
+-- os.exit writes what was sent first.
+rawset(os, 'exit', function(code, close)
+  process:_flush()
+  exit(code, close)
+end)
+
+-- An error in a callback has its traceback already.
+local function report(err)
+  if type(err) == 'string' and not err:find('\nstack traceback:\n', 1, true) then
+    return debug.traceback(err, 2)
+  elseif errors.is_error(err) and not err.traceback then
+    err.traceback = debug.traceback(nil, 2)
+  end
+  return err
+end
+
+local function die(err, code)
+  local trace = errors.is_error(err) and '\n' .. err.traceback or ''
+  io.stderr:write(process.argv0 or 'lua', ': ', tostring(err), trace, '\n')
+  process:exit(code)
+end
+
+local function main()
+  local chunk, problem = loadfile(script)
+  if not chunk then
+    error(problem, 0)
+  end
+  chunk(table.unpack(arg))
+end
+
+-- An error ends the process, unless somebody listens for it; one of theirs does.
+local function uncaught(err)
+  if process:listenerCount 'uncaughtException' == 0 then
+    die(err, 1)
+  end
+  local event = 'uncaughtException'
+  local ok, problem = xpcall(process.emit, report, process, event, err, event)
+  if not ok then
+    die(problem, 7)
+  end
+end
+
+local function guarded(fn, ...)
+  local ok, err = xpcall(fn, report, ...)
+  if not ok then
+    uncaught(err)
+  end
+  return ok
+end
+
+guarded(main)
+-- From now on at once, before any other callback; those of a run() of the script were its
+-- own.
+core.on_uncaught(uncaught)
+while not guarded(runner.run_to_end, process) do
+end
+process:exit()

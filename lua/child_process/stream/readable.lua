@@ -1,0 +1,358 @@
+--- The reading side of a stream: from the handle through the buffer to `data`, `readable`
+-- and `end`.  Who decides whether it flows is in flowing.lua.
+--
+-- The handle reads ahead until the buffer holds `readableHighWaterMark` bytes and is then
+-- stopped; every read that takes the buffer below that starts it again.  While data flows
+-- to a listener and nothing is buffered, a chunk goes straight from the handle to it.
+--
+-- State is changed before anything is emitted, and what must follow an event is
+-- guarded: a listener that raises costs neither data nor the later `end`.
+local buffer = require 'child_process.stream.buffer'
+local errors = require 'child_process.errors'
+local guard = require 'child_process.guard'
+local loop = require 'child_process.loop'
+
+local M = {}
+local methods = {}
+
+--- The methods, to be copied into a class that is an emitter.
+M.methods = methods
+
+local nextTick = loop.nextTick
+
+local MAX_HIGH_WATER_MARK = 1 << 30
+
+--- What a stream begins with, and a stream that cannot be read stays: a reading side that
+-- has ended.  Defaults of the class, see child_process.writable.
+M.defaults = {
+  readable = false,
+  -- readableFlowing: nil (nobody has said), true, false; readableEncoding: nil, a name
+  readableEnded = true,
+  readableHighWaterMark = 0,
+  bytesRead = 0,
+  _decoder = false,
+  _reading = false, -- the handle has been told to
+  _eof = true,
+  _end_scheduled = false,
+  -- _paused: by pause(): true, by resume(): false
+  _resume_scheduled = false,
+  _readable_listening = false,
+  _need_readable = true, -- the next chunk is worth an event `readable`
+  _emitted_readable = false,
+  -- the destinations of pipe(), and how many of them must drain first
+  _pipes = {},
+  _awaited = 0,
+  _await_round = 0,
+}
+
+--- Sets up a reading side.  It reads once `M.start` is called.
+-- @param high_water_mark integer: bytes buffered before reading stops
+function M.init(self, high_water_mark)
+  self.readable, self.readableEnded, self._eof = true, false, false
+  self.readableHighWaterMark = high_water_mark
+  self._pipes = {}
+  buffer.init(self)
+end
+
+local function is_full(self)
+  local length = self.readableLength
+  return length > 0 and length >= self.readableHighWaterMark
+end
+
+-- Reading from the handle ---------------------------------------------------------------
+
+local function start_reading(self)
+  local handle = self._handle
+  if not handle then
+    return
+  end
+  self._reading = true
+  local _, errno = handle:read_start()
+  if errno then
+    self:destroy(errors.system(errno, 'read'))
+  end
+end
+
+local function stop_reading(self)
+  self._reading = false
+  local handle = self._handle
+  if handle then
+    handle:read_stop()
+  end
+end
+
+M.stop = stop_reading
+
+-- Before `count` bytes are taken: reads on if that makes room.
+local function refill(self, count)
+  if self._reading or self._eof or self.destroyed or self.errored then
+    return
+  end
+  local length = self.readableLength
+  if length == 0 then
+    self._need_readable = true
+  end
+  if self._need_readable or length - count < self.readableHighWaterMark then
+    start_reading(self)
+  end
+end
+
+--- Starts to read from a handle that has just been set.
+function M.start(self)
+  if not self._eof then
+    start_reading(self)
+  end
+end
+
+-- Events --------------------------------------------------------------------------------
+
+local take, flow
+
+-- `end` is over: the other side of a socket that cannot be half open ends too; a stream
+-- of which both sides are done is destroyed.
+local function end_writable(self)
+  if self.writable then
+    self:finish()
+  end
+end
+
+local function after_end(self)
+  if self.writable and not self.allowHalfOpen then
+    nextTick(end_writable, self)
+  elseif self.writableFinished then
+    self:destroy()
+  end
+end
+
+local function emit_end(self)
+  self._end_scheduled = false
+  if
+    self.errored
+    or self._close_emitted
+    or self.readableEnded
+    or self.readableLength > 0
+  then
+    return
+  end
+  self.readableEnded, self.readable = true, false
+  if self._events['end'] then
+    local _ <close> = guard.new(self, after_end)
+    self:emit 'end'
+  end
+  after_end(self)
+end
+
+local function end_soon(self)
+  if not self._end_scheduled and not self.readableEnded then
+    self._end_scheduled = true
+    nextTick(emit_end, self)
+  end
+end
+
+-- What follows `readable`.  A stream that does not flow needs another one later.
+local function after_readable(self)
+  self._emitted_readable = false
+  if
+    not self.readableFlowing
+    and not self._eof
+    and self.readableLength <= self.readableHighWaterMark
+  then
+    self._need_readable = true
+  end
+  flow(self)
+end
+
+local function emit_readable(self)
+  if
+    self._events.readable
+    and not self.destroyed
+    and not self.errored
+    and (self.readableLength > 0 or self._eof)
+  then
+    local _ <close> = guard.new(self, after_readable)
+    self:emit 'readable'
+  end
+  after_readable(self)
+end
+
+local function emit_readable_soon(self)
+  self._need_readable = false
+  if not self._emitted_readable then
+    self._emitted_readable = true
+    nextTick(emit_readable, self)
+  end
+end
+
+-- A chunk leaves: no destination of pipe() is waited for any more, whoever made it flow.
+local function emit_data(self, chunk)
+  if self._awaited > 0 then
+    self._awaited, self._await_round = 0, self._await_round + 1
+  end
+  self:emit('data', chunk)
+end
+
+-- What the handle tells -----------------------------------------------------------------
+
+-- With everything read the stream ends, whether somebody listens or not.
+local function end_if_drained(self)
+  if self._eof and self.readableLength == 0 then
+    end_soon(self)
+  end
+end
+
+local function on_eof(self)
+  local rest = self._decoder and self._decoder:finish() or ''
+  if rest ~= '' then
+    buffer.append(self, rest)
+  end
+  self._eof, self._reading = true, false
+  self._need_readable, self._emitted_readable = false, true
+  if self.readableLength > 0 or self._events.readable then -- else no listener is called
+    local _ <close> = guard.new(self, end_if_drained)
+    emit_readable(self)
+  else
+    after_readable(self)
+  end
+  end_if_drained(self)
+end
+
+local function on_data(self, chunk)
+  self.bytesRead = self.bytesRead + #chunk
+  local decoder = self._decoder
+  if decoder then
+    chunk = decoder:write(chunk)
+    if chunk == '' then
+      return
+    end
+  end
+  if self.readableFlowing and self.readableLength == 0 and self._events.data then
+    return emit_data(self, chunk)
+  end
+  buffer.append(self, chunk)
+  if self._need_readable then
+    emit_readable_soon(self)
+  end
+  if is_full(self) then
+    stop_reading(self)
+  else
+    self._need_readable = true
+  end
+end
+
+--- What a handle is bound to: on_read(stream, chunk | nil [, errno]).
+function M.on_read(self, chunk, errno)
+  if chunk then
+    on_data(self, chunk)
+  elseif errno then
+    self:destroy(errors.system(errno, 'read'))
+  elseif not self._eof then
+    on_eof(self)
+  end
+end
+
+-- Reading -------------------------------------------------------------------------------
+
+-- Asking for more than the buffer may hold makes it larger, to the next power of two.
+local function raise_high_water_mark(self, n)
+  if n > MAX_HIGH_WATER_MARK then
+    error(errors.out_of_range('size', '<= 1GiB', n))
+  end
+  local mark = 1
+  while mark < n do
+    mark = mark << 1
+  end
+  self.readableHighWaterMark = mark
+end
+
+-- How many bytes read(n) gives now; n == nil: as many as fit the mode.
+local function how_much(self, n)
+  local length = self.readableLength
+  if length == 0 or n and n <= 0 then
+    return 0
+  elseif not n then
+    return self.readableFlowing and buffer.first_size(self) or length
+  elseif n < length then
+    return self._decoder and buffer.whole_characters(self, n) or n
+  end
+  return (n == length or self._eof) and length or 0
+end
+
+-- There was nothing to take, or less than was asked for.
+local function nothing(self)
+  if self._eof then
+    end_if_drained(self)
+    return
+  end
+  refill(self, 0)
+  if self.readableLength <= self.readableHighWaterMark then
+    self._need_readable = true
+  end
+end
+
+-- read(0) takes nothing; it only sees to it that `readable` or `end` comes.
+local function poke(self)
+  if self._need_readable and self.readableLength > 0 and (self._eof or is_full(self)) then
+    emit_readable_soon(self)
+  else
+    nothing(self)
+  end
+end
+
+function take(self, n)
+  if n and n > self.readableHighWaterMark then
+    raise_high_water_mark(self, n)
+  end
+  if n == 0 then
+    poke(self)
+    return nil
+  end
+  self._emitted_readable = false
+  local count = how_much(self, n)
+  if count == 0 then
+    nothing(self)
+    return nil
+  end
+  refill(self, count)
+  local chunk = buffer.pull(self, count)
+  if self.readableLength == 0 then
+    if not self._eof then
+      self._need_readable = true
+    elseif n ~= count then
+      end_soon(self)
+    end
+  end
+  if not self._error_emitted and not self._close_emitted then
+    emit_data(self, chunk)
+  end
+  return chunk
+end
+
+function flow(self)
+  if not self.readableFlowing or self.readableLength == 0 then
+    return
+  end
+  local _ <close> = guard.new(self, flow)
+  while self.readableFlowing and take(self) do
+  end
+end
+
+--- stream:read([n]) -> string | nil: what is buffered, or exactly `n` bytes of it; nil
+-- when there is not enough.  At the end of the stream the rest, however short.  With an
+-- encoding `n` counts bytes of the decoded text, and no character is cut.  A string
+-- (`'l'`, `'L'`, `'a'`) waits for a line or all the rest, see lines.lua.  Raises
+-- ERR_INVALID_ARG_TYPE; ERR_OUT_OF_RANGE above 1 GiB.  Node: readable.read.
+function methods:read(n, timeout)
+  if n == nil then
+    return take(self)
+  elseif type(n) == 'string' then
+    return self:_read_format(n, timeout)
+  elseif math.type(n) == nil or n ~= n then
+    error(errors.invalid_arg_type('size', 'of type number', n), 2)
+  end
+  return take(self, n < 0 and math.ceil(n) or math.floor(n))
+end
+
+M.take, M.poke, M.flow = take, poke, flow
+M.emit_readable_soon, M.end_if_drained = emit_readable_soon, end_if_drained
+
+return M
