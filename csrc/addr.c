@@ -7,6 +7,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "result.h"
+
 int lcp__addr_check(lua_State *L, int arg, struct lcp_addr *a) {
   size_t len;
   const char *text = luaL_checklstring(L, arg, &len);
@@ -64,16 +66,6 @@ int lcp__addr_push(lua_State *L, const struct lcp_addr *a) {
   return 3;
 }
 
-int lcp__addr_result(lua_State *L, int rc) {
-  if (rc >= 0) {
-    lua_pushboolean(L, 1);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushinteger(L, rc);
-  return 2;
-}
-
 /* core.ip_family(text) -> 4, 6, or 0 for what is no numeric address */
 static int l_ip_family(lua_State *L) {
   size_t len;
@@ -88,7 +80,7 @@ static int name_of(lua_State *L, int (*get)(int, struct sockaddr *, socklen_t *)
   struct lcp_addr a;
   a.len = sizeof a.sa;
   if (get((int)luaL_checkinteger(L, 1), &a.sa.any, &a.len) != 0)
-    return lcp__addr_result(L, -errno);
+    return lcp__push_errno(L, -errno);
   return lcp__addr_push(L, &a);
 }
 
@@ -102,7 +94,7 @@ static int l_peername(lua_State *L) { return name_of(L, getpeername); }
 static int l_sockopt(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
   const char *name = luaL_checkstring(L, 2);
-  return lcp__addr_result(L, lcp__sock_set(fd, name, (int)luaL_checkinteger(L, 3)));
+  return lcp__push_errno(L, lcp__sock_set(fd, name, (int)luaL_checkinteger(L, 3)));
 }
 
 /* core.membership(fd, group, interface | nil, join) -> true | nil, errno */
@@ -113,7 +105,7 @@ static int l_membership(lua_State *L) {
   int rc = lcp__addr_ip(&a, group, 0);
   if (rc == 0)
     rc = lcp__sock_membership(fd, &a, on, lua_toboolean(L, 4));
-  return lcp__addr_result(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 static const luaL_Reg functions[] = {

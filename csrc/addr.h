@@ -15,9 +15,6 @@ int lcp__addr_check(lua_State *L, int arg, struct lcp_addr *a);
  * none), nil, nil.  Returns 3. */
 int lcp__addr_push(lua_State *L, const struct lcp_addr *a);
 
-/* Pushes true, or nil and a negative errno; returns how many values that is. */
-int lcp__addr_result(lua_State *L, int rc);
-
 /* Adds its functions to the core table on top of the stack. */
 int lcp__addr_open(lua_State *L);
 

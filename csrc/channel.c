@@ -24,6 +24,7 @@
 #include "os/fd.h"
 #include "os/frame.h"
 #include "os/scm.h"
+#include "result.h"
 #include "stream.h"
 #include "view.h"
 
@@ -89,12 +90,14 @@ static void release(struct lcp_handle *h) {
 
 /* ---- watching ---- */
 
-static void ready_cb(uv_poll_t *uv, int status, int events);
+static int wanted(const struct lcp_handle *h) {
+  const struct channel *c = (const struct channel *)h;
+  int pending = c->out.end > c->out.start;
+  return (c->reading ? UV_READABLE : 0) | (pending ? UV_WRITABLE : 0);
+}
 
 static int update(lua_State *L, struct channel *c, int index) {
-  int pending = c->out.end > c->out.start;
-  int events = (c->reading ? UV_READABLE : 0) | (pending ? UV_WRITABLE : 0);
-  return lcp__handle_watch(L, &c->base, index, c->fd, events, ready_cb);
+  return lcp__handle_watch(L, &c->base, index, c->fd);
 }
 
 /* ---- reading ---- */
@@ -244,38 +247,17 @@ static void writable(struct channel *c) {
     lcp__enter(c->base.loop, l_written, &e);
 }
 
-static int l_rewatch(lua_State *L) {
-  struct channel *c = lua_touserdata(L, 1);
-  lcp__handle_push(L, &c->base);
-  update(L, c, 2);
-  return 0;
-}
-
-/* A status is an error condition for which libuv has stopped watching: reading and
- * writing say what it is. */
-static void ready_cb(uv_poll_t *uv, int status, int events) {
-  struct channel *c = (struct channel *)uv;
-  if (status < 0) {
-    c->base.events = 0;
-    events = UV_READABLE | UV_WRITABLE;
-  }
+static void ready(struct lcp_handle *h, int events) {
+  struct channel *c = (struct channel *)h;
   if ((events & UV_READABLE) && is_open(c))
     readable(c);
-  if ((events & UV_WRITABLE) && !c->base.closing && c->out.end > c->out.start)
+  if ((events & UV_WRITABLE) && !h->closing && c->out.end > c->out.start)
     writable(c);
-  if (status < 0 && !c->base.closing && c->base.pin != LUA_NOREF)
-    lcp__enter(c->base.loop, l_rewatch, c);
 }
 
 /* ---- methods ---- */
 
 static struct channel *self(lua_State *L) { return lcp__handle_self(L); }
-
-static int fail(lua_State *L, int err) {
-  lua_pushnil(L);
-  lua_pushinteger(L, err);
-  return 2;
-}
 
 /* channel:bind(owner, onframe, onend, onwritten, encode)
  * onframe(owner, payload), a string or (mode 'length') a view; onend(owner, nil | errno),
@@ -303,7 +285,7 @@ static int l_read_start(lua_State *L) {
   if (rc == 0)
     return 0;
   c->reading = 0;
-  return fail(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 /* channel:read_now()  Reads and tells all that is there, whatever the loop would do next.
@@ -398,7 +380,7 @@ static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
   int rc = c->base.closing ? -EPIPE : make_room(c, p.size, fd), first;
   size_t pending;
   if (rc < 0)
-    return fail(L, rc);
+    return lcp__push_errno(L, rc);
   cut_frame(c, p, prefix, pieces);
   append_from(c, pieces, send_at_once(c, pieces));
   first = c->turn != c->base.loop->turn;
@@ -419,7 +401,7 @@ static int l_queue(lua_State *L) {
   if (!lua_isnoneornil(L, 3)) {
     fd = lcp__fdpass_get(L, 3);
     if (fd < 0)
-      return fail(L, -EBADF);
+      return lcp__push_errno(L, -EBADF);
   }
   return queue(L, c, p, fd);
 }
@@ -465,17 +447,17 @@ static int l_flush(lua_State *L) {
   struct channel *c = self(L);
   int rc;
   if (c->base.closing)
-    return fail(L, -EPIPE);
+    return lcp__push_errno(L, -EPIPE);
   c->flushed_at = uv_hrtime();
   rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0) {
     lcp__buf_free(&c->out);
     update(L, c, 1);
-    return fail(L, rc);
+    return lcp__push_errno(L, rc);
   }
   rc = update(L, c, 1);
   if (rc < 0)
-    return fail(L, rc);
+    return lcp__push_errno(L, rc);
   lua_pushinteger(L, (lua_Integer)c->sent);
   return 1;
 }
@@ -517,11 +499,13 @@ static int l_channel(lua_State *L) {
   struct channel *c = lcp__handle_new(L, sizeof *c, LCP_CHANNEL, SLOTS);
   c->fd = -1;
   c->base.release = release;
+  c->base.wanted = wanted;
+  c->base.ready = ready;
   lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
   fd = lua_isinteger(L, 1) ? lcp__scm_adopt((int)lua_tointeger(L, 1))
                            : lcp__stream_take_fd(L, 1);
   if (fd < 0)
-    return fail(L, fd);
+    return lcp__push_errno(L, fd);
   lcp__fd_nonblock(fd, 1);
   c->fd = fd;
   if (modes[mode] == LCP__FRAME_LENGTH) {

@@ -21,6 +21,7 @@
 #include "handle.h"
 #include "os/fd.h"
 #include "plan.h"
+#include "result.h"
 #include "signo.h"
 
 #define LCP_CHILD "child_process.ChildProcess"
@@ -178,14 +179,7 @@ static int l_is_child(lua_State *L) {
 /* core.kill(child, signal number) -> true | nil, errno; ESRCH when it is gone */
 static int l_kill(lua_State *L) {
   struct child *c = self(L);
-  int rc = lcp__proc_kill(&c->proc, (int)luaL_checkinteger(L, 2));
-  if (rc < 0) {
-    lua_pushnil(L);
-    lua_pushinteger(L, rc);
-    return 2;
-  }
-  lua_pushboolean(L, 1);
-  return 1;
+  return lcp__push_errno(L, lcp__proc_kill(&c->proc, (int)luaL_checkinteger(L, 2)));
 }
 
 /* stack: child, key; upvalue 1: methods */

@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "os/fd.h"
+#include "result.h"
 
 #define LCP_FD "child_process.Fd"
 
@@ -75,15 +76,10 @@ static int l_fd_object(lua_State *L) {
 
 /* core.copy_fd(value) -> object that owns a copy of the descriptor | nil, errno */
 static int l_copy_fd(lua_State *L) {
-  int fd = lcp__fdpass_get(L, 1), err;
+  int fd = lcp__fdpass_get(L, 1);
   int *copy = lcp__fdpass_new(L);
   *copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (*copy >= 0)
-    return 1;
-  err = errno;
-  lua_pushnil(L);
-  lua_pushinteger(L, -err);
-  return 2;
+  return *copy >= 0 ? 1 : lcp__push_errno(L, -errno);
 }
 
 /* fd:getfd() -> number | nil: closed */

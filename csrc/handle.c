@@ -111,25 +111,53 @@ void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int e
     lcp__handle_unpin(h);
 }
 
-int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd, int events,
-                      uv_poll_cb cb) {
+/* ---- watching a descriptor ---- */
+
+int lcp__handle_poll(struct lcp_handle *h, int fd) {
+  int rc = uv_poll_init(h->loop->uv, &h->uv.poll, fd);
+  if (rc == 0)
+    lcp__handle_init(h);
+  return rc;
+}
+
+static void ready_cb(uv_poll_t *uv, int status, int events);
+
+int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd) {
   uv_poll_t *poll = &h->uv.poll;
-  int rc = 0;
+  int events = h->wanted(h), rc = 0;
   if (events == h->events) {
     if (!events) /* an error has stopped it, and nobody wants it any more */
       lcp__handle_unpin(h);
     return 0;
   }
-  if (!h->active) {
-    rc = uv_poll_init(h->loop->uv, poll, fd);
-    if (rc != 0)
-      return rc;
-    lcp__handle_init(h);
-  }
-  rc = events ? uv_poll_start(poll, events, cb) : uv_poll_stop(poll);
+  if (!h->active)
+    rc = lcp__handle_poll(h, fd);
+  if (rc == 0)
+    rc = events ? uv_poll_start(poll, events, ready_cb) : uv_poll_stop(poll);
   if (rc == 0)
     lcp__handle_set_events(L, h, index, events);
   return rc;
+}
+
+static int l_rewatch(lua_State *L) {
+  struct lcp_handle *h = lua_touserdata(L, 1);
+  lcp__handle_push(L, h);
+  lcp__handle_watch(L, h, 2, -1); /* it is active: libuv knows the descriptor */
+  return 0;
+}
+
+/* A status means EPOLLERR, at which libuv stops polling the descriptor.  The next read or
+ * write reports the error, if there is one: a socket may have one that passes, like the
+ * ICMP answer to a datagram, and is then watched again. */
+static void ready_cb(uv_poll_t *uv, int status, int events) {
+  struct lcp_handle *h = (struct lcp_handle *)uv;
+  if (status < 0) {
+    h->events = 0;
+    events = UV_READABLE | UV_WRITABLE;
+  }
+  h->ready(h, events);
+  if (status < 0 && !h->closing && h->pin != LUA_NOREF)
+    lcp__enter(h->loop, l_rewatch, h);
 }
 
 void lcp__handle_set_ref(struct lcp_handle *h, int on) {

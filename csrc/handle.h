@@ -28,8 +28,12 @@ struct lcp_handle {
   struct lcp_handle *next, **link;
   void (*release)(struct lcp_handle *); /* frees descriptors and memory of the derived
                                            type when it is closed; may be NULL */
+  /* of a type that polls a descriptor: the events it waits for now, and what it does when
+     they come; see lcp__handle_watch */
+  int (*wanted)(const struct lcp_handle *);
+  void (*ready)(struct lcp_handle *, int events);
   int pin;
-  int events;                /* what libuv watches for now, see lcp__handle_watch */
+  int events;                /* what libuv watches for now */
   unsigned active : 1;       /* libuv has initialised `uv` */
   unsigned closing : 1;      /* uv_close has been called, or was not needed */
   unsigned closed : 1;       /* libuv is done with the block */
@@ -61,11 +65,14 @@ void lcp__handle_unpin(struct lcp_handle *h);
 /* Pushes the userdata of a pinned handle. */
 void lcp__handle_push(lua_State *L, const struct lcp_handle *h);
 
-/* Has libuv poll `fd` for `events` (0: for nothing) and call `cb`; the userdata at
- * `index` is pinned while it does.  0 or a libuv error.  After a status in `cb` libuv has
- * stopped: set h->events to 0 and call this again. */
-int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd, int events,
-                      uv_poll_cb cb);
+/* Has libuv poll `fd` for what h->wanted() says, 0 being nothing, and call h->ready(); to
+ * be called again whenever that changes.  The userdata at `index` is pinned meanwhile. An
+ * error condition on the descriptor counts as all events: the next read or write finds
+ * out what it is.  0 or a libuv error. */
+int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd);
+
+/* The part of it that can show early that `fd` cannot be polled.  0 or a libuv error. */
+int lcp__handle_poll(struct lcp_handle *h, int fd);
 
 /* The pinning of the above, for what is not polled. */
 void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int events);

@@ -17,6 +17,7 @@
 #include "addr.h"
 #include "handle.h"
 #include "os/fd.h"
+#include "result.h"
 #include "stream.h"
 
 #define LCP_SERVER "child_process.core.Server"
@@ -70,14 +71,10 @@ static void server_release(struct lcp_handle *h) {
   lcp__fd_close(&s->reserve);
 }
 
-static struct server *server_new(lua_State *L) {
-  struct server *s = lcp__handle_new(L, sizeof *s, LCP_SERVER, SLOTS);
-  s->fd = s->reserve = -1;
-  s->base.release = server_release;
-  return s;
+/* The userdata is at `index`. */
+static int server_watch(lua_State *L, struct server *s, int index) {
+  return lcp__handle_watch(L, &s->base, index, s->fd);
 }
-
-static int server_watch(struct server *s, int on);
 
 struct connection {
   struct server *s;
@@ -87,6 +84,7 @@ struct connection {
 static int l_connection(lua_State *L) {
   struct connection *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->s->base);
+  server_watch(L, e->s, 2);
   if (!push_callback(L, 2))
     return 0;
   if (e->fd >= 0) {
@@ -123,40 +121,41 @@ static int accept_one(struct server *s) {
   if ((e.fd == -EMFILE || e.fd == -ENFILE) && shed(s))
     return 0;
   if (e.fd < 0)
-    server_watch(s, 0);
+    s->accepting = 0;
   lcp__enter(s->base.loop, l_connection, &e);
   if (e.fd >= 0)
     lcp__fd_close(&e.fd); /* nobody took it */
   return s->accepting && !s->base.closing;
 }
 
-static void acceptable_cb(uv_poll_t *uv, int status, int events) {
-  struct server *s = (struct server *)uv;
-  int i;
-  (void)events;
-  for (i = 0; i < BATCH && accept_one(s); i++) {
-  }
-  if (status < 0 && s->accepting && !s->base.closing)
-    uv_poll_start(uv, UV_READABLE, acceptable_cb); /* libuv has stopped */
+static int server_wanted(const struct lcp_handle *h) {
+  return ((const struct server *)h)->accepting ? UV_READABLE : 0;
 }
 
-static int server_watch(struct server *s, int on) {
-  uv_poll_t *uv = &s->base.uv.poll;
-  int rc = on ? uv_poll_start(uv, UV_READABLE, acceptable_cb) : uv_poll_stop(uv);
-  s->accepting = on && rc == 0;
-  return rc;
+static void acceptable(struct lcp_handle *h, int events) {
+  int i;
+  (void)events;
+  for (i = 0; i < BATCH && accept_one((struct server *)h); i++) {
+  }
+}
+
+static struct server *server_new(lua_State *L) {
+  struct server *s = lcp__handle_new(L, sizeof *s, LCP_SERVER, SLOTS);
+  s->fd = s->reserve = -1;
+  s->base.release = server_release;
+  s->base.wanted = server_wanted;
+  s->base.ready = acceptable;
+  return s;
 }
 
 /* Takes `fd` over unless it fails, the userdata being on top of the stack. */
 static int server_open(struct server *s, int fd) {
   int rc = s->reserve = lcp__fd_open("/dev/null", O_RDONLY);
   if (rc >= 0)
-    rc = uv_poll_init(s->base.loop->uv, &s->base.uv.poll, fd);
-  if (rc < 0)
-    return rc;
-  lcp__handle_init(&s->base);
-  s->fd = fd;
-  return 0;
+    rc = lcp__handle_poll(&s->base, fd);
+  if (rc == 0)
+    s->fd = fd;
+  return rc;
 }
 
 /* core.listen(address, port | nil, backlog, only6) -> server | nil, errno
@@ -178,7 +177,7 @@ static int l_listen(lua_State *L) {
   if (fd >= 0)
     close(fd);
   lcp__handle_close(&s->base);
-  return lcp__addr_result(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 static int is_listening(int fd) {
@@ -210,7 +209,7 @@ static int l_open_server(lua_State *L) {
   if (rc == 0)
     return 1;
   lcp__handle_close(&s->base);
-  return lcp__addr_result(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 static struct server *check_server(lua_State *L) {
@@ -229,18 +228,17 @@ static int l_server_bind(lua_State *L) {
 static int l_accept_start(lua_State *L) {
   struct server *s = check_server(L);
   if (s->base.closing)
-    return lcp__addr_result(L, -EBADF);
-  lcp__handle_pin(L, &s->base, 1);
-  return lcp__addr_result(L, server_watch(s, 1));
+    return lcp__push_errno(L, -EBADF);
+  s->accepting = 1;
+  return lcp__push_errno(L, server_watch(L, s, 1));
 }
 
 /* server:accept_stop()  Connections wait in the kernel. */
 static int l_accept_stop(lua_State *L) {
   struct server *s = check_server(L);
-  if (!s->base.closing) {
-    server_watch(s, 0);
-    lcp__handle_unpin(&s->base);
-  }
+  s->accepting = 0;
+  if (!s->base.closing)
+    server_watch(L, s, 1);
   return 0;
 }
 
@@ -281,22 +279,14 @@ static int l_connected(lua_State *L) {
   return 0;
 }
 
-static void connected_cb(uv_poll_t *uv, int status, int events) {
-  struct connector *c = (struct connector *)uv;
-  (void)status; /* SO_ERROR says more */
-  (void)events;
-  lcp__enter(c->base.loop, l_connected, c);
+static int connector_wanted(const struct lcp_handle *h) {
+  (void)h;
+  return UV_WRITABLE;
 }
 
-static int connector_start(struct connector *c, const struct lcp_addr *to) {
-  uv_poll_t *uv = &c->base.uv.poll;
-  int rc = lcp__sock_connect(c->fd, to);
-  if (rc == 0)
-    rc = uv_poll_init(c->base.loop->uv, uv, c->fd);
-  if (rc != 0)
-    return rc;
-  lcp__handle_init(&c->base);
-  return uv_poll_start(uv, UV_WRITABLE, connected_cb);
+static void connected(struct lcp_handle *h, int events) {
+  (void)events; /* SO_ERROR says more */
+  lcp__enter(h->loop, l_connected, h);
 }
 
 /* core.connect(address, port | nil [, local_address, local_port])
@@ -312,7 +302,8 @@ static int l_connect(lua_State *L) {
   c = lcp__handle_new(L, sizeof *c, LCP_CONNECTOR, SLOTS);
   c->fd = -1;
   c->base.release = connector_release;
-  lcp__handle_pin(L, &c->base, 5);
+  c->base.wanted = connector_wanted;
+  c->base.ready = connected;
   if (rc == 0)
     rc = c->fd = lcp__sock_new(to.sa.any.sa_family, SOCK_STREAM);
   if (rc >= 0 && local && bind(c->fd, &from.sa.any, from.len) != 0) {
@@ -320,11 +311,13 @@ static int l_connect(lua_State *L) {
     syscall = "bind";
   }
   if (rc >= 0)
-    rc = connector_start(c, &to);
+    rc = lcp__sock_connect(c->fd, &to);
+  if (rc >= 0)
+    rc = lcp__handle_watch(L, &c->base, 5, c->fd);
   if (rc >= 0)
     return 1;
   lcp__handle_close(&c->base);
-  lcp__addr_result(L, rc);
+  lcp__push_errno(L, rc);
   lua_pushstring(L, syscall);
   return 3;
 }
@@ -348,7 +341,7 @@ static int l_open_socket(lua_State *L) {
   if (rc == 0 && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))
     rc = -EINVAL;
   if (rc < 0)
-    return lcp__addr_result(L, rc);
+    return lcp__push_errno(L, rc);
   lcp__stream_open(stream, fd, S_ISSOCK(st.st_mode));
   return 1;
 }

@@ -11,6 +11,7 @@
 
 #include "addr.h"
 #include "handle.h"
+#include "result.h"
 
 #define LCP_LOOKUP "child_process.core.Lookup"
 
@@ -123,7 +124,7 @@ static int l_lookup(lua_State *L) {
   if (rc == 0)
     return 1;
   lcp__handle_close(&l->base);
-  return lcp__addr_result(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 /* core.strerror(errno) -> 'address already in use' */

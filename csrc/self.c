@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "result.h"
+
 extern char **environ;
 
 /* As Node calls them. */
@@ -33,16 +35,7 @@ extern char **environ;
 #define PLATFORM "unix"
 #endif
 
-static int result(lua_State *L, int ok) {
-  int err = errno;
-  if (!ok) {
-    lua_pushnil(L);
-    lua_pushinteger(L, -err);
-    return 2;
-  }
-  lua_pushboolean(L, 1);
-  return 1;
-}
+static int result(lua_State *L, int ok) { return lcp__push_errno(L, ok ? 0 : -errno); }
 
 /* core.pid() -> integer */
 static int l_pid(lua_State *L) {
@@ -62,11 +55,8 @@ static int l_cwd(lua_State *L) {
   size_t size = 4096;
   char *to = luaL_buffinitsize(L, &b, size);
   int rc = uv_cwd(to, &size);
-  if (rc != 0) {
-    lua_pushnil(L);
-    lua_pushinteger(L, rc);
-    return 2;
-  }
+  if (rc != 0)
+    return lcp__push_errno(L, rc);
   luaL_pushresultsize(&b, size);
   return 1;
 }
@@ -174,11 +164,8 @@ static int l_exe(lua_State *L) {
   char path[4096];
   size_t size = sizeof path;
   int rc = uv_exepath(path, &size);
-  if (rc != 0) {
-    lua_pushnil(L);
-    lua_pushinteger(L, rc);
-    return 2;
-  }
+  if (rc != 0)
+    return lcp__push_errno(L, rc);
   lua_pushlstring(L, path, size);
   return 1;
 }

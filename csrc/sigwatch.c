@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "handle.h"
+#include "result.h"
 
 #define LCP_SIGWATCH "child_process.core.SignalWatch"
 
@@ -107,9 +108,7 @@ static int l_signal(lua_State *L) {
   if (rc == 0)
     return 1;
   lcp__handle_close(&w->base);
-  lua_pushnil(L);
-  lua_pushinteger(L, rc);
-  return 2;
+  return lcp__push_errno(L, rc);
 }
 
 static void nothing(int signo) { (void)signo; }

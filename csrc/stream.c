@@ -22,6 +22,7 @@
 
 #include "handle.h"
 #include "os/fd.h"
+#include "result.h"
 
 #define LCP_STREAM "child_process.core.Stream"
 
@@ -58,6 +59,9 @@ static void grow_pipe(struct lcp_stream *s) {
 
 /* ---- opening ---- */
 
+static int wanted(const struct lcp_handle *h);
+static void ready(struct lcp_handle *h, int events);
+
 static void release(struct lcp_handle *h) {
   struct lcp_stream *s = (struct lcp_stream *)h;
   if (s->watch_fd != s->fd)
@@ -73,6 +77,8 @@ struct lcp_stream *lcp__stream_new(lua_State *L) {
   struct lcp_stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
   s->fd = s->watch_fd = -1;
   s->base.release = release;
+  s->base.wanted = wanted;
+  s->base.ready = ready;
   return s;
 }
 
@@ -98,7 +104,11 @@ static int open_shared(struct lcp_stream *s, int fd) {
 
 /* ---- watching ---- */
 
-static void ready_cb(uv_poll_t *uv, int status, int events);
+static int wanted(const struct lcp_handle *h) {
+  const struct lcp_stream *s = (const struct lcp_stream *)h;
+  return (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0);
+}
+
 static void file_cb(uv_idle_t *uv);
 
 static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events) {
@@ -116,10 +126,9 @@ static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events)
 
 /* Brings what libuv watches for in line with what is wanted.  `index`: the userdata. */
 static int update(lua_State *L, struct lcp_stream *s, int index) {
-  int events = (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0);
   if (s->kind == KIND_FILE)
-    return watch_file(L, s, index, events);
-  return lcp__handle_watch(L, &s->base, index, s->watch_fd, events, ready_cb);
+    return watch_file(L, s, index, wanted(&s->base));
+  return lcp__handle_watch(L, &s->base, index, s->watch_fd);
 }
 
 /* ---- reading ---- */
@@ -277,27 +286,12 @@ static void writable(struct lcp_stream *s) {
     lcp__enter(s->base.loop, l_written, &e);
 }
 
-/* A status is an error condition on the descriptor, for which libuv has stopped watching:
- * the next read or write says what it is, and watching goes on if it is none. */
-static int l_rewatch(lua_State *L) {
-  struct lcp_stream *s = lua_touserdata(L, 1);
-  lcp__handle_push(L, &s->base);
-  update(L, s, 2);
-  return 0;
-}
-
-static void ready_cb(uv_poll_t *uv, int status, int events) {
-  struct lcp_stream *s = (struct lcp_stream *)uv;
-  if (status < 0) {
-    s->base.events = 0;
-    events = UV_READABLE | UV_WRITABLE;
-  }
+static void ready(struct lcp_handle *h, int events) {
+  struct lcp_stream *s = (struct lcp_stream *)h;
   if ((events & UV_WRITABLE) && s->niov > 0)
     writable(s);
-  if ((events & UV_READABLE) && !s->base.closing && s->reading)
+  if ((events & UV_READABLE) && !h->closing && s->reading)
     readable(s);
-  if (status < 0 && !s->base.closing && s->base.pin != LUA_NOREF)
-    lcp__enter(s->base.loop, l_rewatch, s);
 }
 
 static void file_cb(uv_idle_t *uv) { readable((struct lcp_stream *)uv); }
@@ -324,12 +318,6 @@ int lcp__stream_take_fd(lua_State *L, int arg) {
   return fd;
 }
 
-static int fail(lua_State *L, int err) {
-  lua_pushnil(L);
-  lua_pushinteger(L, err);
-  return 2;
-}
-
 /* stream:bind(owner, onread, onwritten)
  * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
  * onwritten(owner, nil | errno) when the write left pending is over. */
@@ -351,7 +339,7 @@ static int set_reading(lua_State *L, int on) {
     return 0;
   s->reading = on;
   rc = update(L, s, 1);
-  return rc == 0 ? 0 : fail(L, rc);
+  return rc == 0 ? 0 : lcp__push_errno(L, rc);
 }
 
 /* stream:read_start() -> nothing | nil, errno */
@@ -416,7 +404,7 @@ static int l_write(lua_State *L) {
   int rc;
   lua_settop(L, 2);
   if (s->base.closing || s->fd < 0)
-    return fail(L, -EBADF);
+    return lcp__push_errno(L, -EBADF);
   if (s->niov > 0)
     return luaL_error(L, "a write is under way");
   rc = start_write(L, s);
@@ -431,7 +419,7 @@ static int l_write(lua_State *L) {
   }
   forget_write(s);
   if (rc < 0)
-    return fail(L, rc);
+    return lcp__push_errno(L, rc);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -442,9 +430,9 @@ static int l_write(lua_State *L) {
 static int l_shutdown(lua_State *L) {
   struct lcp_stream *s = self(L);
   if (s->base.closing || s->fd < 0)
-    return fail(L, -EBADF);
+    return lcp__push_errno(L, -EBADF);
   if (s->is_socket && shutdown(s->fd, SHUT_WR) != 0)
-    return fail(L, -errno);
+    return lcp__push_errno(L, -errno);
   if (!s->is_socket)
     lcp__handle_close(&s->base);
   lua_pushboolean(L, 1);
@@ -472,7 +460,7 @@ static int l_shared_stream(lua_State *L) {
   } else {
     rc = open_shared(s, fd);
   }
-  return rc < 0 ? fail(L, rc) : 1;
+  return rc < 0 ? lcp__push_errno(L, rc) : 1;
 }
 
 static const luaL_Reg methods[] = {

@@ -14,6 +14,7 @@
 #include "addr.h"
 #include "handle.h"
 #include "os/fd.h"
+#include "result.h"
 
 #define LCP_UDP "child_process.core.Udp"
 
@@ -31,12 +32,10 @@ static void release(struct lcp_handle *h) { lcp__fd_close(&((struct udp *)h)->fd
 
 /* Takes `fd` over unless it fails. */
 static int udp_open(struct udp *u, int fd) {
-  int rc = uv_poll_init(u->base.loop->uv, &u->base.uv.poll, fd);
-  if (rc != 0)
-    return rc;
-  lcp__handle_init(&u->base);
-  u->fd = fd;
-  return 0;
+  int rc = lcp__handle_poll(&u->base, fd);
+  if (rc == 0)
+    u->fd = fd;
+  return rc;
 }
 
 /* ---- callbacks ---- */
@@ -97,35 +96,17 @@ static int l_writable(lua_State *L) {
   return 0;
 }
 
-static void ready_cb(uv_poll_t *uv, int status, int events);
-
-/* Brings what libuv watches for in line with what is wanted. */
-static int update(lua_State *L, struct udp *u, int index) {
-  int events = (u->reading ? UV_READABLE : 0) | (u->writing ? UV_WRITABLE : 0);
-  return lcp__handle_watch(L, &u->base, index, u->fd, events, ready_cb);
+static int wanted(const struct lcp_handle *h) {
+  const struct udp *u = (const struct udp *)h;
+  return (u->reading ? UV_READABLE : 0) | (u->writing ? UV_WRITABLE : 0);
 }
 
-static int l_rewatch(lua_State *L) {
-  struct udp *u = lua_touserdata(L, 1);
-  lcp__handle_push(L, &u->base);
-  update(L, u, 2);
-  return 0;
-}
-
-/* A status is an error condition on the socket, for which libuv has stopped watching: the
- * next read says what it is. */
-static void ready_cb(uv_poll_t *uv, int status, int events) {
-  struct udp *u = (struct udp *)uv;
-  if (status < 0) {
-    u->base.events = 0;
-    events = UV_READABLE | UV_WRITABLE;
-  }
+static void ready(struct lcp_handle *h, int events) {
+  struct udp *u = (struct udp *)h;
   if ((events & UV_READABLE) && u->reading)
     readable(u);
-  if ((events & UV_WRITABLE) && !u->base.closing && u->writing)
-    lcp__enter(u->base.loop, l_writable, u);
-  if (status < 0 && !u->base.closing && u->base.pin != LUA_NOREF)
-    lcp__enter(u->base.loop, l_rewatch, u);
+  if ((events & UV_WRITABLE) && !h->closing && u->writing)
+    lcp__enter(h->loop, l_writable, u);
 }
 
 /* ---- methods ---- */
@@ -137,6 +118,8 @@ static int l_udp(lua_State *L) {
   struct udp *u = lcp__handle_new(L, sizeof *u, LCP_UDP, SLOTS);
   u->fd = -1;
   u->base.release = release;
+  u->base.wanted = wanted;
+  u->base.ready = ready;
   return 1;
 }
 
@@ -145,12 +128,12 @@ static int l_open(lua_State *L) {
   struct udp *u = self(L);
   int family = luaL_checkinteger(L, 2) == 6 ? AF_INET6 : AF_INET, rc, fd;
   if (u->base.closing || u->fd >= 0)
-    return lcp__addr_result(L, u->base.closing ? -EBADF : 0);
+    return lcp__push_errno(L, u->base.closing ? -EBADF : 0);
   fd = lcp__sock_new(family, SOCK_DGRAM);
   rc = fd < 0 ? fd : udp_open(u, fd);
   if (rc < 0 && fd >= 0)
     close(fd);
-  return lcp__addr_result(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 static int is_datagram_socket(int fd) {
@@ -165,7 +148,7 @@ static int l_adopt(lua_State *L) {
   struct udp *u = self(L);
   int fd = (int)luaL_checkinteger(L, 2), rc = 0;
   if (u->base.closing || u->fd >= 0)
-    return lcp__addr_result(L, -EBUSY);
+    return lcp__push_errno(L, -EBUSY);
   if (fcntl(fd, F_GETFD) < 0)
     rc = -errno;
   else if (!is_datagram_socket(fd))
@@ -174,7 +157,7 @@ static int l_adopt(lua_State *L) {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (rc == 0)
     rc = lcp__fd_nonblock(fd, 1);
-  return lcp__addr_result(L, rc == 0 ? udp_open(u, fd) : rc);
+  return lcp__push_errno(L, rc == 0 ? udp_open(u, fd) : rc);
 }
 
 /* udp:bind(owner, on_message, on_writable)
@@ -197,7 +180,7 @@ static int name_socket(lua_State *L, int (*fn)(int, const struct sockaddr *, soc
   int rc = lcp__addr_check(L, 2, &a);
   if (rc == 0 && fn(u->fd, &a.sa.any, a.len) != 0)
     rc = -errno;
-  return lcp__addr_result(L, rc);
+  return lcp__push_errno(L, rc);
 }
 
 /* udp:bind_to(address, port) -> true | nil, errno */
@@ -211,12 +194,13 @@ static int l_disconnect(lua_State *L) {
   const struct udp *u = self(L);
   struct sockaddr none = {.sa_family = AF_UNSPEC};
   int ok = connect(u->fd, &none, sizeof none) == 0 || errno == EAFNOSUPPORT;
-  return lcp__addr_result(L, ok ? 0 : -errno);
+  return lcp__push_errno(L, ok ? 0 : -errno);
 }
 
 static int want(lua_State *L, struct udp *u, int *what) {
   *what = lua_toboolean(L, 2);
-  return lcp__addr_result(L, u->fd < 0 ? -EBADF : update(L, u, 1));
+  return lcp__push_errno(L,
+                         u->fd < 0 ? -EBADF : lcp__handle_watch(L, &u->base, 1, u->fd));
 }
 
 /* udp:read(on) -> true | nil, errno: whether messages are wanted */
@@ -241,12 +225,12 @@ static int l_send(lua_State *L) {
   ssize_t sent;
   rc = to_peer ? 0 : lcp__addr_check(L, 3, &a);
   if (rc < 0)
-    return lcp__addr_result(L, rc);
+    return lcp__push_errno(L, rc);
   do {
     sent = sendto(u->fd, data, size, MSG_NOSIGNAL, to_peer ? NULL : &a.sa.any, a.len);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS))
-    return lcp__addr_result(L, sent >= 0 ? 0 : -errno);
+    return lcp__push_errno(L, sent >= 0 ? 0 : -errno);
   lua_pushboolean(L, 0);
   return 1;
 }
