@@ -44,7 +44,13 @@ end
 local created = 0
 
 local function new_signal(sources)
-  local state = as_source { aborted = false, listeners = {}, sources = sources }
+  local state = as_source {
+    aborted = false,
+    sources = sources,
+    listeners = {},
+    entries = {},
+    count = 0,
+  }
   local signal = setmetatable({ [STATE] = state }, Signal)
   created = created + 1
   for _, source in ipairs(sources) do
@@ -75,38 +81,57 @@ end
 -- Listeners -----------------------------------------------------------------------------
 
 -- A listener is an entry { fn, once }; without `fn` it is not called: an onabort that was
--- set back to nil keeps its place in the order, a removed one may still be in a copy.
+-- set back to nil keeps its place in the order, a removed one goes when there are too
+-- many of its kind, and may still be in a copy.  `entries` finds one by its function.
 
 --- abort.listener_count(signal) -> integer: for specs that look for forgotten listeners.
 function M.listener_count(signal)
-  local count = 0
-  for _, entry in ipairs(signal[STATE].listeners) do
-    count = count + (entry.fn and 1 or 0)
-  end
-  return count
+  return signal[STATE].count
 end
 
 local function update_hold(signal)
   local state = signal[STATE]
-  local wanted = not state.aborted and M.listener_count(signal) > 0
+  local wanted = not state.aborted and state.count > 0
   for _, source in ipairs(state.sources) do
     source.held[signal] = wanted or nil
   end
 end
 
-local function remove_entry(signal, index)
-  local entry = table.remove(signal[STATE].listeners, index)
-  entry.fn = nil
-  update_hold(signal)
+local function add_count(signal, change)
+  local state = signal[STATE]
+  local before = state.count
+  state.count = before + change
+  if before == 0 or state.count == 0 then
+    update_hold(signal)
+  end
 end
 
-local function find_entry(signal, fn)
-  local state = signal[STATE]
-  for i, entry in ipairs(state.listeners) do
-    if entry.fn == fn and entry ~= state.onabort then
-      return i
+local FEW = 16
+
+local function compact(state)
+  local listeners = {}
+  for _, entry in ipairs(state.listeners) do
+    if entry.fn or entry == state.onabort then
+      listeners[#listeners + 1] = entry
     end
   end
+  state.listeners = listeners
+end
+
+local function add_entry(signal, entry)
+  local state = signal[STATE]
+  if #state.listeners > 2 * state.count + FEW then
+    compact(state)
+  end
+  table.insert(state.listeners, entry)
+  state.entries[entry.fn] = entry
+  add_count(signal, 1)
+end
+
+local function remove_entry(signal, entry)
+  signal[STATE].entries[entry.fn] = nil
+  entry.fn = nil
+  add_count(signal, -1)
 end
 
 local function set_onabort(signal, fn)
@@ -118,14 +143,15 @@ local function set_onabort(signal, fn)
     state.onabort = {}
     table.insert(state.listeners, state.onabort)
   end
+  local before = state.onabort.fn
   state.onabort.fn = fn
-  update_hold(signal)
+  add_count(signal, (fn and 1 or 0) - (before and 1 or 0))
 end
 
 local function run_entry(signal, entry, event, failures)
   local fn = entry.fn
   if entry.once then
-    remove_entry(signal, find_entry(signal, fn))
+    remove_entry(signal, entry)
   end
   local ok, err = pcall(fn, event)
   if not ok then
@@ -136,7 +162,8 @@ end
 
 local function dispatch(signal, failures)
   local event = { type = 'abort', target = signal }
-  for _, entry in ipairs { table.unpack(signal[STATE].listeners) } do
+  local listeners = signal[STATE].listeners
+  for _, entry in ipairs(table.move(listeners, 1, #listeners, 1, {})) do
     if entry.fn then
       run_entry(signal, entry, event, failures)
     end
@@ -226,9 +253,8 @@ function methods:addEventListener(event, listener, options)
   check_self(self, Signal, 'AbortSignal')
   check_listener('listener', listener)
   local once = is_once(options)
-  if event == 'abort' and not find_entry(self, listener) then
-    table.insert(self[STATE].listeners, { fn = listener, once = once })
-    update_hold(self)
+  if event == 'abort' and not self[STATE].entries[listener] then
+    add_entry(self, { fn = listener, once = once })
   end
 end
 
@@ -236,9 +262,9 @@ end
 function methods:removeEventListener(event, listener)
   check_self(self, Signal, 'AbortSignal')
   check_listener('listener', listener)
-  local index = event == 'abort' and find_entry(self, listener)
-  if index then
-    remove_entry(self, index)
+  local entry = event == 'abort' and self[STATE].entries[listener]
+  if entry then
+    remove_entry(self, entry)
   end
 end
 

@@ -1,10 +1,10 @@
 --- EventEmitter: Node's `events`, for any value that takes fields.
 --
--- The whole state of an emitter is one field, `_events`: event name -> list of listeners.
--- A list is never changed once it is stored: adding and removing put a new one in its
--- place.  So `emit` walks what was registered when it began, whatever the listeners do.
--- This file knows nothing of loops or processes.
+-- The whole state of an emitter is one field, `_events`: event name -> list of listeners
+-- (listeners.lua).  `emit` walks what was registered when it began, whatever the
+-- listeners do.  This file knows nothing of loops or processes.
 local errors = require 'child_process.errors'
+local listeners = require 'child_process.listeners'
 
 local M = {}
 local methods = {}
@@ -27,9 +27,7 @@ function Once.__call(once, ...)
   return once.listener(...)
 end
 
-local function unwrap(entry)
-  return type(entry) == 'table' and entry.listener or entry
-end
+local unwrap = listeners.unwrap
 
 -- `method`: its name, for those who call it with a dot; then nothing is where it belongs.
 local function check_listener(listener, self, method)
@@ -52,40 +50,6 @@ local function list_of(self, name)
   return events and events[name]
 end
 
--- Lists ---------------------------------------------------------------------------------
-
--- Numbers the event names in the order in which they first got a listener.
-local births = 0
-
-local function list_with(list, listener, prepend)
-  if not list then
-    births = births + 1
-    return { listener, birth = births }
-  end
-  local count = #list
-  local copy = table.move(list, 1, count, prepend and 2 or 1, { birth = list.birth })
-  copy[prepend and 1 or count + 1] = listener
-  return copy
-end
-
-local function list_without(list, index)
-  local count = #list
-  if count == 1 then
-    return nil
-  end
-  local copy = table.move(list, 1, index - 1, 1, { birth = list.birth })
-  return table.move(list, index + 1, count, index, copy)
-end
-
--- The latest registration goes first, as in Node.
-local function last_index(list, listener)
-  for i = #list, 1, -1 do
-    if list[i] == listener or unwrap(list[i]) == listener then
-      return i
-    end
-  end
-end
-
 -- An owner with a method `_listening(name)` hears of every change, also where the user
 -- removes all listeners.
 local function tell(self, name)
@@ -105,7 +69,7 @@ local function add(self, name, listener, prepend)
     events = {}
     self._events = events
   end
-  events[name] = list_with(events[name], listener, prepend)
+  events[name] = listeners.with(events[name], listener, prepend)
   tell(self, name)
   return self
 end
@@ -156,10 +120,11 @@ end
 -- Node: emitter.removeListener.
 function methods:off(name, listener)
   check_listener(listener, self, 'off')
-  local list = list_of(self, name)
-  local index = list and last_index(list, listener)
-  if index then
-    self._events[name] = list_without(list, index)
+  local list, found = list_of(self, name), false
+  if list then
+    self._events[name], found = listeners.without(list, listener)
+  end
+  if found then
     tell(self, name)
     if self._events.removeListener then
       self:emit('removeListener', name, unwrap(listener))
@@ -178,8 +143,9 @@ local function remove_list(self, name)
     tell(self, name)
     return
   end
-  for i = list and #list or 0, 1, -1 do
-    self:removeListener(name, list[i])
+  local entries = self:rawListeners(name)
+  for i = #entries, 1, -1 do
+    self:removeListener(name, entries[i])
   end
 end
 
@@ -234,13 +200,17 @@ function methods:emit(name, ...)
     end
     return false
   end
-  local count = #list
-  if count == 1 then
-    list[1](...)
+  local first, last = list.first, list.last
+  if first == last then
+    list[first](...)
     return true
   end
-  for i = 1, count do
-    list[i](...)
+  list.walked = true
+  for i = first, last do
+    local listener = list[i]
+    if listener then
+      listener(...)
+    end
   end
   return true
 end
@@ -250,12 +220,12 @@ end
 --- emitter:listenerCount(name [, listener]) -> integer: how many listeners the event has,
 -- or how often this one is among them.  Node: emitter.listenerCount.
 function methods:listenerCount(name, listener)
-  local list = list_of(self, name) or {}
-  if listener == nil then
-    return #list
+  local list = list_of(self, name)
+  if not list or listener == nil then
+    return list and list.count or 0
   end
   local count = 0
-  for _, entry in ipairs(list) do
+  for _, entry in ipairs(self:rawListeners(name)) do
     if entry == listener or unwrap(entry) == listener then
       count = count + 1
     end
@@ -265,17 +235,17 @@ end
 
 --- emitter:listeners(name) -> array: the functions given to `on` and `once`, in order.
 function methods:listeners(name)
-  local functions = {}
-  for i, entry in ipairs(list_of(self, name) or functions) do
-    functions[i] = unwrap(entry)
-  end
-  return functions
+  return listeners.array(list_of(self, name), unwrap)
+end
+
+local function as_it_is(entry)
+  return entry
 end
 
 --- emitter:rawListeners(name) -> array: as `listeners`, but one added by `once` is a
 -- callable object whose field `listener` is the function; a call removes it first.
 function methods:rawListeners(name)
-  return { table.unpack(list_of(self, name) or {}) }
+  return listeners.array(list_of(self, name), as_it_is)
 end
 
 --- emitter:eventNames() -> array: the events that have listeners, the first used first.

@@ -467,3 +467,80 @@ describe('EventEmitter: as a part of other objects', function()
     assert.is_nil(next(weak))
   end)
 end)
+
+-- Lists of more than a few entries are found by an index, with holes in between: compared
+-- with a plain array that is copied for every change.
+describe('EventEmitter: a long list of listeners', function()
+  local function random(seed)
+    return function(n)
+      seed = (seed * 1103515245 + 12345) % 2147483648
+      return (seed >> 8) % n + 1
+    end
+  end
+
+  -- The last of `list` that is `fn`.
+  local function remove_last(list, fn)
+    for i = #list, 1, -1 do
+      if list[i] == fn then
+        return table.remove(list, i)
+      end
+    end
+  end
+
+  -- One step: a function of a few is added at an end, or removed, or all are called.
+  local function step(e, plain, functions, roll)
+    local fn, kind = functions[roll(#functions)], roll(7)
+    if kind <= 2 then
+      e:on('x', fn)
+      plain[#plain + 1] = fn
+    elseif kind == 3 then
+      e:prependListener('x', fn)
+      table.insert(plain, 1, fn)
+    elseif kind <= 6 then
+      e:off('x', fn)
+      remove_last(plain, fn)
+    else
+      e:emit('x')
+    end
+  end
+
+  for seed = 1, 20 do
+    it(('stays the same as a plain one (seed %d)'):format(seed), function()
+      local roll, e, plain, functions = random(seed), events.new(), {}, {}
+      for i = 1, seed % 2 == 0 and 60 or 5 do
+        functions[i] = function() end
+      end
+      for _ = 1, 100 do
+        e:on('x', functions[1])
+        plain[#plain + 1] = functions[1]
+      end
+      for _ = 1, 1500 do
+        step(e, plain, functions, roll)
+      end
+      assert.same(plain, e:listeners 'x')
+      assert.equal(#plain, e:listenerCount 'x')
+    end)
+  end
+
+  it('calls all that were there when the emit began', function()
+    local e, log, list = events.new(), {}, {}
+    for i = 1, 100 do
+      list[i] = function()
+        log[#log + 1] = i
+      end
+      e:on('x', list[i])
+    end
+    e:prependOnceListener('x', function()
+      for i = 2, 99 do
+        e:off('x', list[i])
+      end
+      e:on('x', list[1])
+    end)
+    e:emit 'x'
+    assert.equal(100, #log)
+    assert.equal(100, log[100])
+    log = {}
+    e:emit 'x'
+    assert.same({ 1, 100, 1 }, log)
+  end)
+end)
