@@ -19,7 +19,6 @@
 struct lcp_handle {
   union { /* first: a uv_handle_t is its block */
     uv_handle_t any;
-    uv_timer_t timer;
     uv_poll_t poll;
     uv_idle_t idle;
     uv_signal_t signal;

@@ -5,6 +5,9 @@
 
 #include "uvloop.h"
 
+/* Timers that are kept for the next ones; more are only needed again in another burst. */
+enum { MOST_SPARES = 64 };
+
 static void changed_cb(uv_async_t *uv) { (void)uv; }
 
 struct lcp_hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
@@ -22,7 +25,37 @@ struct lcp_hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
   uv_unref((uv_handle_t *)&hub->changed);
   hub->wake.data = hub->spin.data = hub->check.data = hub->changed.data = owner;
   hub->open = 4;
+  hub->spare = NULL;
+  hub->spares = 0;
   return hub;
+}
+
+uv_timer_t *lcp__hub_timer(struct lcp_hub *hub) {
+  uv_timer_t *timer = hub->spare;
+  if (timer != NULL) {
+    hub->spare = timer->data;
+    hub->spares--;
+  } else {
+    timer = malloc(sizeof *timer);
+    if (timer == NULL)
+      return NULL;
+    uv_timer_init(hub->check.loop, timer);
+  }
+  uv_ref((uv_handle_t *)timer);
+  return timer;
+}
+
+static void free_cb(uv_handle_t *uv) { free(uv); }
+
+void lcp__hub_timer_back(struct lcp_hub *hub, uv_timer_t *timer) {
+  uv_timer_stop(timer);
+  if (hub->spares == MOST_SPARES || uv_is_closing((uv_handle_t *)timer)) {
+    lcp__uvloop_close((uv_handle_t *)timer, free_cb);
+    return;
+  }
+  timer->data = hub->spare;
+  hub->spare = timer;
+  hub->spares++;
 }
 
 static void closed_cb(uv_handle_t *uv) {
@@ -32,6 +65,11 @@ static void closed_cb(uv_handle_t *uv) {
 }
 
 void lcp__hub_close(struct lcp_hub *hub) {
+  uv_timer_t *timer = hub->spare, *next;
+  for (; timer != NULL; timer = next) {
+    next = timer->data;
+    lcp__uvloop_close((uv_handle_t *)timer, free_cb);
+  }
   hub->wake.data = hub->spin.data = hub->check.data = hub->changed.data = hub;
   lcp__uvloop_close((uv_handle_t *)&hub->wake, closed_cb);
   lcp__uvloop_close((uv_handle_t *)&hub->spin, closed_cb);

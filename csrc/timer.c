@@ -1,20 +1,32 @@
 /* timer.c - a function called once, or again and again, after so many milliseconds.
- * The userdata's user values: the function, and a table of its arguments (or nil). */
+ *
+ * Owns: a libuv timer, lent by the hub, from the start until the timer is closed.  The
+ * userdata's user values: the function, and a table of its arguments (or nil). */
 #include "timer.h"
 
 #include <lauxlib.h>
 #include <stdint.h>
 
 #include "handle.h"
+#include "hub.h"
 
 #define LCP_TIMER "child_process.Timer"
 
 enum { SLOT_FN = 1, SLOT_ARGS, SLOTS = SLOT_ARGS };
 
 struct timer {
-  struct lcp_handle base;
+  struct lcp_handle base; /* its `uv` is not used */
+  struct lcp_hub *hub;
+  uv_timer_t *uv; /* NULL once closed */
   int nargs;
 };
+
+static void release(struct lcp_handle *h) {
+  struct timer *t = (struct timer *)h;
+  if (t->uv != NULL)
+    lcp__hub_timer_back(t->hub, t->uv);
+  t->uv = NULL;
+}
 
 static void push_args(lua_State *L, int index, int nargs) {
   int i;
@@ -34,14 +46,14 @@ static int l_fire(lua_State *L) {
   lua_getiuservalue(L, 2, SLOT_FN);
   if (nargs > 0)
     push_args(L, 2, nargs);
-  if (uv_timer_get_repeat(&t->base.uv.timer) == 0)
+  if (uv_timer_get_repeat(t->uv) == 0)
     lcp__handle_close(&t->base);
   lua_call(L, nargs, 0);
   return 0;
 }
 
 static void timer_cb(uv_timer_t *uv) {
-  struct timer *t = (struct timer *)uv;
+  struct timer *t = uv->data;
   lcp__enter(t->base.loop, l_fire, t);
 }
 
@@ -53,11 +65,9 @@ static uint64_t delay(const struct lcp_loop *loop, uint64_t ms) {
 }
 
 static void start(struct timer *t, uint64_t ms, int again) {
-  struct lcp_handle *h = &t->base;
-  lcp__loop_update_time(h->loop);
-  uv_timer_init(h->loop->uv, &h->uv.timer);
-  lcp__handle_init(h);
-  uv_timer_start(&h->uv.timer, timer_cb, delay(h->loop, ms), again ? ms : 0);
+  lcp__loop_update_time(t->base.loop);
+  t->uv->data = t;
+  uv_timer_start(t->uv, timer_cb, delay(t->base.loop, ms), again ? ms : 0);
 }
 
 /* core.timer(ms, again, fn, …) -> timer: calls fn(…) after `ms` milliseconds, and every
@@ -69,6 +79,7 @@ static int l_timer(lua_State *L) {
   luaL_argcheck(L, ms >= 1, 1, "must be positive");
   luaL_checktype(L, 3, LUA_TFUNCTION);
   t = lcp__handle_new(L, sizeof *t, LCP_TIMER, SLOTS);
+  t->base.release = release;
   lua_insert(L, 1);
   if (nargs > 0) {
     lua_createtable(L, nargs, 0);
@@ -82,6 +93,10 @@ static int l_timer(lua_State *L) {
   lua_settop(L, 4);
   lua_setiuservalue(L, 1, SLOT_FN);
   lua_settop(L, 1);
+  t->hub = t->base.loop->hub;
+  t->uv = lcp__hub_timer(t->hub);
+  if (t->uv == NULL)
+    return luaL_error(L, "not enough memory");
   lcp__handle_pin(L, &t->base, 1);
   start(t, (uint64_t)ms, again);
   return 1;
@@ -96,11 +111,12 @@ static int l_is_timer(lua_State *L) {
 /* core.timer_left(timer) -> ms until it fires, ms from then on or nil */
 static int l_timer_left(lua_State *L) {
   const struct timer *t = lcp__handle_check(L, 1, LCP_TIMER);
-  uint64_t again = uv_timer_get_repeat(&t->base.uv.timer);
-  if (t->base.closing)
+  uint64_t again;
+  if (t->uv == NULL)
     return 0;
+  again = uv_timer_get_repeat(t->uv);
   lcp__loop_update_time(t->base.loop);
-  lua_pushinteger(L, (lua_Integer)uv_timer_get_due_in(&t->base.uv.timer));
+  lua_pushinteger(L, (lua_Integer)uv_timer_get_due_in(t->uv));
   if (again != 0)
     lua_pushinteger(L, (lua_Integer)again);
   else
@@ -108,7 +124,26 @@ static int l_timer_left(lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg methods[] = {{NULL, NULL}};
+static int set_ref(lua_State *L, int on) {
+  struct timer *t = lcp__handle_self(L);
+  lcp__handle_set_ref(&t->base, on);
+  if (t->uv != NULL) {
+    if (on)
+      uv_ref((uv_handle_t *)t->uv);
+    else
+      uv_unref((uv_handle_t *)t->uv);
+    lcp__loop_changed(t->base.loop);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* timer:ref() -> timer, timer:unref() -> timer: whether it keeps the loop alive. */
+static int l_ref(lua_State *L) { return set_ref(L, 1); }
+
+static int l_unref(lua_State *L) { return set_ref(L, 0); }
+
+static const luaL_Reg methods[] = {{"ref", l_ref}, {"unref", l_unref}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"timer", l_timer},
                                      {"is_timer", l_is_timer},

@@ -36,6 +36,7 @@ M.pollable = {
 -- Ticks ---------------------------------------------------------------------------------
 
 local ticks, first, last = {}, 1, 0
+local FEW = 1000
 
 -- Called by the core after each outermost callback, and again if it raised: a tick is
 -- taken off the queue before it runs, so one that raises loses no other.
@@ -45,6 +46,9 @@ local function drain_ticks()
     ticks[first] = nil
     first = first + 1
     tick[1](table.unpack(tick, 2, tick.n))
+  end
+  if last > FEW then
+    ticks = {} -- the table of a burst does not stay
   end
   first, last = 1, 0
 end
@@ -67,14 +71,30 @@ end
 local Immediate = { __name = 'child_process.Immediate' }
 Immediate.__index = Immediate
 
-local immediates = {} -- queue of this turn of the loop
+-- A ring in the order of their making, so that one that is cleared leaves at once.
+local ring = {}
+ring.before, ring.behind = ring, ring
+
 local pending, referenced = 0, 0
+
+local function insert(node)
+  node.before, node.behind = ring.before, ring
+  node.before.behind, ring.before = node, node
+end
+
+local function unlink(node)
+  if node.behind then
+    node.before.behind, node.behind.before = node.behind, node.before
+    node.before, node.behind = nil, nil
+  end
+end
 
 local function update_check()
   core.want_check(pending > 0, referenced > 0)
 end
 
 local function retire(immediate)
+  unlink(immediate)
   immediate.fn = nil
   pending = pending - 1
   if immediate.refed then
@@ -82,18 +102,20 @@ local function retire(immediate)
   end
 end
 
+-- Those that are set meanwhile stand behind it, and wait for the next turn.
+local mark = {}
+
 core.on_check(function()
-  local queue = immediates
-  immediates = {}
-  for i = 1, #queue do
-    local immediate = queue[i]
+  unlink(mark)
+  insert(mark)
+  while ring.behind ~= mark do
+    local immediate = ring.behind
     local fn = immediate.fn
-    if fn then
-      retire(immediate)
-      -- each one is a callback of its own: ticks run in between, an error stops none
-      core.call(fn, table.unpack(immediate.args, 1, immediate.args.n))
-    end
+    retire(immediate)
+    -- each one is a callback of its own: ticks run in between, an error stops none
+    core.call(fn, table.unpack(immediate, 1, immediate.n))
   end
+  unlink(mark)
   update_check()
 end)
 
@@ -101,9 +123,9 @@ end)
 -- Returns an object with `ref`, `unref`, `hasRef`, `close`.  Node: setImmediate.
 function M.setImmediate(fn, ...)
   check_callback(fn)
-  local immediate =
-    setmetatable({ fn = fn, args = table.pack(...), refed = true }, Immediate)
-  immediates[#immediates + 1] = immediate
+  local immediate = setmetatable(table.pack(...), Immediate)
+  immediate.fn, immediate.refed = fn, true
+  insert(immediate)
   pending, referenced = pending + 1, referenced + 1
   update_check()
   return immediate
@@ -121,11 +143,12 @@ Immediate.close = M.clearImmediate
 
 --- loop.waiting() -> how many ticks wait, array of the immediates that do.
 function M.waiting()
-  local list = {}
-  for _, immediate in ipairs(immediates) do
-    if immediate.fn then
-      list[#list + 1] = immediate
+  local list, node = {}, ring.behind
+  while node ~= ring do
+    if node ~= mark then
+      list[#list + 1] = node
     end
+    node = node.behind
   end
   return last - first + 1, list
 end
