@@ -40,11 +40,14 @@ static void push_ip4(lua_State *L, const struct sockaddr_in *in) {
   lua_pushliteral(L, "IPv4");
 }
 
+/* Of other families (a peer can pass any socket) there is nothing to show.  The kernel
+ * says how long an address is, not how much of it fitted: 111 bytes for a path of 108. */
 static void push_local(lua_State *L, const struct lcp_addr *a) {
   const char *path = a->sa.local.sun_path;
-  size_t head = offsetof(struct sockaddr_un, sun_path);
+  size_t head = offsetof(struct sockaddr_un, sun_path), max = sizeof a->sa.local.sun_path;
   size_t len = a->len > head ? a->len - head : 0;
-  if (len == 0)
+  len = len < max ? len : max;
+  if (len == 0 || a->sa.any.sa_family != AF_UNIX)
     lua_pushnil(L);
   else
     lua_pushlstring(L, path, path[0] == '\0' ? len : strnlen(path, len));

@@ -108,7 +108,7 @@ static int shed(struct server *s) {
     return 0;
   lcp__fd_close(&s->reserve);
   for (i = 0; i < MAX_SHED && (fd = lcp__sock_accept(s->fd)) >= 0; i++)
-    close(fd);
+    lcp__fd_close(&fd);
   s->reserve = lcp__fd_open("/dev/null", O_RDONLY);
   return s->reserve >= 0;
 }

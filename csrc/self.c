@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "os/fd.h"
 #include "result.h"
 
 extern char **environ;
@@ -136,19 +137,31 @@ static int l_file_fd(lua_State *L) {
 
 static int close_file(lua_State *L) {
   luaL_Stream *file = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  lcp__fd_no_linger(fileno(file->f));
   return luaL_fileresult(L, fclose(file->f) == 0, NULL);
+}
+
+/* What fdopen(3) takes for a descriptor with these flags.  Linux knows a fourth access
+ * mode, 3 (open(2)): such a descriptor can neither be read nor written, and says so. */
+static const char *stdio_mode(int flags) {
+  switch (flags & O_ACCMODE) {
+  case O_RDONLY:
+    return "r";
+  case O_WRONLY:
+    return "w";
+  default:
+    return "r+";
+  }
 }
 
 /* core.file_from_fd(fd) -> Lua file that owns the descriptor | nil, errno; opened for
  * what the descriptor can do.  The descriptor is closed if that fails. */
 static int l_file_from_fd(lua_State *L) {
-  static const char *const modes[] = {
-      [O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "r+"};
   int fd = (int)luaL_checkinteger(L, 1), flags = fcntl(fd, F_GETFL);
   luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
   file->closef = NULL; /* closed, until it is open */
   luaL_setmetatable(L, LUA_FILEHANDLE);
-  file->f = flags < 0 ? NULL : fdopen(fd, modes[flags & O_ACCMODE]);
+  file->f = flags < 0 ? NULL : fdopen(fd, stdio_mode(flags));
   if (file->f == NULL) {
     int err = errno;
     close(fd);

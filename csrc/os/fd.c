@@ -32,9 +32,21 @@ int lcp__fd_raise(int fd) {
   return high < 0 ? -err : high;
 }
 
+/* A linger time of 0, which means a reset, is left. */
+void lcp__fd_no_linger(int fd) {
+  static const struct linger off = {0, 0};
+  struct linger now = {0, 0};
+  socklen_t len = sizeof now;
+  if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &now, &len) == 0 && now.l_onoff &&
+      now.l_linger > 0)
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+}
+
 void lcp__fd_close(int *fd) {
-  if (*fd >= 0)
+  if (*fd >= 0) {
+    lcp__fd_no_linger(*fd);
     close(*fd);
+  }
   *fd = -1;
 }
 

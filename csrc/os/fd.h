@@ -15,8 +15,14 @@ int lcp__fd_open(const char *path, int flags);
 /* Moves an owned descriptor above 2; closes it when that fails. */
 int lcp__fd_raise(int fd);
 
-/* Closes *fd unless it is -1, and forgets it. */
+/* Closes *fd unless it is -1, and forgets it.  Never waits for a socket's linger time. */
 void lcp__fd_close(int *fd);
+
+/* To be called before an owned descriptor is closed in another way: with SO_LINGER set,
+ * close(2) waits for the peer of a TCP socket up to that time, non-blocking or not
+ * (socket(7)).  Whoever passed us the socket, or the socket it was accepted from, may
+ * have set it; we never ask for it. */
+void lcp__fd_no_linger(int fd);
 
 /* Gives *fd away: the caller owns the result, *fd is -1. */
 int lcp__fd_take(int *fd);

@@ -26,13 +26,14 @@ local MAX_RETRIES = 10
 -- nil if it has none any more; `rebuild(object, message, arrived) -> value`, see receive.
 -- `release()` is called when the peer has it, or never will.  A descriptor that is no
 -- number is a handle that the sender gives up: it is closed before.
-local conversions = {}
+local conversions = {} -- in the order in which they are asked
+local by_type = {} -- the name on the wire -> conversion
 
 --- handles.register(type, conversion): adds a class of objects that travel.
 function M.register(name, conversion)
   conversions[#conversions + 1] = conversion
   conversion.type = conversion.wire_type or name
-  conversions[name] = conversion
+  by_type[conversion.type] = conversion
 end
 
 local function keep() end
@@ -65,7 +66,7 @@ M.register('lua.Fd', {
 
 -- Those of net and dgram, when there is a first one.
 local function load_others()
-  if not conversions['net.Socket'] then
+  if not by_type['net.Socket'] then
     load_net().register(M.register)
   end
 end
@@ -264,13 +265,13 @@ end
 --- handles.rebuild(arrived) -> what the sender had; nil for a type that is not known.
 function M.rebuild(arrived)
   local name = arrived.message.type
-  if not conversions[name] then
+  if not by_type[name] then
     load_others()
   end
-  if not conversions[name] then
+  if not by_type[name] then
     return M.discard(arrived)
   end
-  return conversions[name].rebuild(arrived.object, arrived.message, arrived)
+  return by_type[name].rebuild(arrived.object, arrived.message, arrived)
 end
 
 --- handles.discard(arrived): nobody will hear of it.

@@ -1,0 +1,88 @@
+--- A child that sends what no program of ours would: bytes, and descriptors of any kind.
+--
+--   local peer = raw_peer.spawn { serialization = 'json' }
+--   peer:attach 'open 0 /dev/null':handle { type = 'lua.Fd', msg = 1 }:receive()
+--   peer.child:on('message', …)
+--   peer:finish()
+--
+-- It does in order what spec/host/raw_peer.c is told, and ends after finish().
+local core = require 'child_process.core'
+local t = require 'spec.helper'
+
+local M = {}
+
+local Peer = {}
+Peer.__index = Peer
+
+local function hex(bytes)
+  return (bytes:gsub('.', function(c)
+    return ('%02x'):format(c:byte())
+  end))
+end
+
+--- raw_peer.frame(payload, serialization) -> the bytes of a frame.
+function M.frame(payload, serialization)
+  return serialization == 'advanced' and string.pack('>s4', payload) or payload .. '\n'
+end
+
+--- raw_peer.encode(message, serialization) -> the bytes of a message's frame.
+function M.encode(message, serialization)
+  local encode = serialization == 'advanced' and core.v8_encode or core.json_encode
+  return M.frame(assert(encode(message)), serialization)
+end
+
+--- raw_peer.spawn([options]) -> Peer: `child` is the ChildProcess, `answers()` all it has
+-- received, `serialization` what its frames are in.
+function M.spawn(options)
+  options = options or {}
+  options.stdio = { 'pipe', 'pipe', 'inherit', 'ipc' }
+  local child = t.cp.spawn(t.built 'raw_peer', options)
+  return setmetatable({
+    child = child,
+    answers = t.collect(child.stdout),
+    serialization = options.serialization or 'json',
+  }, Peer)
+end
+
+--- peer:tell(command) -> peer
+function Peer:tell(command)
+  self.child.stdin:write(command .. '\n')
+  return self
+end
+
+--- peer:attach(kind) -> peer: a descriptor for the next bytes.
+function Peer:attach(kind)
+  return self:tell('attach ' .. kind)
+end
+
+--- peer:bytes(bytes [, times]) -> peer
+function Peer:bytes(bytes, times)
+  return self:tell(('%s %s'):format(times and 'times ' .. times or 'send', hex(bytes)))
+end
+
+--- peer:message(message [, times]) -> peer: as a frame.
+function Peer:message(message, times)
+  return self:bytes(M.encode(message, self.serialization), times)
+end
+
+--- peer:handle(fields) -> peer: a message NODE_HANDLE with these fields.
+function Peer:handle(fields)
+  local message = { cmd = 'NODE_HANDLE' }
+  for key, value in pairs(fields) do
+    message[key] = value
+  end
+  return self:message(message)
+end
+
+--- peer:receive() -> peer: waits for an answer.
+function Peer:receive()
+  return self:tell 'receive'
+end
+
+--- peer:finish() -> peer: it ends when it has done what it was told.
+function Peer:finish()
+  self.child.stdin:finish()
+  return self
+end
+
+return M
