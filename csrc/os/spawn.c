@@ -1,6 +1,8 @@
 /* spawn.c - what both implementations of spawn.h share. */
 #include "os/spawn.h"
 
+#include <unistd.h>
+
 const char *lcp__stage_name(int stage) {
   static const char *const names[] = {
       [LCP_STAGE_STDIO] = "stdio",         [LCP_STAGE_FORK] = "fork",
@@ -8,4 +10,14 @@ const char *lcp__stage_name(int stage) {
       [LCP_STAGE_SETGROUPS] = "setgroups", [LCP_STAGE_SETGID] = "setgid",
       [LCP_STAGE_SETUID] = "setuid",       [LCP_STAGE_EXEC] = "exec"};
   return names[stage];
+}
+
+/* setuid(2) without the right to it changes the effective id only, so the saved one does
+ * not matter. */
+int lcp__spawn_drops_groups(const struct lcp_spawn *plan) {
+  int other_user = plan->uid != getuid() || plan->uid != geteuid();
+  int other_group = plan->gid != getgid() || plan->gid != getegid();
+  return ((other_user && (plan->flags & LCP_SPAWN_SETUID)) ||
+          (other_group && (plan->flags & LCP_SPAWN_SETGID))) &&
+         getgroups(0, NULL) != 0;
 }

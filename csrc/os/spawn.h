@@ -51,6 +51,10 @@ struct lcp_failure {
 int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
                struct lcp_failure *why);
 
+/* For the implementations: whether the child would get other ids and yet supplementary
+ * groups of ours if those could not be dropped. */
+int lcp__spawn_drops_groups(const struct lcp_spawn *plan);
+
 const char *lcp__stage_name(int stage);
 
 /* "linux" or "uv". */

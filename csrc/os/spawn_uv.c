@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 #include <uv.h>
 
@@ -56,6 +60,41 @@ static int guess_stage(const struct lcp_spawn *plan, int err) {
   return LCP_STAGE_EXEC;
 }
 
+/* Without the right to change ids, that is what fails, and what a user can understand. */
+static int may_change_ids(const struct lcp_spawn *plan) {
+#ifdef __linux__
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct caps[2] = {{0, 0, 0}, {0, 0, 0}};
+  unsigned wanted = (plan->flags & LCP_SPAWN_SETUID ? 1u << CAP_SETUID : 0) |
+                    (plan->flags & LCP_SPAWN_SETGID ? 1u << CAP_SETGID : 0);
+  return syscall(SYS_capget, &header, caps) == 0 && (~caps[0].effective & wanted) == 0;
+#else
+  (void)plan;
+  return geteuid() == 0;
+#endif
+}
+
+/* libuv passes over groups that it could not drop.  Whether we may is learnt by setting
+ * those that are set already: by the raw call, since the C library's has all threads do
+ * so, whatever theirs are. */
+static int check_groups(const struct lcp_spawn *plan) {
+#ifdef __linux__
+  int n = getgroups(0, NULL), err;
+  gid_t *groups;
+  if (!lcp__spawn_drops_groups(plan))
+    return 0;
+  groups = n > 0 ? calloc((size_t)n, sizeof *groups) : NULL;
+  if (groups == NULL)
+    return -ENOMEM;
+  n = getgroups(n, groups);
+  err = n < 0 || syscall(SYS_setgroups, (size_t)n, groups) != 0 ? -errno : 0;
+  free(groups);
+  return err;
+#else
+  return lcp__spawn_drops_groups(plan) && geteuid() != 0 ? -EPERM : 0;
+#endif
+}
+
 /* libuv takes SIGCHLD for as long as a process handle is open, and leaves it at the
  * default: the host's disposition is put back. */
 static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) {
@@ -91,20 +130,27 @@ static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
   return rc;
 }
 
+static int fail(struct lcp_failure *why, int stage, int err) {
+  why->stage = stage;
+  why->err = err;
+  return -1;
+}
+
 int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
                struct lcp_failure *why) {
   pid_t pid = 0;
-  unsigned plugs = lcp__uvloop_plug();
-  int rc = spawn_pid(plan, &pid);
+  unsigned plugs;
+  int rc = check_groups(plan);
+  if (rc < 0)
+    return fail(why, may_change_ids(plan) ? LCP_STAGE_SETGROUPS : guess_stage(plan, rc),
+                rc);
+  plugs = lcp__uvloop_plug();
+  rc = spawn_pid(plan, &pid);
   lcp__uvloop_unplug(plugs);
-  if (rc == 0) {
-    rc = lcp__proc_open(proc, pid, -1);
-    why->stage = LCP_STAGE_FORK;
-  } else {
-    why->stage = guess_stage(plan, rc);
-  }
-  why->err = rc;
-  return rc == 0 ? 0 : -1;
+  if (rc < 0)
+    return fail(why, guess_stage(plan, rc), rc);
+  rc = lcp__proc_open(proc, pid, -1);
+  return rc < 0 ? fail(why, LCP_STAGE_FORK, rc) : 0;
 }
 
 const char *lcp__spawn_backend(void) { return "uv"; }

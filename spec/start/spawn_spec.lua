@@ -382,6 +382,25 @@ describe('cp.spawn, env', function()
     end)
   end)
 
+  it('may have a folder in PATH whose name is too long, which is passed over', function()
+    local folder = t.tmpdir()
+    t.write_file(folder .. '/lcp-tool', '#!/bin/sh\necho found\n', '+x')
+    for _, length in ipairs { 4085, 4096, 70000 } do
+      local path = ('/'):rep(length) .. ':' .. folder
+      local result = cp.execFile('lcp-tool', {}, { env = { PATH = path } }):wait()
+      assert.equal('found\n', result.stdout)
+    end
+    local result = cp.execFile('no-such', { env = { PATH = ('/'):rep(5000) } }):wait()
+    assert.equal('ENOENT', result.error.code)
+  end)
+
+  it('finds no command whose own name is too long', function()
+    for _, path in ipairs { '/bin', '/bin:/usr/bin' } do
+      local result = cp.execFile(('x'):rep(300), { env = { PATH = path } }):wait()
+      assert.equal('ENAMETOOLONG', result.error.code)
+    end
+  end)
+
   it('says where the command is looked for', function()
     local folder = t.tmpdir()
     t.write_file(folder .. '/lcp-tool', '#!/bin/sh\nexit 7\n', '+x')

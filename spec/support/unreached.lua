@@ -49,7 +49,9 @@ return {
     ip6_with_zone = 'lua/ has looked at the address before',
     lcp__sock_set = 'lua/ knows the names, and the socket is open',
   },
-  ['csrc/os/spawn_linux.c'] = { child_main = 'behind a child_fail, which never returns' },
+  ['csrc/os/spawn_child.c'] = {
+    lcp__child_main = 'behind a child_fail, which never returns',
+  },
   ['csrc/stream.c'] = {
     l_rewatch = 'an error condition on a descriptor that goes on to be read',
     ready_cb = 'an error condition on a descriptor that goes on to be read',

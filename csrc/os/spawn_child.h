@@ -1,0 +1,29 @@
+/* spawn_child.h - what a new process does between clone and exec (Linux). */
+#ifndef LCP_SPAWN_CHILD_H
+#define LCP_SPAWN_CHILD_H
+
+#include "os/spawn.h"
+
+/* The child runs on a stack and in a state that the sanitizers' runtime does not know. */
+#define LCP_NO_SANITIZE __attribute__((no_sanitize("address", "undefined")))
+
+/* One block, made before the clone: everything the child needs. */
+struct lcp_launch {
+  const struct lcp_spawn *plan;
+  int report_fd;     /* read end of the report: the parent's, a copy in the child */
+  int status_fd;     /* write end of the report */
+  int null_fd;       /* /dev/null, or -1 if no slot needs it */
+  int drops_groups;  /* see lcp__spawn_drops_groups */
+  int not_found;     /* errno if a search finds nothing; 0: there is one candidate */
+  int *from;         /* nfds sources; the child rearranges them */
+  char **candidates; /* paths to exec, in order; NULL at the end */
+  char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
+  int shared;        /* set by the child: it really runs in our memory */
+  int failed;        /* set by the child: there is a report */
+};
+
+/* For clone(2); `arg` is the launch.  Execs, or writes a struct lcp_failure to status_fd
+ * and exits. */
+int lcp__child_main(void *arg);
+
+#endif
