@@ -96,7 +96,7 @@ static int count_pipes(const struct lcp_plan *p) {
 static void read_limits(lua_State *L, struct lcp_pump *p) {
   p->timeout = read_ms(L, "timeout");
   p->kill_after = read_ms(L, "killAfter");
-  p->kill_signal = (int)read_ms(L, "kill_signal");
+  p->kill_signal = (int)read_ms(L, "killSignal");
   p->max_buffer = read_size(L, "maxBuffer");
 }
 
@@ -203,7 +203,7 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
 }
 
 /* core.spawn_sync(plan) -> pid, output, code, signal, errno, stage | nil, errno, stage
- * plan: as plan.h has it, and timeout, killAfter (ms), kill_signal (number), maxBuffer
+ * plan: as plan.h has it, and timeout, killAfter (ms), killSignal (number), maxBuffer
  * (bytes), inputs (slot number from 1 -> bytes).  output: array with n of what came out
  * of the pipes.  errno: nil, or what went wrong after the start; stage: 'stdio' if the
  * process had ended by itself and only others kept its pipes open. */

@@ -10,6 +10,7 @@ local advanced = require 'child_process.ipc.advanced'
 local channel = require 'child_process.ipc.channel'
 local collect = require 'child_process.collect'
 local core = require 'child_process.core'
+local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local guard = require 'child_process.guard'
@@ -49,6 +50,7 @@ local function count_down(child)
   child._open = child._open - 1
   if child._open == 0 then
     child._closed = true
+    ending.closed(child)
     child:emit('close', child.exitCode, child.signalCode)
   end
 end
@@ -74,22 +76,13 @@ local function after_end(child)
   end
 end
 
-local function forget_limits(child)
-  loop.clearTimeout(child._timer)
-  child._timer = nil
-  if child._abort_listener then
-    child._abort_signal:removeEventListener('abort', child._abort_listener)
-    child._abort_listener, child._abort_signal = nil, nil
-  end
-end
-
 -- The process is no more, or never was: `name` is 'exit' or 'error'.
 local function finish(child, code, signal, name, ...)
   child.exitCode, child.signalCode = code, signal
   if trace.on and name == 'exit' then
-    trace.exit(child, code, signal)
+    trace.exit(child, ending.how(child))
   end
-  forget_limits(child)
+  ending.exited(child)
   if child.stdin then
     child.stdin:destroy()
   end
@@ -194,10 +187,9 @@ end
 
 -- As in Node there are no streams when it was descriptors that we ran out of.
 local function fail_start(child, plan, entries, code, err)
-  child._error = err
-  child._reason = err.code == 'ABORT_ERR' and 'abort' or 'spawn'
+  ending.note(child, nil, err)
   if trace.on then
-    trace.failed(child, plan, err)
+    trace.failed(child, plan, ending.how(child))
   end
   local exhausted = err.code == 'EMFILE' or err.code == 'ENFILE'
   make_streams(child, exhausted and {} or entries)
@@ -234,6 +226,7 @@ function methods:spawn(plan)
   self.spawnfile, self.spawnargs = plan.file, plan.args
   self._open = 1
   if plan.signal and plan.signal.aborted then
+    ending.note(self, 'abort')
     return fail_start(self, plan, entries, nil, errors.abort(plan.signal.reason))
   end
   local pid, handles, stage = core.spawn(self, plan, on_exit)
@@ -253,50 +246,14 @@ function methods:spawn(plan)
   loop.nextTick(emit_spawn, self)
 end
 
--- Limits --------------------------------------------------------------------------------
-
--- The first cause is the one that wait() tells.  What kill raises becomes an event: there
--- is no caller to raise it to.
-local function end_by(child, reason, signo)
-  child._reason = child._reason or reason
-  local ok, result = pcall(child.kill, child, signo)
-  if not ok then
-    child:emit('error', result)
-  end
-  return ok and result
-end
-
-local function limit_time(child, plan)
-  if plan.timeout and plan.timeout > 0 then
-    child._timer = loop.setTimeout(function()
-      child._timer = nil
-      end_by(child, 'timeout', plan.kill_signal)
-    end, plan.timeout)
-  end
-end
-
-local function obey_signal(child, plan)
-  local signal = plan.signal
-  if signal then
-    child._abort_signal = signal
-    child._abort_listener = function()
-      if end_by(child, 'abort', plan.kill_signal) then
-        child._error = child._error or errors.abort(signal.reason)
-        child:emit('error', child._error)
-      end
-    end
-    signal:addEventListener('abort', child._abort_listener, { once = true })
-  end
-end
-
 --- child.spawn(plan) -> ChildProcess, from a plan of options.lua.
 function M.spawn(plan)
   local child = M.new()
-  child._max_buffer, child._kill_signal = plan.maxBuffer, plan.kill_signal
+  child._max_buffer = plan.maxBuffer
+  ending.prepare(child, plan)
   child:spawn(plan)
   if child.pid then
-    limit_time(child, plan)
-    obey_signal(child, plan)
+    ending.watch(child, plan)
   end
   if plan.input and child.stdin then
     child.stdin:finish(plan.input)
@@ -321,7 +278,7 @@ function methods:kill(signal)
   end
   local ok, errno = core.kill(self, signo)
   if trace.on then
-    trace.kill(self.pid, signo, errno, not self.killed and self._reason or nil)
+    trace.kill(self.pid, signo, errno, not self.killed and ending.cause(self) or nil)
   end
   if ok then
     self.killed = self.killed or signo ~= 0

@@ -5,6 +5,7 @@
 local await = require 'child_process.await'
 local collect = require 'child_process.collect'
 local core = require 'child_process.core'
+local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local lines = require 'child_process.lines'
 
@@ -26,26 +27,19 @@ local function collected(child, name)
 end
 
 local function result(child)
-  local code, signal = child.exitCode, child.signalCode
-  local ended = signal and 'signal' or 'exit'
-  local reason = child._reason or child._error and 'spawn' or ended
-  return {
-    pid = child.pid,
-    code = code,
-    signal = signal,
-    stdout = collected(child, 'stdout'),
-    stderr = collected(child, 'stderr'),
-    error = child._error,
-    reason = reason,
-    ok = reason == 'exit' and code == 0,
-  }
+  local how = ending.how(child)
+  how.pid = child.pid
+  how.stdout = collected(child, 'stdout')
+  how.stderr = collected(child, 'stderr')
+  how.ok = how.reason == 'exit' and how.code == 0
+  return how
 end
 
 local function watch(child, registrations)
   collect.unread(child)
   registrations:on(child, 'close')
   registrations:on(child, 'error', function(err)
-    child._error = child._error or err
+    ending.note(child, nil, err)
   end)
 end
 

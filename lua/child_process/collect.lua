@@ -3,6 +3,7 @@
 -- The limit counts what came from the other side, in bytes, whatever a stream's encoding
 -- makes of them; a character is never cut.  Beyond Node, which counts bytes and cuts
 -- characters.
+local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 
 local M = {}
@@ -150,10 +151,8 @@ local KEEP = 1024 * 1024
 
 local function overflow(child, name)
   return function()
-    child._reason = child._reason or 'maxBuffer'
-    child._error = child._error or errors.coded('ERR_CHILD_PROCESS_STDIO_MAXBUFFER', name)
-    M.drop(child)
-    child:kill(child._kill_signal)
+    local err = errors.coded('ERR_CHILD_PROCESS_STDIO_MAXBUFFER', name)
+    ending.by(child, 'maxBuffer', err)
   end
 end
 
@@ -164,17 +163,6 @@ local function is_unread(stream)
   return not stream.readableFlowing
     and stream:listenerCount 'data' == 0
     and stream:listenerCount 'readable' == 0
-end
-
---- collect.drop(child): closes the pipes of its output.  Descendants may hold the other
--- ends for longer than anybody wants to wait.
-function M.drop(child)
-  for _, name in ipairs { 'stdout', 'stderr' } do
-    local stream = child[name]
-    if stream then
-      stream:destroy()
-    end
-  end
 end
 
 -- From now on the stream flows, and lines are read from what is kept (lines.lua).

@@ -2,9 +2,9 @@
 local child_process = require 'child_process.child'
 local collect = require 'child_process.collect'
 local core = require 'child_process.core'
+local ending = require 'child_process.ending'
 local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
-local loop = require 'child_process.loop'
 local options = require 'child_process.options'
 
 local M = {}
@@ -12,14 +12,14 @@ local M = {}
 local DEFAULT_MAX_BUFFER = 1024 * 1024
 
 -- A job is one call: `child`, its collectors `stdout` and `stderr`, what it was called
--- with, and what became of it (`err`, `killed`, `finished`).
+-- with, and what became of it (`err`, `finished`).
 
 local function failure(job, code, signal, stderr)
   if math.type(code) == 'integer' and code < 0 then
     code = core.errname(code)
   end
   local text = ('Command failed: %s\n%s'):format(job.cmd, stderr)
-  local killed = job.child.killed or job.killed or false
+  local killed = job.child.killed or ending.cause(job.child) ~= nil
   return errors.new('Error', code, text, { killed = killed, signal = signal })
 end
 
@@ -38,7 +38,6 @@ local function finish(job, code, signal)
     return
   end
   job.finished = true
-  loop.clearTimeout(job.timer)
   if not job.callback then
     return
   end
@@ -51,19 +50,6 @@ local function finish(job, code, signal)
   job.callback(err, stdout, stderr)
 end
 
--- The first cause is the one that wait() tells.
-local function kill(job, reason)
-  local child = job.child
-  child._reason = child._reason or reason
-  collect.drop(child)
-  job.killed = true
-  local ok, err = pcall(child.kill, child, job.kill_signal)
-  if not ok then
-    job.err = err
-    finish(job)
-  end
-end
-
 local function collector(job, name)
   local stream = job.child[name]
   local encoding = job.encoding and encodings.name(job.encoding)
@@ -72,8 +58,7 @@ local function collector(job, name)
   end
   return collect.new(stream, job.max_buffer, function()
     job.err = errors.coded('ERR_CHILD_PROCESS_STDIO_MAXBUFFER', name)
-    job.child._error = job.err
-    kill(job, 'maxBuffer')
+    ending.by(job.child, 'maxBuffer', job.err)
   end)
 end
 
@@ -87,34 +72,21 @@ local function watch(job)
   end)
   child:on('error', function(err)
     job.err = err
-    collect.drop(child)
+    ending.close_pipes(child)
     finish(job)
   end)
 end
 
--- spawn's own timeout would leave the pipes open.
-local function take_timeout(plan)
-  local timeout = plan.timeout
-  plan.timeout = nil
-  return timeout and timeout > 0 and timeout or nil
-end
-
 local function start(plan, cmd, callback)
-  local timeout = take_timeout(plan)
+  plan.closesPipes = true
   local job = {
     cmd = cmd,
     callback = callback,
-    kill_signal = plan.kill_signal,
     encoding = plan.encoding,
     max_buffer = plan.maxBuffer or DEFAULT_MAX_BUFFER,
+    child = child_process.spawn(plan),
   }
-  job.child = child_process.spawn(plan)
   watch(job)
-  if timeout then
-    job.timer = loop.setTimeout(function()
-      kill(job, 'timeout')
-    end, timeout)
-  end
   return job.child
 end
 

@@ -82,6 +82,12 @@ local function milliseconds(value, name)
   return math.min(whole(value, name), math.tointeger(MAX_TIMER))
 end
 
+-- A limit in time, of which 0 is none: the plan then has none either.
+local function limit(value, name)
+  local ms = milliseconds(value, name)
+  return ms > 0 and ms or nil
+end
+
 local function size(value, name)
   if number(value, name) < 0 or value ~= value then
     refuse(errors.out_of_range(name, '>= 0', value))
@@ -213,8 +219,8 @@ local ROWS = {
   { 'stdio', anything, 'spawn fork sync' },
   { 'customFds', array, 'spawn exec fork' },
   { 'serialization', serialization, 'spawn file fork' },
-  { 'timeout', milliseconds, 'spawn exec fork sync' },
-  { 'killSignal', kill_signal, 'spawn exec fork sync', 'kill_signal' },
+  { 'timeout', limit, 'spawn exec fork sync' },
+  { 'killSignal', kill_signal, 'spawn exec fork sync' },
   { 'killAfter', milliseconds, 'sync' },
   { 'signal', abort_signal, 'spawn exec fork' },
   { 'maxBuffer', size, 'spawn exec sync' },
@@ -237,7 +243,7 @@ for _, row in ipairs(ROWS) do
 end
 
 local function read_options(opts, call)
-  local plan = { kill_signal = core.signals.SIGTERM }
+  local plan = { killSignal = core.signals.SIGTERM }
   for _, row in ipairs(rows_of[call]) do
     local name, check, field = row[1], row[2], row[4] or row[1]
     local value = rawget(opts, name)
@@ -370,8 +376,7 @@ local Plan = { __name = 'child_process.Plan' }
 
 -- `args` is argv with argv[0]; `file` what is executed.
 local function new_plan(plan, file, args)
-  plan.file, plan.spawnfile = file, file
-  plan.args, plan.spawnargs = args, args
+  plan.file, plan.args = file, args
   return setmetatable(plan, Plan)
 end
 
@@ -384,10 +389,9 @@ end
 --- options.normalize(file, args, opts [, call]) -> plan, from what `shuffle` gave.
 --
 -- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1),
--- `spawnfile` and `spawnargs` (the same, for the child's fields), `env` (array of
--- `NAME=value`; nil: that of this process), `cwd`, `uid`, `gid`, `detached`, `timeout`
--- (ms), `kill_signal` (number), `killAfter` (ms), `signal`, `serialization`, `maxBuffer`,
--- `encoding`, `input`; `stdio` and `customFds` as given.
+-- `env` (array of `NAME=value`; nil: that of this process), and under their own names
+-- the options of the call: times in ms, nil for no limit; `killSignal` a number; `stdio`
+-- and `customFds` as given.
 -- @param call string|nil: whose options are read: `spawn` (default), `exec`, `file`
 -- (execFile), `fork` or `sync`
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,

@@ -4,6 +4,7 @@
 -- coroutines included; children that run beside are attended to afterwards.
 local core = require 'child_process.core'
 local encodings = require 'child_process.encoding'
+local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local options = require 'child_process.options'
 local start_error = require 'child_process.start_error'
@@ -28,7 +29,6 @@ local function prepare(plan)
   plan.stdio, plan.inputs = stdio.resolve_sync(plan.stdio, plan.input)
   plan.maxBuffer = plan.maxBuffer or DEFAULT_MAX_BUFFER
   plan.killAfter = plan.killAfter or DEFAULT_KILL_AFTER
-  plan.timeout = plan.timeout ~= 0 and plan.timeout or nil
 end
 
 local function failed_start(plan, errno, stage)
@@ -52,12 +52,20 @@ local function call(plan)
   }
 end
 
+-- The errors that the limits leave in a result.
+local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
+
+local function reason(result)
+  local cause = result.error and LIMITS[result.error.code]
+  return ending.reason(cause, result.pid ~= 0 and result.pid, result.signal)
+end
+
 local function run(plan)
   prepare(plan)
   local start = trace.on and trace.spawn_sync(plan)
   local result = call(plan)
   if start and trace.on then
-    trace.exit_sync(start, result)
+    trace.exit_sync(start, result, reason(result))
   end
   return result
 end

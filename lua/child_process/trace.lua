@@ -103,22 +103,17 @@ function M.spawn(child, plan)
   tell_of(child._traced, 'spawn', {})
 end
 
---- It could not be started.
-function M.failed(child, plan, err)
-  tell_of(new_start(plan, child), 'exit', { reason = child._reason, error = err })
+--- It could not be started; `how` is that of ending.lua.
+function M.failed(child, plan, how)
+  tell_of(new_start(plan, child), 'exit', how)
 end
 
 --- It has ended.  Of one that was started before somebody looked less is known.
-function M.exit(child, code, signal)
+function M.exit(child, how)
   local start = child._traced
     or { pid = child.pid, file = child.spawnfile, args = child.spawnargs }
-  tell_of(start, 'exit', {
-    code = code,
-    signal = signal,
-    reason = child._reason or signal and 'signal' or 'exit',
-    error = child._error,
-    duration = start.since and ms_since(start.since),
-  })
+  how.duration = start.since and ms_since(start.since)
+  tell_of(start, 'exit', how)
 end
 
 --- A call that waits is about to start a program.  Returns what `exit_sync` wants.
@@ -128,23 +123,13 @@ function M.spawn_sync(plan)
   return start
 end
 
-local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
-
-local function sync_reason(result)
-  local err = result.error
-  return result.pid == 0 and 'spawn'
-    or err and LIMITS[err.code]
-    or result.signal and 'signal'
-    or 'exit'
-end
-
---- It is over; `result` is that of cp.spawnSync.
-function M.exit_sync(start, result)
+--- It is over; `result` is that of cp.spawnSync, `reason` why it ended.
+function M.exit_sync(start, result, reason)
   start.pid = result.pid ~= 0 and result.pid or nil
   tell_of(start, 'exit', {
     code = result.status,
     signal = result.signal,
-    reason = sync_reason(result),
+    reason = reason,
     error = result.error,
     duration = ms_since(start.since),
   })

@@ -287,7 +287,7 @@ describe('the types of functions and fields are those', function()
   end)
 
   it('of results', function()
-    compare('child_process.Result', public(cp.exec('true'):wait()), 'co')
+    compare('child_process.Result', public(cp.exec('true'):wait()), 'ending')
     local result = cp.spawnSync('true')
     compare('child_process.SyncResult', public(result), 'sync')
     compare('child_process.Output', words 'n')

@@ -1,0 +1,155 @@
+--- Why, how and with what error a child has ended; and its limits, which end it.
+--
+-- A limit that is reached names a cause and calls `by`: that closes the pipes, where the
+-- plan says so, and sends `killSignal`.  Results, traces and exec ask here for the rest.
+--
+--   new --watch--> limits run --by(cause)--> signalled
+--                      |                         |
+--                      +-------- exited ---------+--> closed: `how` is complete
+--
+-- The first cause counts, and the first error: a child that timed out and then wrote too
+-- much has timed out.
+local errors = require 'child_process.errors'
+local loop = require 'child_process.loop'
+
+local M = {}
+
+-- `child._ending`: `cause`, `error`; `signal`: killSignal, as a number; `closes_pipes`:
+-- see `by`; `timers`, and the `abort_signal` with its `on_abort`: the limits that run.
+local function of(child)
+  local ending = child._ending
+  if not ending then
+    ending = { timers = {} }
+    child._ending = ending
+  end
+  return ending
+end
+
+-- What became of it ---------------------------------------------------------------------
+
+--- ending.note(child, cause, err): why it ends, or what went wrong, if nothing was noted
+-- before; both may be nil.
+function M.note(child, cause, err)
+  local ending = of(child)
+  ending.cause = ending.cause or cause
+  if ending.error == nil then
+    ending.error = err
+  end
+end
+
+--- ending.cause(child) -> 'timeout', 'maxBuffer', 'abort' | nil: we have not ended it.
+function M.cause(child)
+  return of(child).cause
+end
+
+--- ending.reason(cause, pid, signal) -> what `reason` of a result is.
+-- @param pid integer|nil: of a process that was started
+function M.reason(cause, pid, signal)
+  return cause or not pid and 'spawn' or signal and 'signal' or 'exit'
+end
+
+--- ending.how(child) -> { code, signal, reason, error } of a child that has ended, or
+-- could not be started.  exitCode is then as in Node: the errno, which is no exit code.
+function M.how(child)
+  local ending, pid, signal = of(child), child.pid, child.signalCode
+  return {
+    code = pid and child.exitCode,
+    signal = signal,
+    reason = M.reason(ending.cause, pid, signal),
+    error = ending.error,
+  }
+end
+
+-- Ending it -----------------------------------------------------------------------------
+
+--- ending.close_pipes(child): of its output.  Descendants may hold the other ends for
+-- longer than anybody wants to wait.
+function M.close_pipes(child)
+  for _, name in ipairs { 'stdout', 'stderr' } do
+    if child[name] then
+      child[name]:destroy()
+    end
+  end
+end
+
+--- ending.by(child, cause [, err]) -> boolean: ends it; true if the signal was delivered.
+-- Its pipes are closed for exec, which is to call back soon, and after too much output,
+-- the rest of which is unwanted.  What `kill` raises (the user may have replaced it)
+-- becomes an event: there is no caller to raise it to.
+function M.by(child, cause, err)
+  local ending = of(child)
+  M.note(child, cause, err)
+  if ending.closes_pipes or cause == 'maxBuffer' then
+    M.close_pipes(child)
+  end
+  local ok, sent = pcall(child.kill, child, ending.signal)
+  if not ok then
+    M.note(child, nil, sent)
+    child:emit('error', sent)
+  end
+  return ok and sent
+end
+
+-- Limits --------------------------------------------------------------------------------
+
+local function limit_time(child, ms, cause)
+  if ms then
+    table.insert(of(child).timers, loop.setTimeout(M.by, ms, child, cause))
+  end
+end
+
+local function on_abort(child, signal)
+  if M.by(child, 'abort') then
+    local err = errors.abort(signal.reason)
+    M.note(child, nil, err)
+    child:emit('error', err)
+  end
+end
+
+local function obey(child, signal)
+  if signal then
+    local ending = of(child)
+    ending.abort_signal = signal
+    ending.on_abort = function()
+      on_abort(child, signal)
+    end
+    signal:addEventListener('abort', ending.on_abort, { once = true })
+  end
+end
+
+--- ending.prepare(child, plan): what the plan says about its end; before the start.
+-- `plan.closesPipes`: see `by`; the time limits then count until the child has closed,
+-- and not only until it has exited.
+function M.prepare(child, plan)
+  local ending = of(child)
+  ending.signal, ending.closes_pipes = plan.killSignal, plan.closesPipes
+end
+
+--- ending.watch(child, plan): it has been started: its limits run from now on.
+function M.watch(child, plan)
+  limit_time(child, plan.timeout, 'timeout')
+  obey(child, plan.signal)
+end
+
+--- ending.closed(child): no limit is of interest any more.
+function M.closed(child)
+  local ending = of(child)
+  for i, timer in ipairs(ending.timers) do
+    loop.clearTimeout(timer)
+    ending.timers[i] = nil
+  end
+end
+
+--- ending.exited(child): there is no process to be ended any more.
+function M.exited(child)
+  local ending = of(child)
+  if ending.on_abort then
+    ending.abort_signal:removeEventListener('abort', ending.on_abort)
+    ending.on_abort, ending.abort_signal = nil, nil
+  end
+  if not ending.closes_pipes then
+    M.closed(child)
+  end
+end
+
+return M
