@@ -11,11 +11,12 @@
 #include "codec/v8class.h"
 #include "codec/v8format.h"
 #include "codec/v8in.h"
+#include "codec/v8keys.h"
 #include "codec/v8scalar.h"
 #include "view.h"
 
 enum {
-  STACK_USE = 10,     /* slots that a level and its helpers take */
+  STACK_USE = 12,     /* slots that a level and its helpers take */
   OBJECT_FIELDS = 4,  /* room made for an object, whose size comes last */
   SPARSE_PAIR_MIN = 3 /* bytes of an entry in an array that may have holes */
 };
@@ -29,7 +30,8 @@ struct reader {
   struct in in;
   uint32_t version;
   uint32_t next_id;
-  size_t budget; /* slots of arrays that may still be made in advance */
+  size_t budget;  /* slots of arrays that may still be made in advance */
+  uint64_t spare; /* comparisons of keys, see v8keys.h */
   int keeps_objects;
   int level;
 };
@@ -49,12 +51,15 @@ static void set_class(struct reader *r, enum v8_class class) {
   lcp__v8_set_class(r->L, class, UPVALUE_CLASSES);
 }
 
-/* stack: -> the table for an object that begins here */
-static void push_object(struct reader *r, size_t positions, int fields) {
+/* stack: -> the table for an object that begins here.  Returns the room of its array. */
+static int push_object(struct reader *r, size_t positions, int fields) {
   size_t room = positions < r->budget ? positions : r->budget;
+  if (room > INT32_MAX)
+    room = INT32_MAX;
   r->budget -= room;
-  lua_createtable(r->L, (int)(room < INT32_MAX ? room : INT32_MAX), fields);
+  lua_createtable(r->L, (int)room, fields);
   keep(r, r->next_id++);
+  return (int)room;
 }
 
 static int enter(struct reader *r) {
@@ -135,22 +140,20 @@ static int read_dense(struct reader *r) {
          take_count(&r->in, length);
 }
 
-/* stack: table, key.  An index counts from 0, anything else is a name. */
-static int fill_entry(struct reader *r, uint32_t length, int *packed) {
-  if (!lua_isinteger(r->L, -1)) {
-    if (!turn_name(r) || !read_value(r))
-      return 0;
-    lua_rawset(r->L, -3);
-    return 1;
-  }
+static int fail_crowded(struct reader *r) {
+  return in_fail(&r->in, "numbers as keys that would crowd a table");
+}
+
+/* stack: key of a sparse array -> key of the table.  An index counts from 0, anything
+ * else is a name. */
+static int turn_key(struct reader *r, uint32_t length) {
+  if (!lua_isinteger(r->L, -1))
+    return turn_name(r);
   lua_Integer position = lua_tointeger(r->L, -1) + 1;
-  lua_pop(r->L, 1);
   if (position < 1 || position > length)
     return in_fail(&r->in, "an index beyond the array");
-  if (!read_value(r))
-    return 0;
-  *packed |= lua_isnil(r->L, -1);
-  lua_rawseti(r->L, -2, position);
+  lua_pushinteger(r->L, position);
+  lua_replace(r->L, -2);
   return 1;
 }
 
@@ -158,37 +161,48 @@ static int fill_entry(struct reader *r, uint32_t length, int *packed) {
 static int read_sparse(struct reader *r) {
   uint32_t length, count = 0;
   int packed = 0;
+  struct lcp__v8_keys keys;
   if (!take_varint(&r->in, &length))
     return 0;
-  push_object(r, length <= in_left(&r->in) / SPARSE_PAIR_MIN ? length : 0, 0);
+  int room = push_object(r, length <= in_left(&r->in) / SPARSE_PAIR_MIN ? length : 0, 0);
   if (length == 0)
     set_class(r, CLASS_ARRAY);
+  lcp__v8_keys_begin(r->L, &keys, room);
   for (; !take_if(&r->in, TAG_SPARSE_END); count++) {
-    if (!read_value(r) || !fill_entry(r, length, &packed))
+    if (!read_value(r) || !turn_key(r, length) || !read_value(r))
       return 0;
+    packed |= lua_isnil(r->L, -1) && lua_isinteger(r->L, -2);
+    lcp__v8_keys_put(r->L, &keys);
   }
+  if (!lcp__v8_keys_end(r->L, &keys, &r->spare))
+    return fail_crowded(r);
   if (packed)
     set_packed(r->L, length);
   return take_count(&r->in, count) && take_count(&r->in, length);
 }
 
-/* stack: table, key, value.  A Lua table has no entry for nil and NaN. */
-static void set_entry(lua_State *L) {
-  if (lua_isnil(L, -2) ||
-      (lua_type(L, -2) == LUA_TNUMBER && lua_tonumber(L, -2) != lua_tonumber(L, -2)))
-    lua_pop(L, 2);
-  else
-    lua_rawset(L, -3);
+/* stack: key, value.  A Lua table has no entry for nil and NaN. */
+static int is_entry(lua_State *L) {
+  int type = lua_type(L, -2);
+  return type == LUA_TNUMBER ? lua_tonumber(L, -2) == lua_tonumber(L, -2)
+                             : type != LUA_TNIL;
 }
 
 static int read_map(struct reader *r) {
   uint32_t count = 0;
+  struct lcp__v8_keys keys;
   push_object(r, 0, 0);
+  lcp__v8_keys_begin(r->L, &keys, 0);
   for (; !take_if(&r->in, TAG_MAP_END); count += 2) {
     if (!read_value(r) || !read_value(r))
       return 0;
-    set_entry(r->L);
+    if (is_entry(r->L))
+      lcp__v8_keys_put(r->L, &keys);
+    else
+      lua_pop(r->L, 2);
   }
+  if (!lcp__v8_keys_end(r->L, &keys, &r->spare))
+    return fail_crowded(r);
   /* one that would not go back as a Map by itself */
   if (lcp__v8_layout(r->L, lua_gettop(r->L)).shape != SHAPE_MAP)
     set_class(r, CLASS_MAP);
@@ -486,6 +500,7 @@ int lcp__v8_decode(lua_State *L) {
   r.L = L;
   r.in.begin = r.in.at = (const unsigned char *)bytes;
   r.in.end = r.in.begin + size;
+  r.spare = LCP__V8_KEYS_SPARE;
   r.budget = size; /* no element takes less than a byte */
   r.keeps_objects = memchr(bytes, TAG_REFERENCE, size) != NULL;
   if (r.keeps_objects)

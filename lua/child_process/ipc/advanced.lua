@@ -80,8 +80,9 @@ end
 
 --- advanced.decode(payload) -> value: as told above.
 -- Raises an Error with the code ERR_IPC_INVALID_MESSAGE for anything but one whole value.
--- No input makes it take more memory than a fixed multiple of its length, and none with
--- objects nested deeper than 200 levels is taken.
+-- No input makes it take more memory or time than a fixed multiple of its length: numbers
+-- as keys that would crowd a Lua table raise, and so do objects nested deeper than 200
+-- levels.
 function M.decode(payload)
   local value, problem = v8_decode(payload)
   if problem then

@@ -1,0 +1,164 @@
+-- Maps and arrays of a peer whose keys are chosen so that the table they become costs
+-- much time: numbers that Lua puts into one node, to be compared one by one.
+local t = require 'spec.helper'
+local advanced = require 'child_process.ipc.advanced'
+
+local decode = advanced.decode
+
+local function varint(n)
+  local bytes = {}
+  while n >= 128 do
+    bytes[#bytes + 1] = string.char(n & 127 | 128)
+    n = n >> 7
+  end
+  return table.concat(bytes) .. string.char(n)
+end
+
+-- Keys, from 1 to `count`, each with its place as the value.
+local function entries(count, key)
+  local list = {}
+  for i = 1, count do
+    list[i] = key(i) .. 'I' .. varint(2 * i)
+  end
+  return table.concat(list)
+end
+
+local function map(count, key)
+  return ';' .. entries(count, key) .. ':' .. varint(2 * count)
+end
+
+local function sparse_array(count, length, key)
+  local header, footer = varint(length), varint(count) .. varint(length)
+  return 'a' .. header .. entries(count, key) .. '@' .. footer
+end
+
+local function double(x)
+  return 'N' .. string.pack('d', x)
+end
+
+local function payload(...)
+  return '\xff\x0f' .. table.concat { ... }
+end
+
+-- Multiples of it have one node in a table of 65 536, however Lua 5.4.x counts.
+local STEP = 65535 << 16
+
+local function bigint(i)
+  return (i < 0 and 'Z\17' or 'Z\16') .. string.pack('<i8', math.abs(i))
+end
+
+local function multiple(step)
+  return function(i)
+    return bigint(i * step)
+  end
+end
+
+-- They differ only in bits behind the first 31.
+local function near_one(i)
+  return double(string.unpack('d', string.pack('i8', 0x3FF << 52 | 2 * i + 1)))
+end
+
+local function refused(...)
+  local err = t.raises('ERR_IPC_INVALID_MESSAGE', decode, payload(...))
+  assert.matches('numbers as keys that would crowd a table at byte', err.message)
+end
+
+local function taken(count, key_at, encoded)
+  local got = decode(payload(encoded))
+  local n = 0
+  for _ in pairs(got) do
+    n = n + 1
+  end
+  assert.equal(count, n)
+  for i = 1, count, count // 100 do
+    assert.equal(i, got[key_at(i)])
+  end
+end
+
+describe('numbers as keys in a message', function()
+  it('are refused when they would crowd a table', function()
+    refused(map(60000, multiple(STEP)))
+    refused(map(60000, multiple(-STEP)))
+    refused(map(60000, function(i)
+      return double(i * STEP)
+    end))
+    refused(map(60000, near_one))
+    refused(sparse_array(60000, 0xfffffffe, function(i)
+      return 'U' .. varint((i // 2 + 1) * (i % 2 == 0 and 65535 or 65536) - 1)
+    end))
+  end)
+
+  it('are refused when other keys make the table larger first', function()
+    local function key(i)
+      return i <= 60000 and '"\5' .. ('%05d'):format(i)
+        or double((i - 60000) * (131071 << 17))
+    end
+    refused(map(120000, key))
+  end)
+
+  it('are refused when only a smaller table on the way would be crowded', function()
+    local small = 32767 << 15
+    refused(map(60000, function(i)
+      return double(i <= 32000 and i * small or i)
+    end))
+  end)
+
+  it('are taken when they are spread, in whatever order', function()
+    for _, step in ipairs { 1, -1, 8, 1000, 3600000 } do
+      local function key(i)
+        return (30000 - i) * step
+      end
+      taken(
+        60000,
+        key,
+        map(60000, function(i)
+          return bigint(key(i))
+        end)
+      )
+    end
+    local function half(i)
+      return i + 0.5
+    end
+    taken(
+      20000,
+      half,
+      map(20000, function(i)
+        return double(half(i))
+      end)
+    )
+  end)
+
+  it('are taken from arrays with and without holes', function()
+    for _, step in ipairs { 1, 2, 100 } do
+      local function position(i)
+        return i * step
+      end
+      taken(
+        20000,
+        position,
+        sparse_array(20000, 20000 * step, function(i)
+          return 'U' .. varint(position(i) - 1)
+        end)
+      )
+    end
+  end)
+
+  it('are taken whatever they are when they are few', function()
+    taken(2000, function(i)
+      return i * STEP
+    end, map(2000, multiple(STEP)))
+  end)
+
+  it('are refused when many such tables are in one message', function()
+    refused('A\100', map(2000, multiple(2047 << 11)):rep(100), '$\0\100')
+  end)
+
+  it('let the last one of equal keys count', function()
+    local got = decode(payload(map(2000, function(i)
+      return double(i % 1000 + 0.5)
+    end)))
+    for i = 0, 999 do
+      assert.equal(i == 0 and 2000 or 1000 + i, got[i + 0.5])
+    end
+  end)
+end)
