@@ -13,6 +13,7 @@ local trace = require 'child_process.trace'
 
 local load_advanced = lazy.load 'child_process.ipc.advanced'
 local load_json = lazy.load 'child_process.ipc.json'
+local load_readable = lazy.load 'child_process.stream.readable'
 local load_stream = lazy.load 'child_process.stream'
 
 local M = {}
@@ -207,14 +208,6 @@ end
 
 -- Standard streams ----------------------------------------------------------------------
 
--- Paused, it leaves what comes to others, and does not keep the loop alive.
-local function stop_reading(s)
-  s._reading = false
-  if s._handle then
-    s._handle:read_stop()
-  end
-end
-
 local function standard_stream(fd)
   local handle, errno = core.shared_stream(fd)
   if not handle then
@@ -225,8 +218,9 @@ local function standard_stream(fd)
   s.fd, s.isTTY = fd, core.isatty(fd)
   s._is_stdio = true -- pipe() does not finish it
   if sides.readable then
+    -- what comes is left to others then, and does not keep the loop alive
     s:on('pause', function()
-      stop_reading(s)
+      load_readable().stop(s)
     end)
   end
   return s

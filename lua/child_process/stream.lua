@@ -51,10 +51,9 @@ local defaults = {
   closed = false,
   allowHalfOpen = false,
   _manual_start = false,
-  _error_emitted = false,
-  _close_emitted = false,
-  _closed = false,
-  _had_error = false,
+  -- how far the end has come: 'open', 'destroyed'; then 'failed', its `error` has been
+  -- emitted, or 'passed', there was none; 'closed': and so has `close`
+  _end_state = 'open',
 }
 
 local parts = { defaults, readable.defaults, writable.defaults, buffer.defaults }
@@ -63,6 +62,9 @@ for _, fields in ipairs(parts) do
     Stream[key] = value
   end
 end
+
+-- Fields that a new stream does not have.
+local OPTIONAL = { 'errored', '_handle', '_failed', '_lent', '_on_destroy' }
 
 function Stream:_read_format(format)
   return M.read_format(self, format)
@@ -103,6 +105,26 @@ function M.new(handle, options)
   local self = setmetatable({}, Stream)
   M.init(self, handle, options)
   return self
+end
+
+--- stream.reset(self, handle, options): makes a destroyed stream a new one, as init()
+-- does.  Listeners stay, what the user has said about flowing and the encoding, and all
+-- fields that are not of this class.
+function M.reset(self, handle, options)
+  local encoding = self.readableEncoding
+  for _, fields in ipairs(parts) do
+    for key in next, fields do
+      self[key] = nil
+    end
+  end
+  for _, key in ipairs(OPTIONAL) do
+    self[key] = nil
+  end
+  self.readableEncoding, self._readable_listening = nil, self._events.readable ~= nil
+  M.init(self, handle, options)
+  if encoding then
+    self:setEncoding(encoding)
+  end
 end
 
 --- True for a Stream or an object of a subclass.
@@ -198,25 +220,32 @@ function Stream:_is_quiet(err)
     and not self._events.error
 end
 
+-- A socket that connects again at once is a new stream already ('open') when its former
+-- self has its last events.
 local function emit_error(self, err)
-  self._close_emitted = true
-  if err and not self._error_emitted then
-    self._error_emitted = true
-    if not self:_is_quiet(err) then
-      self:emit('error', err)
-    end
+  if self._end_state == 'destroyed' then
+    self._end_state = err and 'failed' or 'passed'
+  end
+  if err and not self:_is_quiet(err) then
+    self:emit('error', err)
   end
 end
 
 -- Once, whatever listeners raise: callbacks that still wait, then `close`.
-local function emit_close(self)
+local function emit_close(self, had_error)
+  if self._end_state == 'open' then
+    self:emit('close', had_error)
+    return
+  end
   if writable.has_pending(self) or self._failed then
-    local _ <close> = guard.new(self, emit_close)
+    local _ <close> = guard.new(self, function()
+      emit_close(self, had_error)
+    end)
     writable.fail_pending(self)
   end
-  if not self._closed then
-    self._closed = true
-    self:emit('close', self._had_error)
+  if self._end_state ~= 'closed' then
+    self._end_state = 'closed'
+    self:emit('close', had_error)
   end
 end
 
@@ -237,8 +266,7 @@ function Stream:destroy(err)
     return self
   end
   self.errored = self.errored or err or nil
-  self._had_error = err and true or false
-  self.destroyed, self.closed = true, true
+  self.destroyed, self.closed, self._end_state = true, true, 'destroyed'
   self.readable, self.writable, self.writableNeedDrain = false, false, false
   -- a write that is under way hears of it last, when the handle is closed
   if not self._writing and writable.has_pending(self) then
@@ -246,7 +274,7 @@ function Stream:destroy(err)
   end
   close_handle(self)
   nextTick(emit_error, self, err)
-  loop.setImmediate(emit_close, self)
+  loop.setImmediate(emit_close, self, err and true or false)
   if self._on_destroy then
     self:_on_destroy(err)
   end

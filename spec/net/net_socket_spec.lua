@@ -247,6 +247,56 @@ describe('net.connect', function()
     end)
   end)
 
+  it('keeps the fields of the user when it connects again', function()
+    local port = free_port()
+    local client = net.connect(port, '127.0.0.1')
+    client._mine, client.mine = 1, 2
+    client:once('error', function() end)
+    t.once(client, 'close', function()
+      serve_one(function(socket)
+        socket:finish()
+      end, function(other)
+        client:removeAllListeners()
+        client:connect(other, '127.0.0.1')
+        assert.same({ 1, 2 }, { client._mine, client.mine })
+        client:resume()
+      end)
+    end)
+  end)
+
+  it('ends once for each time it was connected, even if it connects at once', function()
+    local log, connections = {}, 0
+    local server
+    server = net.createServer(function(socket)
+      connections = connections + 1
+      socket:on('error', function() end)
+      socket:finish('text ' .. connections)
+      if connections == 2 then
+        server:close()
+      end
+    end)
+    server:listen(0, '127.0.0.1', function()
+      local port = server:address().port
+      local client = net.connect(port, '127.0.0.1')
+      t.record(client, { 'connect', 'end', 'close' }, log)
+      client:on('data', function(chunk)
+        log[#log + 1] = chunk
+        if chunk == 'text 1' then
+          client:destroy()
+          client:connect(port, '127.0.0.1')
+        end
+      end)
+      t.once(client, 'end', function()
+        client:removeAllListeners 'data'
+      end)
+    end)
+    t.cp.run()
+    assert.same(
+      { 'connect', 'text 1', 'close', 'connect', 'text 2', 'end', 'close' },
+      log
+    )
+  end)
+
   it('goes on when a listener for connect raises', function()
     local got
     serve_one(function(socket)

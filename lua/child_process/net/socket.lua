@@ -269,42 +269,21 @@ local function on_destroy(self)
   self:_leave_server()
 end
 
-local function init(self, handle, options)
-  stream.init(self, handle, {
+local function stream_options(options, connecting_now)
+  return {
     readable = options.readable ~= false,
     writable = options.writable ~= false,
     allowHalfOpen = options.allowHalfOpen,
     manualStart = options.manualStart or options.pauseOnCreate,
-    connecting = handle == nil,
+    connecting = connecting_now,
     on_destroy = on_destroy,
-  })
+  }
 end
 
--- What a destroyed socket keeps of itself when it becomes a new one: the names that
--- would else be cleared.
-local KEPT = {
-  _events = true,
-  _options = true,
-  _no_delay = true,
-  _keep_alive = true,
-  _unreferenced = true,
-  _paused = true,
-  _readable_listening = true,
-}
-
+-- A destroyed socket becomes a new one, that is not connected.
 local function renew(self)
-  local encoding = self.readableEncoding
-  for key in pairs(self) do
-    local of_stream = type(key) == 'string' and (key:find '^_' or Stream[key] ~= nil)
-    if of_stream and not KEPT[key] then
-      self[key] = nil
-    end
-  end
-  self.errored, self.readableEncoding = nil, nil
-  init(self, nil, self._options)
-  if encoding then
-    self:setEncoding(encoding)
-  end
+  self._peer_name, self._own_name = nil, nil
+  stream.reset(self, nil, stream_options(self._options, true))
 end
 
 --- socket:connect(options | port | path [, host] [, callback]) -> socket
@@ -433,7 +412,7 @@ function M.new(options)
   options = args.optional(options, 'table', 'options') or {}
   local self = setmetatable({ _options = options }, Socket)
   local handle = options.handle or options.fd ~= nil and open_fd(options.fd) or nil
-  init(self, handle, options)
+  stream.init(self, handle, stream_options(options, handle == nil))
   if handle and options.pauseOnCreate then
     self:pause()
   end

@@ -72,7 +72,7 @@ local function on_error(link, err)
   dest:off('error', link.listeners.error)
   if dest:listenerCount 'error' > 0 then
     return
-  elseif dest._error_emitted == false then
+  elseif dest._end_state and dest._end_state ~= 'failed' then
     dest:destroy(err) -- the user emitted it
   elseif not (dest._is_quiet and dest:_is_quiet(err)) then
     dest:emit('error', err)

@@ -124,11 +124,14 @@ local function after_end(self)
   end
 end
 
+-- After the error of a stream that is destroyed, or where that would be, comes `close`.
+local SILENT = { failed = true, passed = true, closed = true }
+
 local function emit_end(self)
   self._end_scheduled = false
   if
     self.errored
-    or self._close_emitted
+    or SILENT[self._end_state]
     or self.readableEnded
     or self.readableLength > 0
   then
@@ -321,7 +324,7 @@ function take(self, n)
       end_soon(self)
     end
   end
-  if not self._error_emitted and not self._close_emitted then
+  if not SILENT[self._end_state] then
     emit_data(self, chunk)
   end
   return chunk
