@@ -12,17 +12,20 @@
 #include "codec/json.h"
 #include "codec/v8codec.h"
 #include "fdpass.h"
+#include "gate.h"
 #include "handle.h"
 #include "loop.h"
 #include "net.h"
 #include "os/spawn.h"
 #include "resolve.h"
+#include "run.h"
 #include "self.h"
 #include "signo.h"
 #include "sigwatch.h"
 #include "stream.h"
 #include "sync.h"
 #include "timer.h"
+#include "turn.h"
 #include "udp.h"
 
 static const char core_key; /* its address: the core table in the registry */
@@ -46,6 +49,9 @@ int luaopen_child_process_core(lua_State *L) {
   lua_newtable(L);
   set_file(L, path);
   lcp__loop_open(L);
+  lcp__gate_open(L);
+  lcp__turn_open(L);
+  lcp__run_open(L);
   lcp__handle_open(L);
   lcp__timer_open(L);
   lcp__stream_open_lib(L);

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "loop.h"
+#include "turn.h"
 
 struct lcp_handle {
   union { /* first: a uv_handle_t is its block */

@@ -1,4 +1,4 @@
-/* loop.h - the loop of one Lua state, and the gate through which callbacks enter Lua. */
+/* loop.h - the loop of one Lua state. */
 #ifndef LCP_LOOP_H
 #define LCP_LOOP_H
 
@@ -7,14 +7,9 @@
 
 #include "busypoll.h"
 
+struct lcp_deferred;
 struct lcp_handle;
 struct lcp_hub;
-
-/* Something to be done when this turn of the loop has polled. */
-struct lcp_deferred {
-  struct lcp_deferred *next;
-  void (*run)(struct lcp_deferred *);
-};
 
 /* A userdata kept in the registry: as old as the module, finalised last. */
 struct lcp_loop {
@@ -45,17 +40,27 @@ struct lcp_loop {
 
 enum { LCP_BUFFER_SIZE = 256 * 1024 };
 
+/* The user values of the loop's userdata. */
+enum {
+  LCP__SLOT_ERRORS = 1, /* array of boxes: errors to be raised by run() */
+  LCP__SLOT_TICKS,      /* function that runs the ticks */
+  LCP__SLOT_CHECK,      /* function that runs the immediates */
+  LCP__SLOT_NEW,        /* function that sees new handles */
+  LCP__SLOT_UNCAUGHT,   /* function that takes errors */
+  LCP__SLOTS = LCP__SLOT_UNCAUGHT
+};
+
 /* The loop of this state, made on first use. */
 struct lcp_loop *lcp__loop(lua_State *L);
 
-/* Runs `fn(event)` as a callback: protected, with a traceback; an error is kept for
- * run(), or given to the host.  Afterwards, when no other callback of ours is on the
- * stack, the ticks run.  Never raises: this is what libuv's callbacks call. */
-void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event);
+/* The same, but its uv loop may not be open yet, or closed. */
+struct lcp_loop *lcp__loop_state(lua_State *L);
 
-/* Has d->run(d) called after the callbacks of this turn and before the immediates.  `d`
- * must stay where it is until then, and is queued once. */
-void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d);
+/* Pushes a user value of the loop. */
+void lcp__loop_slot(lua_State *L, int slot);
+
+/* For a function called from Lua: makes its first argument, a function, a user value. */
+int lcp__loop_set_slot(lua_State *L, int slot);
 
 /* To be called when anything was started, stopped or closed: outside callbacks another
  * loop that polls ours is woken, to have it run and to ask for the time-out again. */

@@ -1,0 +1,132 @@
+/* gate.c - see gate.h. */
+#include "gate.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "child_process.h"
+#include "loop.h"
+
+/* A string gets the traceback behind it, an error value of ours as a field, unless it has
+ * one already (a coroutine's says more); any other value is passed on as it is. */
+static int l_traceback(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    const char *text = lua_tostring(L, 1);
+    if (strstr(text, "\nstack traceback:\n") != NULL)
+      return 1;
+    luaL_traceback(L, L, text, 1);
+  } else if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING && lua_istable(L, 1) &&
+             strcmp(lua_tostring(L, -1), "child_process.Error") == 0) {
+    lua_settop(L, 1);
+    lua_pushliteral(L, "traceback");
+    if (lua_rawget(L, 1) == LUA_TNIL) {
+      luaL_traceback(L, L, NULL, 1);
+      lua_setfield(L, 1, "traceback");
+    }
+  }
+  lua_settop(L, lua_type(L, 1) == LUA_TSTRING ? 2 : 1);
+  return 1;
+}
+
+/* stack: error.  Each is kept in a box, since it may be nil. */
+static int l_keep_error(lua_State *L) {
+  lcp__loop_slot(L, LCP__SLOT_ERRORS);
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  return 0;
+}
+
+/* stack: error.  1 if the function of on_uncaught() has taken it; an error of that
+ * function takes its place. */
+static int give_uncaught(lua_State *L) {
+  lcp__loop_slot(L, LCP__SLOT_UNCAUGHT);
+  if (!lua_isfunction(L, -1)) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_pushvalue(L, -2);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+    return 1;
+  lua_remove(L, -2);
+  return 0;
+}
+
+/* Pops the error on top of the stack: to the program's or the host's handler, else to the
+ * list from which run() raises it. */
+static void report_error(struct lcp_loop *loop, lua_State *L) {
+  if (give_uncaught(L)) {
+    lua_pop(L, 1);
+    return;
+  }
+  if (loop->running)
+    uv_stop(loop->uv);
+  else if (loop->on_error != NULL) {
+    loop->on_error(L, loop->on_error_data);
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pushcfunction(L, l_keep_error);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    loop->lost_errors = 1;
+    lua_pop(L, 1);
+  }
+}
+
+int lcp__gate_call(struct lcp_loop *loop, lua_State *L, int nargs) {
+  int base = lua_gettop(L) - nargs, ok;
+  lua_pushcfunction(L, l_traceback);
+  lua_insert(L, base);
+  ok = lua_pcall(L, nargs, 0, base) == LUA_OK;
+  if (!ok)
+    report_error(loop, L);
+  lua_settop(L, base - 1);
+  return ok;
+}
+
+void lcp__gate_lost(struct lcp_loop *loop) { loop->lost_errors = 1; }
+
+void lcp__gate_raise(lua_State *L, struct lcp_loop *loop) {
+  lua_Integer n, i;
+  lcp__loop_slot(L, LCP__SLOT_ERRORS);
+  n = (lua_Integer)lua_rawlen(L, -1);
+  if (n > 0 || loop->lost_errors)
+    lcp__loop_changed(loop); /* another loop learns from the next run what is left */
+  if (n > 0) {
+    lua_rawgeti(L, -1, 1);
+    for (i = 1; i <= n; i++) {
+      lua_rawgeti(L, -2, i + 1);
+      lua_rawseti(L, -3, i);
+    }
+    lua_rawgeti(L, -1, 1);
+    lua_error(L);
+  }
+  lua_pop(L, 1);
+  if (loop->lost_errors) {
+    loop->lost_errors = 0;
+    luaL_error(L, "not enough memory for an error in a callback");
+  }
+}
+
+/* core.on_uncaught(fn)  `fn(error)` gets the errors of callbacks at once, in the place of
+ * run(), which does not end then.  For a program whose loop nobody runs by hand. */
+static int l_on_uncaught(lua_State *L) {
+  return lcp__loop_set_slot(L, LCP__SLOT_UNCAUGHT);
+}
+
+static const luaL_Reg functions[] = {{"on_uncaught", l_on_uncaught}, {NULL, NULL}};
+
+int lcp__gate_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}
+
+/* ---- called by host programs ---- */
+
+void lcp_on_error(lua_State *L, void (*handler)(lua_State *, void *), void *data) {
+  struct lcp_loop *loop = lcp__loop_state(L);
+  loop->on_error = handler;
+  loop->on_error_data = data;
+}

@@ -1,0 +1,97 @@
+/* run.c - see run.h. */
+#include "run.h"
+
+#include <lauxlib.h>
+
+#include "busypoll.h"
+#include "gate.h"
+#include "loop.h"
+#include "turn.h"
+
+static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
+  lua_State *outer = loop->L;
+  int alive;
+  loop->L = L;
+  loop->running = 1;
+  if (loop->owned)
+    lcp__busypoll_mode(&loop->busypoll, mode);
+  lcp__turn_ticks(loop);
+  if (loop->polled && mode == UV_RUN_NOWAIT)
+    alive = lcp__turn_once(loop) ||
+            lcp__turn_once(loop); /* what the first started is polled too */
+  else
+    alive = uv_run(loop->uv, mode);
+  loop->running = 0;
+  loop->L = outer;
+  /* there is more to do at once: the other loop need not ask for the time-out to know */
+  if (loop->polled && alive && uv_backend_timeout(loop->uv) == 0)
+    lcp__loop_changed(loop);
+  return alive;
+}
+
+/* core.run(mode) -> boolean: still alive | nil: the loop is running already.
+ * mode: 'default', 'once', 'nowait'.  Raises the error that a callback raised. */
+static int l_run(lua_State *L) {
+  static const char *const names[] = {"default", "once", "nowait", NULL};
+  static const uv_run_mode modes[] = {UV_RUN_DEFAULT, UV_RUN_ONCE, UV_RUN_NOWAIT};
+  int mode = luaL_checkoption(L, 1, "default", names), alive;
+  struct lcp_loop *loop = lcp__loop(L);
+  if (loop->depth > 0 || loop->running)
+    return 0;
+  lcp__gate_raise(L, loop);
+  alive = run_loop(loop, L, modes[mode]);
+  lcp__gate_raise(L, loop);
+  lua_pushboolean(L, alive);
+  return 1;
+}
+
+/* core.stop()  Leaves run() after this callback; nothing outside run(). */
+static int l_stop(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  if (loop->running)
+    uv_stop(loop->uv);
+  return 0;
+}
+
+/* core.running() -> boolean: a callback of this loop is on the stack */
+static int l_running(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop_state(L);
+  lua_pushboolean(L, loop->running || loop->depth > 0);
+  return 1;
+}
+
+/* core.pollfd() -> fd: readable when the loop has something to do, or was changed
+ * outside its callbacks */
+static int l_pollfd(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  if (!loop->polled) {
+    loop->polled = 1;
+    lcp__loop_changed(loop); /* by all that was started before */
+  }
+  lua_pushinteger(L, uv_backend_fd(loop->uv));
+  return 1;
+}
+
+/* core.timeout() -> seconds until the next timer, 0 if there is something to do at once |
+ * nil: none */
+static int l_timeout(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  int ms = -1;
+  lcp__loop_update_time(loop);
+  if (uv_loop_alive(loop->uv))
+    ms = uv_backend_timeout(loop->uv);
+  if (ms < 0)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, (lua_Number)ms / 1000);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"run", l_run},         {"stop", l_stop},
+                                     {"running", l_running}, {"pollfd", l_pollfd},
+                                     {"timeout", l_timeout}, {NULL, NULL}};
+
+int lcp__run_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

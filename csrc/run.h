@@ -1,0 +1,10 @@
+/* run.h - running the loop: by ourselves, or by another loop that polls it. */
+#ifndef LCP_RUN_H
+#define LCP_RUN_H
+
+#include <lua.h>
+
+/* Adds the functions that run the loop to the core table on top of the stack. */
+int lcp__run_open(lua_State *L);
+
+#endif

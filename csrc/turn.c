@@ -1,0 +1,164 @@
+/* turn.c - see turn.h. */
+#include "turn.h"
+
+#include <lauxlib.h>
+#include <stdint.h>
+
+#include "gate.h"
+#include "hub.h"
+#include "loop.h"
+
+static int l_run_slot(lua_State *L) {
+  int slot = (int)(intptr_t)lua_touserdata(L, 1);
+  lcp__loop_slot(L, slot);
+  if (lua_isfunction(L, -1))
+    lua_call(L, 0, 0);
+  return 0;
+}
+
+static int call_slot(struct lcp_loop *loop, lua_State *L, int slot) {
+  lua_pushcfunction(L, l_run_slot);
+  lua_pushlightuserdata(L, (void *)(intptr_t)slot);
+  return lcp__gate_call(loop, L, 1);
+}
+
+/* One that raises ends the round; the rest run in the next turn, which `wake` brings. */
+static void run_ticks(struct lcp_loop *loop, lua_State *L) {
+  while (loop->ticks_wanted) {
+    loop->ticks_wanted = 0;
+    if (!call_slot(loop, L, LCP__SLOT_TICKS)) {
+      loop->ticks_wanted = 1;
+      break;
+    }
+  }
+}
+
+static void wake_cb(uv_idle_t *uv);
+
+static int enter_begin(struct lcp_loop *loop, lua_State *L) {
+  if (!lua_checkstack(L, LUA_MINSTACK)) {
+    lcp__gate_lost(loop);
+    return 0;
+  }
+  loop->depth++;
+  return 1;
+}
+
+/* Finalizers may close handles, so the collection is not at the beginning: between the
+ * look at a handle and its callback no Lua code runs. */
+static void enter_end(struct lcp_loop *loop, lua_State *L) {
+  if (loop->gc_stress)
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  if (loop->depth == 1) {
+    run_ticks(loop, L);
+    loop->turn++;
+  }
+  loop->depth--;
+  if (loop->depth == 0 && loop->ticks_wanted && loop->uv != NULL)
+    uv_idle_start(&loop->hub->wake, wake_cb);
+}
+
+void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event) {
+  lua_State *L = loop->L;
+  if (!enter_begin(loop, L))
+    return;
+  lua_pushcfunction(L, fn);
+  lua_pushlightuserdata(L, event);
+  lcp__gate_call(loop, L, 1);
+  enter_end(loop, L);
+}
+
+void lcp__turn_ticks(struct lcp_loop *loop) {
+  lua_State *L = loop->L;
+  if (enter_begin(loop, L))
+    enter_end(loop, L);
+}
+
+static void wake_cb(uv_idle_t *uv) {
+  uv_idle_stop(uv);
+  lcp__turn_ticks(uv->data);
+}
+
+static void check_cb(uv_check_t *uv) {
+  struct lcp_loop *loop = uv->data;
+  struct lcp_deferred *d = loop->first;
+  loop->first = NULL;
+  loop->last = &loop->first;
+  while (d != NULL) {
+    struct lcp_deferred *next = d->next;
+    d->run(d);
+    d = next;
+  }
+  if (loop->check_wanted)
+    lcp__enter(loop, l_run_slot, (void *)(intptr_t)LCP__SLOT_CHECK);
+  else if (loop->first == NULL)
+    uv_check_stop(uv);
+}
+
+void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d) {
+  d->next = NULL;
+  *loop->last = d;
+  loop->last = &d->next;
+  uv_check_start(&loop->hub->check, check_cb);
+}
+
+int lcp__turn_once(struct lcp_loop *loop) {
+  uv_idle_start(&loop->hub->wake, wake_cb);
+  return uv_run(loop->uv, UV_RUN_NOWAIT);
+}
+
+/* ---- called from Lua ---- */
+
+/* core.on_ticks(fn)  `fn()` runs the ticks, after the outermost callback. */
+static int l_on_ticks(lua_State *L) { return lcp__loop_set_slot(L, LCP__SLOT_TICKS); }
+
+/* core.want_ticks()  There are ticks to run. */
+static int l_want_ticks(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  loop->ticks_wanted = 1;
+  if (loop->depth == 0) {
+    uv_idle_start(&loop->hub->wake, wake_cb);
+    lcp__loop_changed(loop);
+  }
+  return 0;
+}
+
+/* core.on_check(fn)  `fn()` runs the immediates, after the loop has polled. */
+static int l_on_check(lua_State *L) { return lcp__loop_set_slot(L, LCP__SLOT_CHECK); }
+
+/* core.want_check(any, referenced)  There are immediates; some keep the loop alive. */
+static void spin_cb(uv_idle_t *uv) { (void)uv; }
+
+static int l_want_check(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  loop->check_wanted = lua_toboolean(L, 1);
+  if (loop->check_wanted)
+    uv_check_start(&loop->hub->check, check_cb);
+  if (lua_toboolean(L, 2))
+    uv_idle_start(&loop->hub->spin, spin_cb);
+  else
+    uv_idle_stop(&loop->hub->spin);
+  lcp__loop_changed(loop);
+  return 0;
+}
+
+/* core.call(fn, …)  Runs it as a callback of its own inside a callback: its error is
+ * kept, the ticks it queued run before this returns. */
+static int l_call(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lcp__gate_call(loop, L, lua_gettop(L) - 1);
+  if (loop->depth == 1)
+    run_ticks(loop, L);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"on_ticks", l_on_ticks}, {"want_ticks", l_want_ticks},
+    {"on_check", l_on_check}, {"want_check", l_want_check},
+    {"call", l_call},         {NULL, NULL}};
+
+int lcp__turn_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}
