@@ -12,6 +12,7 @@
 #include "addr.h"
 #include "handle.h"
 #include "result.h"
+#include "uvloop.h"
 
 #define LCP_LOOKUP "child_process.core.Lookup"
 
@@ -95,7 +96,9 @@ static int start(struct lookup *l, const char *name, int family, int type) {
   if (l->request == NULL)
     return UV_ENOMEM;
   l->request->lookup = l;
-  rc = uv_getaddrinfo(l->base.loop->uv, &l->request->uv, found_cb, name, NULL, &hints);
+  rc = lcp__uvloop_need_threads();
+  if (rc == 0)
+    rc = uv_getaddrinfo(l->base.loop->uv, &l->request->uv, found_cb, name, NULL, &hints);
   if (rc == 0)
     return 0;
   free(l->request);

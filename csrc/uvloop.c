@@ -1,14 +1,18 @@
-/* uvloop.c - see uvloop.h.  What libuv 1.44 does wrong when it opens a loop, and we must
- * not pass on to a host. */
+/* uvloop.c - see uvloop.h.  What libuv 1.44 does wrong when it opens a loop or starts its
+ * threads, and we must not pass on to a host. */
 #include "uvloop.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* What a first loop takes: epoll, an event descriptor, two pairs for signals; and some.
  */
 enum { NEEDED = 10 };
+
+enum { MOST_THREADS = 1024 }; /* of libuv's pool */
 
 /* The first uv_loop_init of a process aborts when it gets no descriptors. */
 static int have_descriptors(void) {
@@ -58,6 +62,49 @@ int lcp__uvloop_init(uv_loop_t *loop) {
   if (rc == 0)
     rc = init(loop);
   lcp__uvloop_unplug(plugs);
+  return rc;
+}
+
+/* As many as libuv's pool will have. */
+static int pool_size(void) {
+  const char *wanted = getenv("UV_THREADPOOL_SIZE");
+  int n = wanted != NULL ? atoi(wanted) : 4;
+  return n < 1 ? 1 : n < MOST_THREADS ? n : MOST_THREADS;
+}
+
+static void wait_for_others(void *lock) {
+  uv_mutex_lock(lock);
+  uv_mutex_unlock(lock);
+}
+
+/* All at once, with the stacks that they will have. */
+static int try_threads(int wanted) {
+  const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, 8u << 20};
+  uv_thread_t threads[MOST_THREADS];
+  uv_mutex_t lock;
+  int n = 0, rc = uv_mutex_init(&lock);
+  if (rc != 0)
+    return rc;
+  uv_mutex_lock(&lock);
+  while (rc == 0 && n < wanted) {
+    rc = uv_thread_create_ex(&threads[n], &options, wait_for_others, &lock);
+    n += rc == 0;
+  }
+  uv_mutex_unlock(&lock);
+  while (n > 0)
+    uv_thread_join(&threads[--n]);
+  uv_mutex_destroy(&lock);
+  return rc;
+}
+
+int lcp__uvloop_need_threads(void) {
+  static atomic_int had_by; /* the process; libuv makes a new pool in a fork */
+  int me = (int)getpid(), rc = 0;
+  if (atomic_load(&had_by) != me) {
+    rc = try_threads(pool_size());
+    if (rc == 0)
+      atomic_store(&had_by, me);
+  }
   return rc;
 }
 

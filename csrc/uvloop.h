@@ -8,6 +8,10 @@
  * libuv 1.44 aborts in either case, and loses a descriptor.  0 or a libuv error. */
 int lcp__uvloop_init(uv_loop_t *loop);
 
+/* Before the first request for libuv's pool of threads, of this process or of a fork of
+ * it: libuv aborts when it cannot have them.  0 or a libuv error. */
+int lcp__uvloop_need_threads(void);
+
 /* uv_close, unless the handle is closed already: a host should leave ours alone, but one
  * that ends by closing all that uv_walk finds has closed them, too.  `cb` is not called
  * then; nobody tells when the memory may go, and it stays. */

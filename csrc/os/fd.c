@@ -172,12 +172,21 @@ static ssize_t writev_masked(int fd, const struct iovec *iov, int n) {
   return written;
 }
 
+#ifdef __linux__
+/* No RWF_NOSIGNAL (EOPNOTSUPP), no pwritev2 in this kernel or sandbox, or not for such a
+ * descriptor (EINVAL).  If the write itself is what is not permitted, writev says so. */
+static int is_refused(int err) {
+  return err == EOPNOTSUPP || err == ENOSYS || err == EPERM || err == EACCES ||
+         err == EINVAL;
+}
+#endif
+
 static ssize_t writev_pipe(int fd, const struct iovec *iov, int n) {
 #ifdef __linux__
   static atomic_int refused; /* this kernel has no RWF_NOSIGNAL: learnt once */
   if (!atomic_load_explicit(&refused, memory_order_relaxed)) {
     ssize_t written = pwritev2(fd, iov, n, -1, RWF_NOSIGNAL);
-    if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+    if (written >= 0 || !is_refused(errno))
       return written;
     if (errno != EINVAL)
       atomic_store_explicit(&refused, 1, memory_order_relaxed);

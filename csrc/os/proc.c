@@ -14,10 +14,6 @@
 #include "os/fd.h"
 #include "os/waiter.h"
 
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
 #ifdef __linux__
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
@@ -49,7 +45,7 @@ static int pidfd_open_(pid_t pid) {
 }
 
 int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd) {
-  int err = 0;
+  int err = 0, killed;
   memset(p, 0, sizeof *p);
   p->pid = pid;
   p->pidfd = pidfd >= 0 ? lcp__fd_raise(pidfd) : pidfd_open_(pid);
@@ -59,8 +55,8 @@ int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd) {
   p->waiter = lcp__waiter_start(pid, &err);
   if (p->waiter != NULL)
     return 0;
-  kill(pid, SIGKILL);
-  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+  killed = kill(pid, SIGKILL) == 0;
+  while (killed && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
   }
   p->pid = 0;
   return err;
@@ -70,27 +66,17 @@ int lcp__proc_fd(const struct lcp_proc *p) {
   return p->waiter != NULL ? lcp__waiter_fd(p->waiter) : p->pidfd;
 }
 
-static void decode(int status, struct lcp_exit *how) {
-  if (WIFEXITED(status)) {
-    how->exited = 1;
-    how->code = WEXITSTATUS(status);
-  } else if (WIFSIGNALED(status)) {
-    how->signalled = 1;
-    how->sig = WTERMSIG(status);
-  }
-}
-
 /* The host ignores SIGCHLD or reaped our child: since Linux 6.15 the pidfd still knows.
  * Between the wake-up and the end of the reaping the answer is not there yet, so ask
  * again (the descriptor stays readable), but not for ever. */
-static int exit_info(struct lcp_proc *p, struct lcp_exit *how) {
+static int remembered_exit(struct lcp_proc *p, struct lcp_exit *how) {
 #ifdef __linux__
   struct pidfd_info info;
   memset(&info, 0, sizeof info);
   info.mask = PIDFD_INFO_EXIT;
   if (ioctl(p->pidfd, PIDFD_GET_INFO, &info) == 0) {
     if (info.mask & PIDFD_INFO_EXIT)
-      decode(info.exit_code, how);
+      lcp__exit_decode(info.exit_code, how);
     else if (++p->tries < MAX_TRIES)
       return 0;
   }
@@ -101,46 +87,32 @@ static int exit_info(struct lcp_proc *p, struct lcp_exit *how) {
   return 1;
 }
 
-/* waitid(2) without waiting; 0 in si_pid: it still runs. */
-static int look(const struct lcp_proc *p, siginfo_t *info, int flags) {
+int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
   int rc;
-  do {
-    info->si_pid = 0;
-    rc = waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, info, WEXITED | WNOHANG | flags);
-  } while (rc != 0 && errno == EINTR);
-  return rc;
+  if (p->waiter != NULL)
+    return lcp__waiter_exit(p->waiter, how);
+  rc = lcp__reap(p->pid, p->pidfd, how);
+  return rc < 0 ? remembered_exit(p, how) : rc;
 }
 
-int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
-  siginfo_t info;
-  int status;
-  memset(how, 0, sizeof *how);
-  if (p->waiter != NULL) {
-    if (!lcp__waiter_status(p->waiter, &status))
-      return 0;
-    if (status != -1)
-      decode(status, how);
-    return 1;
-  }
-  if (look(p, &info, 0) != 0)
-    return exit_info(p, how);
-  if (info.si_pid == 0)
-    return 0;
-  how->exited = info.si_code == CLD_EXITED;
-  how->signalled = !how->exited;
-  how->code = how->sig = info.si_status;
-  return 1;
+/* Where nothing tells whether it has been reaped: it has not as long as it runs. */
+static int runs(const struct lcp_proc *p) {
+  struct pollfd end = {p->pidfd, POLLIN, 0};
+  return poll(&end, 1, 0) == 0;
 }
 
 /* Where pidfd_send_signal is refused (valgrind, sandboxes): as long as the child can be
  * waited for, its pid is its own. */
 static int kill_by_pid(const struct lcp_proc *p, int sig) {
-  siginfo_t info;
-  if (look(p, &info, WNOWAIT) != 0)
+  int own = lcp__is_unreaped(p->pidfd);
+  if (own < 0)
+    own = runs(p);
+  if (!own)
     return -ESRCH;
   return kill(p->pid, sig) == 0 ? 0 : -errno;
 }
 
+/* A refusal by pidfd may be a sandbox's, with any errno; what kill(2) says is true. */
 int lcp__proc_kill(struct lcp_proc *p, int sig) {
   if (p->pid == 0)
     return -ESRCH;
@@ -149,16 +121,16 @@ int lcp__proc_kill(struct lcp_proc *p, int sig) {
 #ifdef __linux__
   if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
     return 0;
-  if (errno != ENOSYS && errno != EPERM)
-    return -errno;
+  if (errno == ESRCH)
+    return -ESRCH;
 #endif
   return kill_by_pid(p, sig);
 }
 
 void lcp__proc_end(struct lcp_proc *p) {
   struct pollfd end = {lcp__proc_fd(p), POLLIN, 0};
-  lcp__proc_kill(p, SIGKILL);
-  while (poll(&end, 1, -1) < 0 && errno == EINTR) {
+  int rc = lcp__proc_kill(p, SIGKILL);
+  while (rc == 0 && poll(&end, 1, -1) < 0 && errno == EINTR) {
   }
 }
 

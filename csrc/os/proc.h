@@ -5,24 +5,20 @@
 
 #include <sys/types.h>
 
+#include "os/reap.h"
+
 struct lcp_waiter;
 
 struct lcp_proc {
   pid_t pid; /* 0: none */
   int pidfd; /* -1: `waiter` watches */
   struct lcp_waiter *waiter;
-  int tries; /* see exit_info() */
-};
-
-/* How it ended.  Neither exited nor signalled: somebody else reaped it, and this kernel
- * does not tell. */
-struct lcp_exit {
-  int exited, code;
-  int signalled, sig;
+  int tries; /* see remembered_exit() */
 };
 
 /* Takes over a child that has just been started; `pidfd` may be -1.  On failure the child
- * is killed and reaped, and a negative errno returned. */
+ * is killed and reaped, and a negative errno returned.  (One that must not be killed is
+ * left alone: waiting for it could take for ever.) */
 int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd);
 
 /* A descriptor that polls readable when the process has ended. */
@@ -34,7 +30,7 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how);
 /* 0 or a negative errno; -ESRCH when it is gone.  Cannot reach another process. */
 int lcp__proc_kill(struct lcp_proc *p, int sig);
 
-/* Kills it and waits until it has ended. */
+/* Kills it and, if it may be killed, waits until it has ended. */
 void lcp__proc_end(struct lcp_proc *p);
 
 /* Lets go of it: after the reaping, or before, when it is reaped whenever it ends. */

@@ -23,9 +23,10 @@
 #define CLOSE_RANGE_CLOEXEC_ 4u
 
 LCP_NO_SANITIZE static void child_fail(struct lcp_launch *l, int stage, int err) {
-  struct lcp_failure why = {stage, -err};
   l->failed = 1;
-  while (write(l->status_fd, &why, sizeof why) < 0 && errno == EINTR) {
+  l->why.stage = stage;
+  l->why.err = -err;
+  while (write(l->status_fd, &l->why, sizeof l->why) < 0 && errno == EINTR) {
   }
   _exit(127);
 }

@@ -18,12 +18,13 @@ struct lcp_launch {
   int *from;         /* nfds sources; the child rearranges them */
   char **candidates; /* paths to exec, in order; NULL at the end */
   char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
-  int shared;        /* set by the child: it really runs in our memory */
-  int failed;        /* set by the child: there is a report */
+  /* set by the child, seen if it really runs in our memory */
+  int shared, failed;
+  struct lcp_failure why;
 };
 
-/* For clone(2); `arg` is the launch.  Execs, or writes a struct lcp_failure to status_fd
- * and exits. */
+/* For clone(2); `arg` is the launch.  Execs, or writes `why` to status_fd, too, and
+ * exits. */
 int lcp__child_main(void *arg);
 
 #endif

@@ -138,23 +138,34 @@ static int clone_blocked(struct lcp_launch *l, int *pidfd) {
   return pid;
 }
 
+static int fail(struct lcp_failure *why, int stage, int err) {
+  why->stage = stage;
+  why->err = err;
+  return -1;
+}
+
 /* In shared memory we run again once the child has execed or ended, and know which.
  * Elsewhere the end of the file says that exec closed the pipe; to wait for that costs
  * two switches. */
 static int read_report(const struct lcp_launch *l, int fd, struct lcp_failure *why) {
   ssize_t n;
-  if (l->shared && !l->failed)
-    return 0;
+  *why = l->why;
+  if (l->shared)
+    return l->failed;
   do {
     n = read(fd, why, sizeof *why);
   } while (n < 0 && errno == EINTR);
-  return n == (ssize_t)sizeof *why;
+  if (n < 0)
+    fail(why, LCP_STAGE_STDIO, -errno);
+  return n != 0;
 }
 
-static int fail(struct lcp_failure *why, int stage, int err) {
-  why->stage = stage;
-  why->err = err;
-  return -1;
+/* A child whose report could not be read may live. */
+static void discard(pid_t pid, int *pidfd) {
+  kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+  }
+  lcp__fd_close(pidfd);
 }
 
 /* stack of owned things: l; status[0], status[1]; the child */
@@ -178,9 +189,7 @@ static int launch_run(struct lcp_launch *l, struct lcp_proc *proc,
   failed = read_report(l, status[0], why);
   lcp__fd_close(&status[0]);
   if (failed) {
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-    lcp__fd_close(&pidfd);
+    discard(pid, &pidfd);
     return -1;
   }
   err = lcp__proc_open(proc, pid, pidfd);

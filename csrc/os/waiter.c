@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/fd.h"
@@ -17,7 +18,7 @@ enum { WAITER_STACK = 64 * 1024 };
 struct lcp_waiter {
   pthread_mutex_t lock;
   pid_t pid;
-  int status;
+  struct lcp_exit how;
   int reaped;
   int users;
   int fds[2];
@@ -39,18 +40,32 @@ static void release(struct lcp_waiter *w, int is_caller) {
   }
 }
 
-/* Waits without reaping, then reaps under the lock: until `reaped` is set the pid is the
- * child's, so a kill under the same lock cannot reach anyone else. */
-static void *wait_for_end(void *arg) {
-  struct lcp_waiter *w = arg;
-  siginfo_t info;
-  while (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
-  }
+/* Under the lock: until `reaped` is set the pid is the child's, so a kill under the same
+ * lock cannot reach anyone else. */
+static int reap(struct lcp_waiter *w) {
+  int reaped;
   pthread_mutex_lock(&w->lock);
-  if (waitpid(w->pid, &w->status, 0) != w->pid)
-    w->status = -1; /* the host reaped it first */
-  w->reaped = 1;
+  w->reaped = reaped = lcp__reap(w->pid, -1, &w->how) != 0;
   pthread_mutex_unlock(&w->lock);
+  return reaped;
+}
+
+/* Waits without reaping.  Where waitid(2) is refused nothing can wait so: then we look
+ * again and again, ever less often. */
+static void *wait_for_end(void *arg) {
+  enum { MOST_NS = 64 * 1000 * 1000 };
+  struct lcp_waiter *w = arg;
+  struct timespec nap = {0, 1000 * 1000};
+  siginfo_t info;
+  int ended;
+  do {
+    ended = waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOWAIT) == 0 ||
+            errno == EINTR || errno == ECHILD;
+    if (!ended) {
+      nanosleep(&nap, NULL);
+      nap.tv_nsec = nap.tv_nsec < MOST_NS ? 2 * nap.tv_nsec : MOST_NS;
+    }
+  } while (!reap(w));
   release(w, 0);
   return NULL;
 }
@@ -96,11 +111,11 @@ struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err) {
 
 int lcp__waiter_fd(const struct lcp_waiter *w) { return w->fds[0]; }
 
-int lcp__waiter_status(struct lcp_waiter *w, int *status) {
+int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how) {
   int reaped;
   pthread_mutex_lock(&w->lock);
   reaped = w->reaped;
-  *status = w->status;
+  *how = w->how;
   pthread_mutex_unlock(&w->lock);
   return reaped;
 }

@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+#include "os/reap.h"
+
 struct lcp_waiter;
 
 /* Starts waiting for the child `pid`.  NULL and a negative errno in *err on failure. */
@@ -17,9 +19,8 @@ struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err);
 /* Polls readable (end of file) once the process has been reaped. */
 int lcp__waiter_fd(const struct lcp_waiter *w);
 
-/* 1 and the wait status once the process has been reaped; -1 in *status if it is unknown.
- */
-int lcp__waiter_status(struct lcp_waiter *w, int *status);
+/* 1 and *how once the process has been reaped, by us or by others. */
+int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how);
 
 /* Sends `sig` unless the process has been reaped (then -ESRCH): never to a stranger. */
 int lcp__waiter_kill(struct lcp_waiter *w, int sig);

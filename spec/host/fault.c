@@ -1,9 +1,9 @@
 /* fault.c - lets the system refuse: the n-th call that a library makes of a function
  * which it imports fails.  A Lua module for the specs; ELF only.
  *
- * The library's own entry for the function (its GOT) is pointed at `stand_in`, so nobody
- * else's calls count, and nothing has to be preloaded.  One function at a time.
- * SPDX-License-Identifier: MIT */
+ * The library's own entries for the functions (its GOT) are pointed at stand-ins, so
+ * nobody else's calls count, and nothing has to be preloaded. SPDX-License-Identifier:
+ * MIT */
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -29,34 +29,67 @@
 
 typedef long function(long, long, long, long, long, long);
 
-enum { MAX_SLOTS = 4, MAX_NAMES = 1024 };
+enum { MAX_SLOTS = 4, MAX_NAMES = 1024, MAX_HOOKS = 128, MAX_RULES = 256 };
 
 struct slot {
   function **at, *before;
 };
 
-static struct {
+/* A function that has been replaced. */
+static struct hook {
+  char name[32];
   function *real;
   struct slot slots[MAX_SLOTS];
   int nslots;
+} hooks[MAX_HOOKS];
+
+/* Which calls of it fail, and how. */
+static struct rule {
+  int hook;
   long first, last; /* the calls that fail, from 1 */
   long result, only;
   int err, only_at; /* which argument must be `only`: 1 or 2; 0: all calls count */
-} armed;
+} rules[MAX_RULES];
 
-static int *calls; /* shared, so that it counts in forked children as well */
+static int nhooks, nrules;
+
+static int
+    *calls; /* of each rule; shared, so that it counts in forked children as well */
 
 /* All arguments are passed on as they came: integers and pointers, six at most. */
-NO_SANITIZE static long stand_in(long a, long b, long c, long d, long e, long f) {
-  if (armed.only_at == 0 || (armed.only_at == 1 ? a : b) == armed.only) {
-    long call = __atomic_add_fetch(calls, 1, __ATOMIC_RELAXED);
-    if (call >= armed.first && call <= armed.last) {
-      errno = armed.err;
-      return armed.result;
+NO_SANITIZE static long intercept(int hook, long a, long b, long c, long d, long e,
+                                  long f) {
+  for (int i = 0; i < nrules; i++) {
+    const struct rule *rule = &rules[i];
+    if (rule->hook != hook ||
+        (rule->only_at != 0 && (rule->only_at == 1 ? a : b) != rule->only))
+      continue;
+    long call = __atomic_add_fetch(&calls[i], 1, __ATOMIC_RELAXED);
+    if (call >= rule->first && call <= rule->last) {
+      errno = rule->err;
+      return rule->result;
     }
   }
-  return armed.real(a, b, c, d, e, f);
+  return hooks[hook].real(a, b, c, d, e, f);
 }
+
+/* One function for each hook: stand_in_00 to stand_in_7f. */
+#define STAND_IN(n)                                                                      \
+  NO_SANITIZE static long stand_in_##n(long a, long b, long c, long d, long e, long f) { \
+    return intercept(0x##n, a, b, c, d, e, f);                                           \
+  }
+#define NAME_IT(n) stand_in_##n,
+#define SIXTEEN(X, n)                                                                    \
+  X(n##0)                                                                                \
+  X(n##1) X(n##2) X(n##3) X(n##4) X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a)        \
+      X(n##b) X(n##c) X(n##d) X(n##e) X(n##f)
+#define ALL(X)                                                                           \
+  SIXTEEN(X, 0)                                                                          \
+  SIXTEEN(X, 1) SIXTEEN(X, 2) SIXTEEN(X, 3) SIXTEEN(X, 4) SIXTEEN(X, 5) SIXTEEN(X, 6)    \
+      SIXTEEN(X, 7)
+
+ALL(STAND_IN)
+static function *const stand_ins[MAX_HOOKS] = {ALL(NAME_IT)};
 
 /* ---- what a library imports ---- */
 
@@ -151,48 +184,67 @@ static function *find_real(const char *path, const char *name) {
   return (function *)found;
 }
 
-static void restore(void) {
-  for (int i = 0; i < armed.nslots; i++)
-    point_at(&armed.slots[i], armed.slots[i].before);
-  armed.nslots = 0;
+/* The hook for a function, made if there is none yet; raises. */
+static int hook_for(lua_State *L, const char *image, const char *name) {
+  struct search s = {0};
+  struct hook *hook = hooks;
+  while (hook < hooks + nhooks && strcmp(hook->name, name) != 0)
+    hook++;
+  if (hook < hooks + nhooks)
+    return (int)(hook - hooks);
+  if (nhooks == MAX_HOOKS || strlen(name) >= sizeof hook->name)
+    return luaL_error(L, "%s: no hook", name);
+  s.image = image;
+  s.name = name;
+  s.slots = hook->slots;
+  dl_iterate_phdr(visit_library, &s);
+  hook->real = find_real(s.path, name);
+  if (s.nslots == 0 || hook->real == NULL)
+    return luaL_error(L, "%s does not import %s", image, name);
+  strcpy(hook->name, name);
+  hook->nslots = 0;
+  for (int i = 0; i < s.nslots; i++) {
+    hook->slots[i].before = *hook->slots[i].at;
+    if (!point_at(&hook->slots[i], stand_ins[nhooks]))
+      return luaL_error(L, "mprotect: %s", strerror(errno));
+    hook->nslots++;
+  }
+  return nhooks++;
 }
 
-/* fault.arm(library, function, first, last, result, errno [, only]): from now on the
- * calls `first` to `last` return `result`; `last` 0 is all that follow.  Counts only
- * those whose first argument is `only`. */
+/* fault.arm(library, function, first, last, result, errno [, only [, which]]): from now
+ * on the calls `first` to `last` of that function return `result`; `last` 0 is all that
+ * follow.  Counts only those whose first (or second: `which`) argument is `only`.  One
+ * library at a time, several functions. */
 static int l_arm(lua_State *L) {
-  struct search s = {0};
-  const char *name = luaL_checkstring(L, 2);
-  restore();
-  s.image = luaL_checkstring(L, 1);
-  s.name = name;
-  s.slots = armed.slots;
-  armed.first = (long)luaL_checkinteger(L, 3);
-  armed.last = (long)luaL_checkinteger(L, 4);
-  armed.last = armed.last > 0 ? armed.last : LONG_MAX;
-  armed.result = (long)luaL_checkinteger(L, 5);
-  armed.err = (int)luaL_checkinteger(L, 6);
-  armed.only = (long)luaL_optinteger(L, 7, 0);
-  armed.only_at = (int)luaL_optinteger(L, 8, lua_isnoneornil(L, 7) ? 0 : 1);
-  dl_iterate_phdr(visit_library, &s);
-  armed.real = find_real(s.path, name);
-  if (s.nslots == 0 || armed.real == NULL)
-    return luaL_error(L, "%s does not import %s", s.image, name);
-  __atomic_store_n(calls, 0, __ATOMIC_RELAXED);
-  for (int i = 0; i < s.nslots; i++) {
-    armed.slots[i].before = *armed.slots[i].at;
-    armed.nslots = i + 1;
-    if (!point_at(&armed.slots[i], stand_in))
-      return luaL_error(L, "mprotect: %s", strerror(errno));
-  }
+  const char *image = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
+  struct rule rule;
+  rule.first = (long)luaL_checkinteger(L, 3);
+  rule.last = (long)luaL_checkinteger(L, 4);
+  rule.last = rule.last > 0 ? rule.last : LONG_MAX;
+  rule.result = (long)luaL_checkinteger(L, 5);
+  rule.err = (int)luaL_checkinteger(L, 6);
+  rule.only = (long)luaL_optinteger(L, 7, 0);
+  rule.only_at = (int)luaL_optinteger(L, 8, lua_isnoneornil(L, 7) ? 0 : 1);
+  if (nrules == MAX_RULES)
+    return luaL_error(L, "too many rules");
+  rule.hook = hook_for(L, image, name);
+  __atomic_store_n(&calls[nrules], 0, __ATOMIC_RELAXED);
+  rules[nrules++] = rule;
   return 0;
 }
 
-/* fault.disarm() -> integer: how many calls there were. */
+/* fault.disarm() -> integer…: how many calls there were, for each call of arm. */
 static int l_disarm(lua_State *L) {
-  restore();
-  lua_pushinteger(L, __atomic_load_n(calls, __ATOMIC_RELAXED));
-  return 1;
+  int n = nrules;
+  luaL_checkstack(L, n, "too many rules");
+  for (int i = 0; i < nhooks; i++)
+    for (int k = 0; k < hooks[i].nslots; k++)
+      point_at(&hooks[i].slots[k], hooks[i].slots[k].before);
+  nhooks = nrules = 0;
+  for (int i = 0; i < n; i++)
+    lua_pushinteger(L, __atomic_load_n(&calls[i], __ATOMIC_RELAXED));
+  return n;
 }
 
 /* fault.imports(library) -> the names of what it imports, functions and others. */
@@ -225,8 +277,8 @@ __attribute__((visibility("default"))) int luaopen_fault(lua_State *L);
 
 int luaopen_fault(lua_State *L) {
   if (calls == NULL)
-    calls = mmap(NULL, sizeof *calls, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                 -1, 0);
+    calls = mmap(NULL, MAX_RULES * sizeof *calls, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (calls == MAP_FAILED)
     return luaL_error(L, "mmap: %s", strerror(errno));
   luaL_newlib(L, functions);

@@ -48,13 +48,7 @@ local function load_fault()
   return fault
 end
 
---- Runs `attempt` while calls of a function fail; returns how many calls there were.
--- @param how table: `name`; `errno`, its name; `first`, the number of the call that
--- fails, and `last`, of the last one (0: all that follow); `syscall`, the name of the one
--- that is meant when `name` is 'syscall', `command`, when it is 'fcntl'; `library`, part
--- of the file name of the one whose calls are meant (default: our own)
-function M.with(how, attempt)
-  load_fault()
+local function arm(how)
   local errno = assert(ERRNO[how.errno], how.errno)
   fault.arm(
     how.library or CORE,
@@ -66,12 +60,25 @@ function M.with(how, attempt)
     how.command and COMMANDS[how.command] or fault.syscalls[how.syscall],
     how.command and 2 or how.syscall and 1 or nil
   )
+end
+
+--- Runs `attempt` while calls of a function fail; returns how many calls there were.
+-- @param how table: `name`; `errno`, its name; `first`, the number of the call that
+-- fails, and `last`, of the last one (0: all that follow); `syscall`, the name of the one
+-- that is meant when `name` is 'syscall', `command`, when it is 'fcntl'; `library`, part
+-- of the file name of the one whose calls are meant (default: our own).  Or a list of
+-- such tables; then there are as many results.
+function M.with(how, attempt)
+  load_fault()
+  for _, one in ipairs(how.name and { how } or how) do
+    arm(one)
+  end
   local ok, err = pcall(attempt)
-  local calls = fault.disarm()
+  local calls = table.pack(fault.disarm())
   if not ok then
     error(err, 0)
   end
-  return calls
+  return table.unpack(calls, 1, calls.n)
 end
 
 local function settle()
