@@ -503,7 +503,7 @@ static int l_channel(lua_State *L) {
   c->base.ready = ready;
   lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
   fd = lua_isinteger(L, 1) ? lcp__scm_adopt((int)lua_tointeger(L, 1))
-                           : lcp__stream_take_fd(L, 1);
+                           : lcp__stream_take_fd(lcp__stream_check(L, 1));
   if (fd < 0)
     return lcp__push_errno(L, fd);
   lcp__fd_nonblock(fd, 1);

@@ -54,8 +54,8 @@ static void hand_over(struct lcp_plan *p) {
   int i;
   for (i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].stream != NULL)
-      lcp__stream_open(p->slots[i].stream, lcp__fd_take(&p->slots[i].mine),
-                       p->slots[i].kind == LCP_SLOT_DUPLEX);
+      lcp__stream_adopt(p->slots[i].stream, lcp__fd_take(&p->slots[i].mine),
+                        p->slots[i].mine_kind);
 }
 
 /* ---- the exit ---- */

@@ -54,7 +54,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__run_open(L);
   lcp__handle_open(L);
   lcp__timer_open(L);
-  lcp__stream_open_lib(L);
+  lcp__stream_open(L);
   lcp__child_open(L);
   lcp__sync_open(L);
   lcp__fdpass_open(L);

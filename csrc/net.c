@@ -89,7 +89,7 @@ static int l_connection(lua_State *L) {
     return 0;
   if (e->fd >= 0) {
     struct lcp_stream *stream = lcp__stream_new(L);
-    lcp__stream_open(stream, lcp__fd_take(&e->fd), 1);
+    lcp__stream_adopt(stream, lcp__fd_take(&e->fd), LCP__FD_SOCKET);
     lua_call(L, 2, 0);
   } else {
     lua_pushnil(L);
@@ -267,7 +267,7 @@ static int l_connected(lua_State *L) {
     struct lcp_stream *stream = lcp__stream_new(L);
     fd = lcp__fd_take(&c->fd);
     lcp__handle_close(&c->base);
-    lcp__stream_open(stream, fd, 1);
+    lcp__stream_adopt(stream, fd, LCP__FD_SOCKET);
     lua_pushnil(L);
   } else {
     lcp__handle_close(&c->base);
@@ -331,8 +331,8 @@ static int l_connector_bind(lua_State *L) {
 /* ---- streams ---- */
 
 /* core.open_socket(fd) -> stream | nil, errno
- * Takes over a connected socket or an end of a pipe, alone: it is made non-blocking. On
- * failure (-EINVAL: it is something else) the descriptor stays the caller's. */
+ * Takes over a connected socket or an end of a pipe; it is made non-blocking.  On failure
+ * (-EINVAL: it is something else) the descriptor stays the caller's. */
 static int l_open_socket(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1), rc;
   struct lcp_stream *stream = lcp__stream_new(L);
@@ -342,7 +342,7 @@ static int l_open_socket(lua_State *L) {
     rc = -EINVAL;
   if (rc < 0)
     return lcp__push_errno(L, rc);
-  lcp__stream_open(stream, fd, S_ISSOCK(st.st_mode));
+  lcp__stream_adopt(stream, fd, lcp__fd_kind_of(fd));
   return 1;
 }
 

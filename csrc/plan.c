@@ -63,7 +63,8 @@ static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
     slot->fd = (int)lua_tointeger(L, item);
     break;
   case LUA_TUSERDATA:
-    slot->fd = lcp__stream_fileno(L, item, &owned);
+    slot->lent = lcp__stream_check(L, item);
+    slot->fd = lcp__stream_fileno(slot->lent, &owned);
     slot->kind = owned ? LCP_SLOT_STREAM : LCP_SLOT_FD;
     break;
   case LUA_TTABLE:
@@ -128,12 +129,14 @@ static int open_pipe(struct lcp_slot *slot) {
   if (rc == 0) {
     slot->opened = fds[child];
     slot->mine = fds[1 - child];
+    slot->mine_kind = slot->kind == LCP_SLOT_DUPLEX ? LCP__FD_SOCKET : LCP__FD_OWN;
   }
   return rc;
 }
 
 /* Our end of a pipe is non-blocking, and the child must get a blocking one: of a pipe, a
- * description of its own; a socket can only be changed for both. */
+ * description of its own; a socket can only be changed for both.  See
+ * lcp__plan_give_back. */
 static int open_blocking(struct lcp_slot *slot) {
   int mode = fcntl(slot->fd, F_GETFL);
   if (mode < 0)
@@ -142,6 +145,8 @@ static int open_blocking(struct lcp_slot *slot) {
     return 0;
   slot->opened = lcp__fd_reopen(slot->fd, (mode & O_ACCMODE) | O_NONBLOCK);
   slot->changed = slot->opened < 0;
+  if (slot->changed)
+    lcp__stream_share(slot->lent);
   return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
 }
 
@@ -164,7 +169,7 @@ static int open_text(struct lcp_slot *slot) {
     return rc;
   slot->opened = fds[0];
   fchmod(fds[0], S_IRUSR | S_IRGRP | S_IROTH);
-  rc = (int)lcp__fd_writev(fds[1], &iov, 1, 0);
+  rc = (int)lcp__fd_writev(fds[1], LCP__FD_OWN, &iov, 1);
   lcp__fd_close(&fds[1]);
   return rc;
 }

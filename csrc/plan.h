@@ -4,6 +4,7 @@
 
 #include <lua.h>
 
+#include "os/fd.h"
 #include "os/spawn.h"
 #include "stream.h"
 
@@ -19,11 +20,13 @@ enum lcp_slot_kind {
 
 struct lcp_slot {
   enum lcp_slot_kind kind;
-  int fd;                    /* LCP_SLOT_FD, LCP_SLOT_STREAM */
-  const char *text;          /* LCP_SLOT_TEXT: kept by the table */
-  int opened;                /* the child's end, closed once it has been started */
-  int mine;                  /* our end, until somebody takes it */
+  int fd;           /* LCP_SLOT_FD, LCP_SLOT_STREAM */
+  const char *text; /* LCP_SLOT_TEXT: kept by the table */
+  int opened;       /* the child's end, closed once it has been started */
+  int mine;         /* our end, until somebody takes it */
+  enum lcp__fd_kind mine_kind;
   int changed;               /* `fd` was non-blocking and is no more */
+  struct lcp_stream *lent;   /* LCP_SLOT_STREAM */
   struct lcp_stream *stream; /* where child.c takes our end to */
 };
 
@@ -46,8 +49,12 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index);
 int lcp__plan_open(struct lcp_plan *p);
 void lcp__plan_close(struct lcp_plan *p);
 
-/* When the child has ended, or could not be started: the streams that were lent to it are
- * non-blocking again. */
+/* A program expects its standard descriptors to block, so of a stream that is lent to a
+ * child O_NONBLOCK is cleared, for us too where it has no description of its own (a
+ * socket; a pipe without /proc).  Nothing of ours needs the flag then, see fd.h, but a
+ * third process that shares the description may.  This sets it again, when the child has
+ * ended (spawn_sync) or could not be started.  For an asynchronous child it stays
+ * cleared, also after its end: its own children may still have the descriptor. */
 void lcp__plan_give_back(struct lcp_plan *p);
 
 #endif

@@ -2,9 +2,10 @@
  *
  * Owns: the descriptor (unless it is shared) and the list of what is left of a write.
  *
- * Reading and writing are done here, libuv only tells when: so that one wake-up empties
- * the pipe however small the writer's pieces are, a broken pipe is never a signal, and
- * descriptors that are shared with other programs (standard input) keep their flags.
+ * Reading and writing are done here, libuv only says when: so that one wake-up empties
+ * the pipe however small the writer's pieces are, a broken pipe is never a signal,
+ * nothing blocks whatever other processes do to a descriptor that they have too (fd.h),
+ * and the standard descriptors keep their flags.
  *
  * The userdata's user values: the owner (a Lua object), its two callbacks, and the
  * strings of the write that is under way. */
@@ -14,10 +15,8 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "handle.h"
@@ -30,19 +29,14 @@ enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_P
 
 enum { MAX_IOV = 64 };
 
-enum kind {
-  KIND_OWN,    /* non-blocking and ours alone: read and written until EAGAIN */
-  KIND_SHARED, /* blocking or not, others use it: one read when there is something */
-  KIND_FILE    /* always ready; read a piece a turn */
-};
-
 struct lcp_stream {
   struct lcp_handle base;
   int fd;
   int watch_fd; /* what libuv polls: fd, or an epoll that holds a shared one */
   int owned;    /* fd is closed with the stream */
-  enum kind kind;
-  int is_socket;
+  enum lcp__fd_kind kind;
+  int standard; /* the host's: its flags are not touched, it is read a piece a turn, so
+                   that others find the rest, and written to the end */
   int reading;
   int grown;         /* the pipe has been enlarged */
   size_t bytes_read; /* see grow_pipe */
@@ -52,7 +46,7 @@ struct lcp_stream {
 };
 
 static void grow_pipe(struct lcp_stream *s) {
-  if (!s->grown && s->kind == KIND_OWN && !s->is_socket)
+  if (!s->grown && s->kind == LCP__FD_OWN)
     lcp__fd_grow(s->fd);
   s->grown = 1;
 }
@@ -82,23 +76,27 @@ struct lcp_stream *lcp__stream_new(lua_State *L) {
   return s;
 }
 
-void lcp__stream_open(struct lcp_stream *s, int fd, int is_socket) {
+void lcp__stream_adopt(struct lcp_stream *s, int fd, enum lcp__fd_kind kind) {
   lcp__fd_nonblock(fd, 1);
   s->fd = s->watch_fd = fd;
   s->owned = 1;
-  s->is_socket = is_socket;
+  s->kind = kind;
+}
+
+void lcp__stream_share(struct lcp_stream *s) {
+  if (s->kind == LCP__FD_OWN)
+    s->kind = LCP__FD_SHARED;
 }
 
 /* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
-static int open_shared(struct lcp_stream *s, int fd) {
-  struct stat st;
+static int open_standard(struct lcp_stream *s, int fd) {
   int watch = lcp__fd_watch(fd);
   if (watch < 0 && watch != -EPERM)
     return watch;
   s->fd = fd;
-  s->kind = watch < 0 ? KIND_FILE : KIND_SHARED;
+  s->standard = 1;
+  s->kind = watch < 0 ? LCP__FD_FILE : lcp__fd_kind_of(fd);
   s->watch_fd = watch < 0 ? fd : watch;
-  s->is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
   return 0;
 }
 
@@ -126,7 +124,7 @@ static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events)
 
 /* Brings what libuv watches for in line with what is wanted.  `index`: the userdata. */
 static int update(lua_State *L, struct lcp_stream *s, int index) {
-  if (s->kind == KIND_FILE)
+  if (s->kind == LCP__FD_FILE)
     return watch_file(L, s, index, wanted(&s->base));
   return lcp__handle_watch(L, &s->base, index, s->watch_fd);
 }
@@ -142,33 +140,22 @@ struct read_event {
 
 /* One piece; 0 with *end unset means that there is nothing now. */
 static size_t read_some(struct lcp_stream *s, char *to, size_t room, int *end) {
-  ssize_t n;
-  do {
-    n = s->is_socket ? recv(s->fd, to, room, MSG_DONTWAIT) : read(s->fd, to, room);
-  } while (n < 0 && errno == EINTR);
+  ssize_t n = lcp__fd_read(s->fd, s->kind, to, room);
   if (n > 0)
     return (size_t)n;
-  if (n == 0)
-    *end = 1;
-  else if (errno != EAGAIN && errno != EWOULDBLOCK)
-    *end = -errno;
+  if (n != -EAGAIN)
+    *end = n == 0 ? 1 : (int)n;
   return 0;
 }
 
-/* Fills the buffer from a descriptor of ours until it has no more. */
+/* Fills the buffer until the descriptor has no more. */
 static size_t read_all(struct lcp_stream *s, char *to, int *end) {
   size_t size = 0, n;
   do {
     n = read_some(s, to + size, LCP_BUFFER_SIZE - size, end);
     size += n;
-  } while (n > 0 && size < LCP_BUFFER_SIZE && s->kind == KIND_OWN);
+  } while (n > 0 && size < LCP_BUFFER_SIZE && !s->standard);
   return size;
-}
-
-/* Another reader may have been quicker since libuv woke us: do not block then. */
-static int still_readable(const struct lcp_stream *s) {
-  struct pollfd p = {s->fd, POLLIN, 0};
-  return s->kind != KIND_SHARED || poll(&p, 1, 0) > 0;
 }
 
 /* stack: event, userdata */
@@ -208,7 +195,7 @@ static void readable(struct lcp_stream *s) {
   char *buffer = lcp__loop_buffer(loop);
   if (buffer == NULL)
     e.end = -ENOMEM;
-  else if (still_readable(s))
+  else
     e.size = read_all(s, buffer, &e.end);
   s->bytes_read += e.size;
   if (s->bytes_read > LCP_FD_BULK)
@@ -223,13 +210,18 @@ static void readable(struct lcp_stream *s) {
 
 /* ---- writing ---- */
 
+/* A standard stream may block, as it does for print. */
+static ssize_t write_some(struct lcp_stream *s, const struct iovec *iov, int n) {
+  int plain = s->standard && s->kind == LCP__FD_SHARED;
+  return lcp__fd_writev(s->fd, plain ? LCP__FD_FILE : s->kind, iov, n);
+}
+
 /* 1: all is written; 0: the descriptor takes no more now; < 0: errno. */
 static int flush(struct lcp_stream *s) {
   while (s->at < s->niov) {
     int n = s->niov - s->at;
-    ssize_t put =
-        lcp__fd_writev(s->fd, s->iov + s->at, n < MAX_IOV ? n : MAX_IOV, s->is_socket);
-    if (put == -EAGAIN || put == -EWOULDBLOCK)
+    ssize_t put = write_some(s, s->iov + s->at, n < MAX_IOV ? n : MAX_IOV);
+    if (put == -EAGAIN)
       return 0;
     if (put < 0)
       return (int)put;
@@ -243,8 +235,8 @@ static int flush(struct lcp_stream *s) {
   return 1;
 }
 
-/* A descriptor that is not ours alone is written to the end, as print does, waiting where
- * somebody else made it non-blocking. */
+/* A standard stream is written to the end, as by print: it waits where somebody has made
+ * the descriptor non-blocking. */
 static int flush_blocking(struct lcp_stream *s) {
   int rc;
   while ((rc = flush(s)) == 0 && (rc = lcp__fd_wait_writable(s->fd, -1)) == 0) {
@@ -298,18 +290,16 @@ static void file_cb(uv_idle_t *uv) { readable((struct lcp_stream *)uv); }
 
 /* ---- methods ---- */
 
-static struct lcp_stream *self(lua_State *L) {
-  return lcp__handle_check(L, 1, LCP_STREAM);
+struct lcp_stream *lcp__stream_check(lua_State *L, int arg) {
+  return lcp__handle_check(L, arg, LCP_STREAM);
 }
 
-int lcp__stream_fileno(lua_State *L, int arg, int *owned) {
-  const struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
+int lcp__stream_fileno(const struct lcp_stream *s, int *owned) {
   *owned = s->owned;
   return s->base.closing ? -1 : s->fd;
 }
 
-int lcp__stream_take_fd(lua_State *L, int arg) {
-  struct lcp_stream *s = lcp__handle_check(L, arg, LCP_STREAM);
+int lcp__stream_take_fd(struct lcp_stream *s) {
   int fd = s->base.closing || !s->owned ? -1 : s->fd;
   if (fd < 0)
     return -EBADF;
@@ -317,6 +307,8 @@ int lcp__stream_take_fd(lua_State *L, int arg) {
   lcp__handle_close(&s->base);
   return fd;
 }
+
+static struct lcp_stream *self(lua_State *L) { return lcp__stream_check(L, 1); }
 
 /* stream:bind(owner, onread, onwritten)
  * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
@@ -374,8 +366,8 @@ static int write_at_once(lua_State *L, struct lcp_stream *s, size_t *done) {
   struct iovec one;
   ssize_t put;
   one.iov_base = (char *)lua_tolstring(L, 2, &one.iov_len);
-  put = lcp__fd_writev(s->fd, &one, 1, s->is_socket);
-  if (put < 0 && put != -EAGAIN && put != -EWOULDBLOCK)
+  put = write_some(s, &one, 1);
+  if (put < 0 && put != -EAGAIN)
     return (int)put;
   *done = put < 0 ? 0 : (size_t)put;
   return *done == one.iov_len;
@@ -384,7 +376,7 @@ static int write_at_once(lua_State *L, struct lcp_stream *s, size_t *done) {
 static int start_write(lua_State *L, struct lcp_stream *s) {
   size_t done = 0;
   int rc = 0;
-  if (lua_type(L, 2) == LUA_TSTRING && s->kind == KIND_OWN)
+  if (lua_type(L, 2) == LUA_TSTRING && !s->standard)
     rc = write_at_once(L, s, &done);
   if (rc != 0)
     return rc;
@@ -394,7 +386,7 @@ static int start_write(lua_State *L, struct lcp_stream *s) {
     s->iov[0].iov_len -= done;
     return 0;
   }
-  return s->kind == KIND_OWN ? flush(s) : flush_blocking(s);
+  return s->standard ? flush_blocking(s) : flush(s);
 }
 
 /* stream:write(data) -> true: all is written | false: `onwritten` will follow |
@@ -431,46 +423,54 @@ static int l_shutdown(lua_State *L) {
   struct lcp_stream *s = self(L);
   if (s->base.closing || s->fd < 0)
     return lcp__push_errno(L, -EBADF);
-  if (s->is_socket && shutdown(s->fd, SHUT_WR) != 0)
-    return lcp__push_errno(L, -errno);
-  if (!s->is_socket)
+  if (s->kind != LCP__FD_SOCKET) {
     lcp__handle_close(&s->base);
-  lua_pushboolean(L, 1);
-  return 1;
+    return lcp__push_errno(L, 0);
+  }
+  return lcp__push_errno(L, shutdown(s->fd, SHUT_WR) == 0 ? 0 : -errno);
+}
+
+/* stream:share()  Another process gets its very descriptor. */
+static int l_share(lua_State *L) {
+  lcp__stream_share(self(L));
+  return 0;
 }
 
 /* stream:fileno() -> fd | nil: closed */
 static int l_fileno(lua_State *L) {
-  int owned, fd = lcp__stream_fileno(L, 1, &owned);
+  int owned, fd = lcp__stream_fileno(self(L), &owned);
   if (fd < 0)
     return 0;
   lua_pushinteger(L, fd);
   return 1;
 }
 
-/* core.shared_stream(fd) -> stream | nil, errno: over a descriptor that stays the host's
- * and whose flags are not touched.  A closed one reads and writes like /dev/null. */
-static int l_shared_stream(lua_State *L) {
+/* core.standard_stream(fd) -> stream | nil, errno: over a descriptor that stays the
+ * host's and whose flags are not touched.  A closed one reads and writes like /dev/null.
+ */
+static int l_standard_stream(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1), rc;
   struct lcp_stream *s = lcp__stream_new(L);
   if (fcntl(fd, F_GETFD) < 0) {
     rc = s->fd = s->watch_fd = lcp__fd_open("/dev/null", O_RDWR);
-    s->owned = 1;
-    s->kind = KIND_FILE;
+    s->owned = s->standard = 1;
+    s->kind = LCP__FD_FILE;
   } else {
-    rc = open_shared(s, fd);
+    rc = open_standard(s, fd);
   }
   return rc < 0 ? lcp__push_errno(L, rc) : 1;
 }
 
 static const luaL_Reg methods[] = {
-    {"bind", l_bind},   {"read_start", l_read_start}, {"read_stop", l_read_stop},
-    {"write", l_write}, {"shutdown", l_shutdown},     {"fileno", l_fileno},
-    {NULL, NULL}};
+    {"bind", l_bind},           {"read_start", l_read_start},
+    {"read_stop", l_read_stop}, {"write", l_write},
+    {"shutdown", l_shutdown},   {"fileno", l_fileno},
+    {"share", l_share},         {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"shared_stream", l_shared_stream}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"standard_stream", l_standard_stream},
+                                     {NULL, NULL}};
 
-int lcp__stream_open_lib(lua_State *L) {
+int lcp__stream_open(lua_State *L) {
   lcp__handle_class(L, LCP_STREAM, methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);

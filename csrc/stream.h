@@ -4,24 +4,32 @@
 
 #include <lua.h>
 
+#include "os/fd.h"
+
 struct lcp_stream;
 
-/* Pushes a new stream that is closed, to be opened by lcp__stream_open, which cannot
- * raise: so that descriptors are only taken when nothing can go wrong any more. */
+/* Pushes a new stream that is closed, for lcp__stream_adopt, which cannot raise: so that
+ * descriptors are only taken when nothing can go wrong any more. */
 struct lcp_stream *lcp__stream_new(lua_State *L);
 
 /* Hands `fd` over to the stream, which makes it non-blocking. */
-void lcp__stream_open(struct lcp_stream *s, int fd, int is_socket);
+void lcp__stream_adopt(struct lcp_stream *s, int fd, enum lcp__fd_kind kind);
 
-/* The descriptor of the stream at `arg`, -1 when it is closed, and whether it is the
- * stream's own; raises on other values. */
-int lcp__stream_fileno(lua_State *L, int arg, int *owned);
+/* Another process gets the stream's very description: O_NONBLOCK is not ours alone any
+ * more. */
+void lcp__stream_share(struct lcp_stream *s);
 
-/* Takes the descriptor of the stream at `arg` away from it; the stream is closed then.
- * -EBADF if it has none of its own.  Raises on other values. */
-int lcp__stream_take_fd(lua_State *L, int arg);
+/* The stream at `arg`; raises on other values. */
+struct lcp_stream *lcp__stream_check(lua_State *L, int arg);
+
+/* Its descriptor, -1 when it is closed, and whether it is the stream's own. */
+int lcp__stream_fileno(const struct lcp_stream *s, int *owned);
+
+/* Takes its descriptor away from it; the stream is closed then.  -EBADF if it has none of
+ * its own. */
+int lcp__stream_take_fd(struct lcp_stream *s);
 
 /* Adds the functions of streams to the core table on top of the stack. */
-int lcp__stream_open_lib(lua_State *L);
+int lcp__stream_open(lua_State *L);
 
 #endif

@@ -136,7 +136,7 @@ static int take_pipes(struct sync *s, struct lcp_plan *plan) {
     struct lcp_slot *slot = &plan->slots[s->slots[i]];
     struct lcp_pipe *pipe = &s->pump.pipes[i];
     pipe->fd = lcp__fd_take(&slot->mine);
-    pipe->is_socket = slot->kind == LCP_SLOT_DUPLEX;
+    pipe->kind = slot->mine_kind;
     pipe->reading = slot->kind != LCP_SLOT_IN;
     pipe->writing = slot->kind != LCP_SLOT_OUT;
     if (pipe->left > 0)
@@ -246,7 +246,7 @@ static int l_write_stderr(lua_State *L) {
   ssize_t n = 0;
   piece.iov_base = (char *)luaL_checklstring(L, 1, &piece.iov_len);
   while (piece.iov_len > 0 && n >= 0) {
-    n = lcp__fd_writev(2, &piece, 1, 0);
+    n = lcp__fd_writev(2, LCP__FD_FILE, &piece, 1);
     if (n == -EAGAIN)
       n = lcp__fd_wait_writable(2, -1);
     else if (n > 0) {

@@ -1,7 +1,8 @@
 /* udp.c - see udp.h.
  *
- * Owns: the descriptor, which is made by open().  What the kernel does not take at once
- * the caller keeps, and is told when to try again.
+ * Owns: the descriptor, which is made by open().  It may be shared with other processes,
+ * so every call says MSG_DONTWAIT and none relies on O_NONBLOCK.  What the kernel does
+ * not take at once the caller keeps, and is told when to try again.
  *
  * The userdata's user values: the owner (a Lua object) and its two callbacks. */
 #include "udp.h"
@@ -69,7 +70,8 @@ static int read_one(struct udp *u, char *buffer) {
   if (buffer != NULL) {
     do {
       e.from.len = sizeof e.from.sa;
-      e.size = recvfrom(u->fd, buffer, LCP_BUFFER_SIZE, 0, &e.from.sa.any, &e.from.len);
+      e.size = recvfrom(u->fd, buffer, LCP_BUFFER_SIZE, MSG_DONTWAIT, &e.from.sa.any,
+                        &e.from.len);
     } while (e.size < 0 && errno == EINTR);
     if (e.size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
       return 0;
@@ -227,7 +229,8 @@ static int l_send(lua_State *L) {
   if (rc < 0)
     return lcp__push_errno(L, rc);
   do {
-    sent = sendto(u->fd, data, size, MSG_NOSIGNAL, to_peer ? NULL : &a.sa.any, a.len);
+    sent = sendto(u->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT,
+                  to_peer ? NULL : &a.sa.any, a.len);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS))
     return lcp__push_errno(L, sent >= 0 ? 0 : -errno);

@@ -3,16 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #ifdef __linux__
 #include <sys/epoll.h>
-#else
-#include <sys/stat.h>
 #endif
 #include <time.h>
 #include <unistd.h>
@@ -145,6 +146,117 @@ int lcp__fd_reopen(int fd, int flags) {
   return lcp__fd_open(path, flags | O_NOCTTY);
 }
 
+/* ---- reading and writing ---- */
+
+enum lcp__fd_kind lcp__fd_kind_of(int fd) {
+  struct stat st;
+  if (fstat(fd, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ||
+      S_ISBLK(st.st_mode))
+    return LCP__FD_FILE;
+  return S_ISSOCK(st.st_mode) ? LCP__FD_SOCKET : LCP__FD_SHARED;
+}
+
+/* The kernel, the kind of file or a sandbox does not have a call or one of its flags:
+ * EOPNOTSUPP is said for flags that are not known and for files that cannot, EINVAL for
+ * some of those; EPERM and EACCES are the answers of seccomp profiles that are older than
+ * the call.  If the read or write itself is what is not permitted, the next way says so. */
+static int is_refused(int err) {
+  return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == EPERM ||
+         err == EACCES;
+}
+
+/* The master of a pseudo-terminal is opened again as another terminal. */
+static int is_terminal_master(int fd) {
+#ifdef TIOCGPTN
+  unsigned number;
+  return ioctl(fd, TIOCGPTN, &number) == 0;
+#else
+  (void)fd;
+  return 0;
+#endif
+}
+
+/* A second description, with O_NONBLOCK, for one call: what keeps RWF_NOWAIT from being
+ * enough are pipes before Linux 6.4 and terminals.  Held for longer it would keep the end
+ * of a pipe from its reader. */
+static int open_for_call(int fd, int mode) {
+  struct stat st;
+  if (fstat(fd, &st) != 0 || !(S_ISFIFO(st.st_mode) || isatty(fd)) ||
+      is_terminal_master(fd))
+    return -ENXIO;
+  return lcp__fd_reopen(fd, mode | O_NONBLOCK);
+}
+
+static void close_keeping_errno(int fd) {
+  int err = errno;
+  close(fd);
+  errno = err;
+}
+
+static int is_ready(int fd, short events) {
+  struct pollfd p = {fd, events, 0};
+  return poll(&p, 1, 0) > 0;
+}
+
+/* Without a description of our own (the terminal of another user, no /proc) the moment
+ * between the two calls is left, in which others may take what there was. */
+static ssize_t read_bounded(int fd, void *to, size_t room) {
+  ssize_t n;
+  int copy;
+#ifdef __linux__
+  struct iovec iov = {to, room};
+  n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+  if (n >= 0 || !is_refused(errno))
+    return n;
+#endif
+  copy = open_for_call(fd, O_RDONLY);
+  if (copy >= 0) {
+    n = read(copy, to, room);
+    close_keeping_errno(copy);
+    return n;
+  }
+  if (is_ready(fd, POLLIN))
+    return read(fd, to, room);
+  errno = EAGAIN;
+  return -1;
+}
+
+ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room) {
+  ssize_t n;
+  do {
+    if (kind == LCP__FD_SOCKET)
+      n = recv(fd, to, room, MSG_DONTWAIT);
+    else
+      n = kind == LCP__FD_SHARED ? read_bounded(fd, to, room) : read(fd, to, room);
+  } while (n < 0 && errno == EINTR);
+  if (n >= 0)
+    return n;
+  return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+}
+
+typedef ssize_t (*writer)(int fd, const struct iovec *iov, int n);
+
+/* See read_bounded.  A pipe that polls writable takes PIPE_BUF bytes at least. */
+static ssize_t write_bounded(int fd, const struct iovec *iov, int n) {
+  ssize_t put;
+  int copy;
+#ifdef __linux__
+  put = pwritev2(fd, iov, n, -1, RWF_NOWAIT);
+  if (put >= 0 || !is_refused(errno))
+    return put;
+#endif
+  copy = open_for_call(fd, O_WRONLY);
+  if (copy >= 0) {
+    put = writev(copy, iov, n);
+    close_keeping_errno(copy);
+    return put;
+  }
+  if (is_ready(fd, POLLOUT))
+    return write(fd, iov->iov_base, iov->iov_len < PIPE_BUF ? iov->iov_len : PIPE_BUF);
+  errno = EAGAIN;
+  return -1;
+}
+
 static int sigpipe_is_ignored(void) {
   struct sigaction now;
   return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -153,7 +265,7 @@ static int sigpipe_is_ignored(void) {
 /* The disposition of SIGPIPE is the host's, so the signal is blocked for this thread
  * while we write, and taken back if our write raised it.  One that was pending before
  * stays. */
-static ssize_t writev_masked(int fd, const struct iovec *iov, int n) {
+static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
   static const struct timespec at_once = {0, 0};
   sigset_t pipe_set, before, pending;
   ssize_t written;
@@ -162,7 +274,7 @@ static ssize_t writev_masked(int fd, const struct iovec *iov, int n) {
   sigemptyset(&pipe_set);
   sigaddset(&pipe_set, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
-  written = writev(fd, iov, n);
+  written = write(fd, iov, n);
   saved = errno;
   if (written < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
     while (sigtimedwait(&pipe_set, NULL, &at_once) < 0 && errno == EINTR) {
@@ -172,40 +284,34 @@ static ssize_t writev_masked(int fd, const struct iovec *iov, int n) {
   return written;
 }
 
+static ssize_t write_quietly(int fd, const struct iovec *iov, int n, int bounded) {
+  writer write = bounded ? write_bounded : writev;
 #ifdef __linux__
-/* No RWF_NOSIGNAL (EOPNOTSUPP), no pwritev2 in this kernel or sandbox, or not for such a
- * descriptor (EINVAL).  If the write itself is what is not permitted, writev says so. */
-static int is_refused(int err) {
-  return err == EOPNOTSUPP || err == ENOSYS || err == EPERM || err == EACCES ||
-         err == EINVAL;
-}
-#endif
-
-static ssize_t writev_pipe(int fd, const struct iovec *iov, int n) {
-#ifdef __linux__
-  static atomic_int refused; /* this kernel has no RWF_NOSIGNAL: learnt once */
+  static atomic_int refused; /* RWF_NOSIGNAL, by this kernel or sandbox: learnt once */
   if (!atomic_load_explicit(&refused, memory_order_relaxed)) {
-    ssize_t written = pwritev2(fd, iov, n, -1, RWF_NOSIGNAL);
+    int flags = RWF_NOSIGNAL | (bounded ? RWF_NOWAIT : 0);
+    ssize_t written = pwritev2(fd, iov, n, -1, flags);
     if (written >= 0 || !is_refused(errno))
       return written;
-    if (errno != EINVAL)
+    if (!bounded && errno != EINVAL) /* else it may be the file that refuses */
       atomic_store_explicit(&refused, 1, memory_order_relaxed);
   }
 #endif
-  return sigpipe_is_ignored() ? writev(fd, iov, n) : writev_masked(fd, iov, n);
+  return sigpipe_is_ignored() ? write(fd, iov, n) : write_masked(write, fd, iov, n);
 }
 
-ssize_t lcp__fd_writev(int fd, const struct iovec *iov, int n, int is_socket) {
+static ssize_t send_now(int fd, const struct iovec *iov, int n) {
+  struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+  return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, int n) {
   ssize_t written;
   do {
-    if (is_socket) {
-      struct msghdr msg = {0};
-      msg.msg_iov = (struct iovec *)iov;
-      msg.msg_iovlen = (size_t)n;
-      written = sendmsg(fd, &msg, MSG_NOSIGNAL);
-    } else {
-      written = writev_pipe(fd, iov, n);
-    }
+    written = kind == LCP__FD_SOCKET ? send_now(fd, iov, n)
+                                     : write_quietly(fd, iov, n, kind == LCP__FD_SHARED);
   } while (written < 0 && errno == EINTR);
-  return written < 0 ? -errno : written;
+  if (written >= 0)
+    return written;
+  return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 }

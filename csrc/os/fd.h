@@ -1,4 +1,5 @@
-/* fd.h - descriptors: made close-on-exec, kept clear of 0, 1, 2, written without SIGPIPE.
+/* fd.h - descriptors: made close-on-exec, kept clear of 0, 1, 2, read and written without
+ * blocking and without SIGPIPE.
  * No Lua, no libuv.  Every function returns >= 0 or a negative errno. */
 #ifndef LCP_FD_H
 #define LCP_FD_H
@@ -37,8 +38,25 @@ int lcp__fd_watch(int fd);
 /* Waits until `fd` can be written, at most `ms` milliseconds (-1: for ever). */
 int lcp__fd_wait_writable(int fd, int ms);
 
-/* writev that never raises SIGPIPE in this process, whatever its disposition is. */
-ssize_t lcp__fd_writev(int fd, const struct iovec *iov, int n, int is_socket);
+/* What keeps a read or a write from blocking.  O_NONBLOCK is a flag of the description
+ * behind a descriptor, and others may have that too: the program we inherited it from,
+ * the process that passed it to us or to which we passed it, a child it was lent to. Each
+ * of them can clear the flag, or take the bytes we were woken for, at any moment.  So the
+ * flag is only trusted where nobody else can reach it. */
+enum lcp__fd_kind {
+  LCP__FD_OWN,    /* a pipe end that never left this process: O_NONBLOCK, which it has */
+  LCP__FD_SOCKET, /* MSG_DONTWAIT in every call, so that sharing makes no difference */
+  LCP__FD_SHARED, /* what else can block: every call is bounded, whatever the flag says */
+  LCP__FD_FILE    /* files and devices that are always ready: plain calls */
+};
+
+/* The kind of a descriptor that we did not make. */
+enum lcp__fd_kind lcp__fd_kind_of(int fd);
+
+/* read and writev; -EAGAIN: nothing now.  The write never raises SIGPIPE in this process,
+ * whatever its disposition is. */
+ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room);
+ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, int n);
 
 /* A pipe holds 64 KiB; with the two ends on two cores, filling and draining so little is
  * mostly waking each other.  One that proves to carry bulk, of which more than

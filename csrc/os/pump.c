@@ -69,8 +69,10 @@ static void expire(struct lcp_pump *p) {
     p->lost = 1;
 }
 
+static int is_socket(const struct lcp_pipe *pipe) { return pipe->kind == LCP__FD_SOCKET; }
+
 static void grow(struct lcp_pipe *pipe) {
-  if (!pipe->grown && !pipe->is_socket)
+  if (!pipe->grown && !is_socket(pipe))
     lcp__fd_grow(pipe->fd);
   pipe->grown = 1;
 }
@@ -85,7 +87,7 @@ static void note_write_error(struct lcp_pump *p, int err) {
 /* The end of the file for the reader, who must not wait for it in any case. */
 static void end_writing(struct lcp_pump *p, struct lcp_pipe *pipe) {
   pipe->writing = 0;
-  if (pipe->is_socket && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {
+  if (is_socket(pipe) && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {
     note_write_error(p, -errno);
     pipe->reading = 0;
   }
@@ -95,7 +97,7 @@ static void end_writing(struct lcp_pump *p, struct lcp_pipe *pipe) {
 void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
   while (pipe->left > 0) {
     const struct iovec piece = {(char *)pipe->in, pipe->left};
-    ssize_t n = lcp__fd_writev(pipe->fd, &piece, 1, pipe->is_socket);
+    ssize_t n = lcp__fd_writev(pipe->fd, pipe->kind, &piece, 1);
     if (n == -EAGAIN && !pipe->grown && pipe->left > LCP_FD_BULK) {
       grow(pipe);
       continue;
@@ -114,14 +116,6 @@ void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
 
 /* ---- reading ---- */
 
-/* What comes in one piece; < 0: a negative errno. */
-static ssize_t read_piece(struct lcp_pipe *pipe, size_t room) {
-  char *to = pipe->out.data + pipe->out.end;
-  ssize_t n =
-      pipe->is_socket ? recv(pipe->fd, to, room, MSG_DONTWAIT) : read(pipe->fd, to, room);
-  return n < 0 ? -errno : n;
-}
-
 static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
   pipe->out.end += n;
   if (pipe->out.end > LCP_FD_BULK)
@@ -135,19 +129,21 @@ static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
  * end when a read has not filled the room; a socket tells only by a read of nothing, or
  * by ECONNRESET if it was closed with some of the input unread. */
 static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
-  int last = !pipe->is_socket && !(revents & POLLIN);
+  int last = !is_socket(pipe) && !(revents & POLLIN);
   int rc = last ? 0 : lcp__buf_reserve(&pipe->out, READ_ROOM);
   size_t room = pipe->out.cap - pipe->out.end;
-  ssize_t n = last || rc < 0 ? 0 : read_piece(pipe, room);
+  ssize_t n = last || rc < 0 ? 0
+                             : lcp__fd_read(pipe->fd, pipe->kind,
+                                            pipe->out.data + pipe->out.end, room);
   if (rc < 0) {
     stop(p, rc);
     return;
   }
-  if (n == -EINTR || n == -EAGAIN)
+  if (n == -EAGAIN)
     return;
   if (n < 0 && n != -ECONNRESET && p->err == 0)
     p->err = (int)n;
-  if (n <= 0 || (!pipe->is_socket && (size_t)n < room && (revents & POLLHUP)))
+  if (n <= 0 || (!is_socket(pipe) && (size_t)n < room && (revents & POLLHUP)))
     pipe->reading = 0;
   if (n > 0)
     count(p, pipe, (size_t)n);

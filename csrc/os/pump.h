@@ -18,11 +18,12 @@
 #include <stdint.h>
 
 #include "os/buf.h"
+#include "os/fd.h"
 #include "os/proc.h"
 
 struct lcp_pipe {
   int fd; /* our end, given to the pump, which closes it; -1 then */
-  int is_socket;
+  enum lcp__fd_kind kind;
   int reading, writing; /* the directions that are still open */
   int grown;            /* see lcp__fd_grow */
   const char *in;       /* the caller's: what is written, then the end of the file */

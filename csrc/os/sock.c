@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,8 +79,13 @@ int lcp__sock_new(int family, int type) {
 }
 
 int lcp__sock_accept(int fd) {
-  int peer;
+  struct pollfd waiting = {fd, POLLIN, 0};
+  int peer = lcp__fd_nonblock(fd, 1);
+  if (peer < 0)
+    return peer;
   do {
+    if (poll(&waiting, 1, 0) == 0)
+      return -EAGAIN;
 #ifdef SOCK_CLOEXEC
     peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 #else

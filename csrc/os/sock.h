@@ -28,7 +28,12 @@ int lcp__addr_local(struct lcp_addr *a, const char *path, size_t len);
 int lcp__sock_new(int family, int type);
 
 /* The next connection; -EAGAIN when there is none.  Ones that are gone already do not
- * count. */
+ * count.
+ *
+ * accept(2) has no MSG_DONTWAIT: it asks O_NONBLOCK, which a process that shares the
+ * socket may have cleared.  So the flag is set again and the socket is polled, each time.
+ * What is left is a process that clears the flag and takes the connection between these
+ * calls, within a microsecond: then we wait for the next connection. */
 int lcp__sock_accept(int fd);
 
 /* A listening socket at `a`.  `only6`: an IPv6 one takes no IPv4 connections. */

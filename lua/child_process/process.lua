@@ -209,7 +209,7 @@ end
 -- Standard streams ----------------------------------------------------------------------
 
 local function standard_stream(fd)
-  local handle, errno = core.shared_stream(fd)
+  local handle, errno = core.standard_stream(fd)
   if not handle then
     error(errors.system(errno, 'open'), 4)
   end

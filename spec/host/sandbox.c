@@ -40,6 +40,7 @@ static const struct number calls[] = {{"close_range", SYS_close_range},
                                       {"pidfd_send_signal", SYS_pidfd_send_signal},
                                       {"clone3", SYS_clone3},
                                       {"waitid", SYS_waitid},
+                                      {"preadv2", SYS_preadv2},
                                       {"pwritev2", SYS_pwritev2},
                                       {"epoll_pwait2", 441},
                                       {"prlimit64", SYS_prlimit64},
@@ -85,7 +86,8 @@ static void refuse_clone_pidfd(unsigned err) {
 
 static void refuse_what_is_new(void) {
   static const char *const names[] = {"pidfd_open",  "pidfd_send_signal", "clone3",
-                                      "close_range", "pwritev2",          NULL};
+                                      "close_range", "preadv2",           "pwritev2",
+                                      NULL};
   for (int i = 0; names[i] != NULL; i++)
     refuse_call(lookup(calls, names[i]), ENOSYS);
   refuse_clone_pidfd(EINVAL);

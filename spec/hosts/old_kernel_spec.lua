@@ -1,5 +1,5 @@
--- The specs that matter most once more, where pidfds, close_range and pwritev2 do not
--- exist: a thread waits for each child then.
+-- The specs that matter most once more, where pidfds, close_range, preadv2 and pwritev2
+-- do not exist: a thread waits for each child then.
 local sandbox = require 'spec.support.sandbox'
 local t = require 'spec.helper'
 local cp = t.cp
@@ -9,6 +9,7 @@ describe('on an old kernel', function()
   local names = {
     'spawn',
     'kill',
+    'shared_descriptors',
     'stdio_flow',
     'abort_spawn',
     'bad_hosts',

@@ -13,6 +13,7 @@ local CALLS = {
   'clone3',
   'clone_pidfd',
   'waitid',
+  'preadv2',
   'pwritev2',
   'epoll_pwait2',
   'prlimit64',

@@ -20,6 +20,7 @@ local ERRNO = {
   EINVAL = 22,
   EMFILE = 24,
   ENOSYS = 38,
+  EOPNOTSUPP = 95,
   EAFNOSUPPORT = 97,
   ENOBUFS = 105,
 }

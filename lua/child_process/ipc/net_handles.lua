@@ -83,7 +83,12 @@ local function take_pipe(pipe, _, message)
   message.sides = not pipe._has_writable and 'readable'
     or not pipe._has_readable and 'writable'
     or nil
-  return pipe._handle and pipe._handle:fileno(), keep
+  local handle = pipe._handle
+  if not handle then
+    return nil
+  end
+  handle:share()
+  return handle:fileno(), keep
 end
 
 local function take_server(server)
