@@ -197,5 +197,8 @@ int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, PLATFORM);
   lua_setfield(L, -2, "platform");
+  /* the same for every core of this state: it is known by its identity */
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LCP_ENVIRONMENT);
+  lua_setfield(L, -2, "environment");
   return 0;
 }

@@ -71,8 +71,10 @@ function M.inspect(value)
     return tostring(value)
   elseif value == core.null then
     return 'null'
+  elseif value == core.module then
+    return 'the module itself: its functions are called with a dot, as in cp.spawn(…)'
   end
-  local name = class_name(value)
+  local name = core.is_child(value) and 'ChildProcess' or class_name(value)
   return name and 'an instance of ' .. name or 'a ' .. kind
 end
 
@@ -93,14 +95,18 @@ local function subject(what)
   return ('"%s" %s'):format(what, what:find('.', 1, true) and 'property' or 'argument')
 end
 
---- ERR_INVALID_ARG_TYPE.  `expected` reads on from "must be", e.g. `of type string`.
-function M.invalid_arg_type(what, expected, value)
-  local text = 'The %s must be %s. Received %s'
-  return M.new(
-    'TypeError',
-    'ERR_INVALID_ARG_TYPE',
-    text:format(subject(what), expected, received(value))
+--- ERR_INVALID_ARG_TYPE.  `expected` reads on from "must be", e.g. `of type string`;
+-- `advice` says what to write instead, if that is known.
+function M.invalid_arg_type(what, expected, value, advice)
+  local text = ('The %s must be %s. Received %s'):format(
+    subject(what),
+    expected,
+    received(value)
   )
+  if advice then
+    text = text .. '; ' .. advice
+  end
+  return M.new('TypeError', 'ERR_INVALID_ARG_TYPE', text)
 end
 
 --- ERR_INVALID_ARG_VALUE.  `reason` reads on from the name, e.g. `cannot be empty`.
@@ -171,7 +177,7 @@ local FIXED = {
     'Error',
     'Cannot call %s after a stream was finished',
   },
-  ERR_UNKNOWN_SIGNAL = { 'TypeError', 'Unknown signal: %s' },
+  ERR_UNKNOWN_SIGNAL = { 'TypeError', 'Unknown signal: %s%s' },
   ERR_UNKNOWN_ENCODING = { 'TypeError', 'Unknown encoding: %s' },
   ERR_INVALID_STATE = { 'Error', 'Invalid state: %s' },
   ERR_WOULD_BLOCK = {
@@ -184,7 +190,8 @@ local FIXED = {
   },
   ERR_INVALID_SYNC_FORK_INPUT = {
     'TypeError',
-    'Asynchronous forks do not support Buffer, TypedArray, DataView or string input: %s',
+    "options.stdio[%d] must be 'pipe', 'overlapped', 'ignore', 'inherit', 'ipc', "
+      .. 'a descriptor, a file or a stream. Received %s%s',
   },
 }
 

@@ -1,4 +1,5 @@
 --- exec and execFile: spawn, collect the output under limits, call back once.
+local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
 local collect = require 'child_process.collect'
 local core = require 'child_process.core'
@@ -109,17 +110,17 @@ end
 -- by `killSignal` and close its pipes; `encoding`: raw bytes if it is missing, `buffer`
 -- or unknown.
 -- Raises on a wrong argument, see options.lua.  Node: child_process.execFile.
-function M.execFile(file, args, opts, callback)
-  file, args, opts, callback = options.shuffle_exec_file(file, args, opts, callback)
-  local plan = options.normalize(file, args, opts, 'file')
+function M.execFile(...)
+  local file, args, opts, callback = arguments.shuffle_exec_file(...)
+  local plan = options.normalize('execFile', file, args, opts)
   return start(plan, command_line(plan, file), callback)
 end
 
 --- cp.exec(command [, options] [, callback]) -> ChildProcess: execFile of a shell
 -- (`options.shell`, default /bin/sh) that runs `command`.  Node: child_process.exec.
-function M.exec(command, opts, callback)
-  command, opts, callback = options.shuffle_exec(command, opts, callback)
-  local plan = options.normalize_exec(command, opts, 'exec')
+function M.exec(...)
+  local command, opts, callback = arguments.shuffle_exec(...)
+  local plan = options.normalize_exec('exec', command, opts)
   return start(plan, command, callback)
 end
 

@@ -1,4 +1,5 @@
 --- fork: spawn of an interpreter, with a channel.
+local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -67,7 +68,7 @@ local function stdio_of(plan)
   if FORMS[asked] then
     return { asked, asked, asked, 'ipc' }
   elseif type(asked) ~= 'table' then
-    error(errors.invalid_arg_value('stdio', 'is invalid', asked), 0)
+    stdio.refuse(asked)
   elseif not plan.stdio then
     return { asked[1], asked[2], asked[3], 'ipc' }
   elseif not has_ipc(asked) then
@@ -84,11 +85,11 @@ end
 -- advanced).
 -- Raises on a wrong argument.  Node: child_process.fork.
 function M.fork(module_path, args, opts)
-  module_path, args, opts = options.shuffle('modulePath', module_path, args, opts)
-  local asked = options.normalize(module_path, args, opts, 'fork')
-  local arguments = table.move(asked.args, 2, #asked.args, 1, {})
+  module_path, args, opts = arguments.shuffle('fork', module_path, args, opts)
+  local asked = options.normalize('fork', module_path, args, opts)
+  local words = table.move(asked.args, 2, #asked.args, 1, {})
   asked.stdio, asked.customFds = stdio_of(asked), nil
-  asked.file, asked.args = command(asked, module_path, arguments)
+  asked.file, asked.args = command(asked, module_path, words)
   table.insert(asked.args, 1, asked.argv0 or asked.file)
   return child_process.spawn(asked)
 end

@@ -7,6 +7,7 @@
 --
 -- Misuse raises at once; everything else is an event or a callback's argument.
 local abort = require 'child_process.abort'
+local arguments = require 'child_process.options.arguments'
 local child = require 'child_process.child'
 local co = require 'child_process.co'
 local core = require 'child_process.core'
@@ -53,6 +54,9 @@ local M = {
   process = process.get(),
 }
 
+-- Messages tell `cp:spawn(…)` by this.
+core.module = M
+
 --- cp.active() -> array of what the loop waits for, see active.lua.
 function M.active()
   return load_active().active()
@@ -91,7 +95,9 @@ M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.ne
 -- ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL,
 -- ERR_IPC_ONE_PIPE.  A start that fails is an event `error`.  Node: child_process.spawn.
 function M.spawn(command, args, opts)
-  return child.spawn(options.normalize(options.shuffle('file', command, args, opts)))
+  return child.spawn(
+    options.normalize('spawn', arguments.shuffle('spawn', command, args, opts))
+  )
 end
 
 --- cp.spawnSync(command [, args] [, options]) -> result: starts a program and waits until

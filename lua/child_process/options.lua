@@ -1,248 +1,133 @@
 --- Arguments and options of the caller -> one plan.
 --
--- Everything is checked here, before anything is started: a wrong type, range, NUL byte
--- or form of arguments raises at once.  The plan is a new table that shares nothing with
--- the caller's; those are only read, and only their own fields (rawget).
-local abort = require 'child_process.abort'
+-- Everything is checked here, before anything is started: a wrong name, type, range, NUL
+-- byte or form of arguments raises at once.  The plan is a new table that shares nothing
+-- with the caller's; those are only read, and only their own fields (rawget).
+local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
-local encodings = require 'child_process.encoding'
+local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
-local signals = require 'child_process.signals'
+local nearest = require 'child_process.nearest'
 
 local M = {}
-
-local MAX_SAFE_INTEGER = 2 ^ 53 - 1
-local MAX_TIMER = 2 ^ 31 - 1
--- the last uid_t, -1, means "leave it as it is" to the kernel
-local MAX_ID = 2 ^ 32 - 2
 
 -- Nothing is added to the value: it says itself what is wrong with which argument.
 local function refuse(err)
   error(err, 0)
 end
 
--- Checkers: (value, name) -> the value for the plan ---------------------------------
-
-local function of_type(kind)
-  return function(value, name)
-    if type(value) ~= kind then
-      refuse(errors.invalid_arg_type(name, 'of type ' .. kind, value))
-    end
-    return value
-  end
-end
-
-local boolean = of_type 'boolean'
-local bytes = of_type 'string'
-
--- stdio.lua knows the forms
-local function anything(value)
-  return value
-end
-
--- What becomes a C string.
-local function text(value, name)
-  bytes(value, name)
-  if value:find('\0', 1, true) then
-    refuse(errors.invalid_arg_value(name, 'must be a string without null bytes', value))
-  end
-  return value
-end
-
--- '' is no directory and no shell, as in Node.
-local function non_empty(value, name)
-  return text(value, name) ~= '' and value or nil
-end
-
-local function number(value, name)
-  if type(value) ~= 'number' then
-    refuse(errors.invalid_arg_type(name, 'of type number', value))
-  end
-  return value
-end
-
-local function integer(max)
-  local range = ('>= 0 && <= %d'):format(max)
-  return function(value, name)
-    -- NaN and the infinities have no remainder either
-    if number(value, name) % 1 ~= 0 then
-      refuse(errors.out_of_range(name, 'an integer', value))
-    elseif value < 0 or value > max then
-      refuse(errors.out_of_range(name, range, value))
-    end
-    return math.tointeger(value)
-  end
-end
-
-local id = integer(MAX_ID)
-local whole = integer(MAX_SAFE_INTEGER)
-
--- Timers reach 24.8 days; what lies beyond must not fire earlier than that.
-local function milliseconds(value, name)
-  return math.min(whole(value, name), math.tointeger(MAX_TIMER))
-end
-
--- A limit in time, of which 0 is none: the plan then has none either.
-local function limit(value, name)
-  local ms = milliseconds(value, name)
-  return ms > 0 and ms or nil
-end
-
-local function size(value, name)
-  if number(value, name) < 0 or value ~= value then
-    refuse(errors.out_of_range(name, '>= 0', value))
-  end
-  return value == math.huge and value or math.floor(value)
-end
-
-local function shell(value, name)
-  if type(value) == 'boolean' then
-    return value and '/bin/sh' or nil
-  elseif type(value) ~= 'string' then
-    refuse(errors.invalid_arg_type(name, 'one of type boolean or string', value))
-  end
-  return non_empty(value, name)
-end
-
-local function abort_signal(value, name)
-  if not abort.is_signal(value) then
-    refuse(errors.invalid_arg_type(name, 'an instance of AbortSignal', value))
-  end
-  return value
-end
-
-local function serialization(value, name)
-  if value ~= 'json' and value ~= 'advanced' then
-    local reason = "must be one of: undefined, 'json', 'advanced'"
-    refuse(errors.invalid_arg_value(name, reason, value))
-  end
-  return value
-end
-
--- Node finds out when the child has ended; nothing need be run for that.
-local function known_encoding(value, name)
-  return encodings.check(bytes(value, name))
-end
-
--- How many keys of a table are strings, positions (1, 2, …) and neither.
-local function count_keys(value)
-  local named, positions, others = 0, 0, 0
-  for key in next, value do
-    if type(key) == 'string' then
-      named = named + 1
-    elseif math.type(key) == 'integer' and key >= 1 then
-      positions = positions + 1
-    else
-      others = others + 1
-    end
-  end
-  return named, positions, others
-end
-
--- Returns the number of its items as well; it may have holes.
-local function array(value, name)
-  local named, count, others = count_keys(type(value) == 'table' and value or {})
-  if type(value) ~= 'table' or named + others > 0 then
-    refuse(errors.invalid_arg_type(name, 'an instance of Array', value))
-  end
-  return value, count
-end
-
--- A hole shows as an item that is nil, since as many as there are get looked at.
-local function strings(value, name)
-  local _, count = array(value, name)
-  local copy = {}
-  for i = 1, count do
-    copy[i] = text(rawget(value, i), ('%s[%d]'):format(name, i))
-  end
-  return copy
-end
-
-local function kill_signal(value, name)
-  if type(value) ~= 'string' and type(value) ~= 'number' then
-    refuse(errors.invalid_arg_type(name, 'one of type string or number', value))
-  end
-  return signals.number(value)
-end
-
--- Environment ---------------------------------------------------------------------------
-
--- Node lets '' and '=' pass; no program could read such a variable back.
-local function env_name(key, name)
-  if type(key) ~= 'string' then
-    refuse(errors.invalid_arg_type(name, 'a table with string keys', key))
-  elseif key == '' or key:find '[=\0]' then
-    local reason = "must have names that are not empty and without '=' and null bytes"
-    refuse(errors.invalid_arg_value(name, reason, key))
-  end
-  return key
-end
-
-local function env_value(value, name)
-  if type(value) == 'number' or value == true then
-    return tostring(value)
-  elseif type(value) ~= 'string' then
-    refuse(errors.invalid_arg_type(name, 'one of type string, number or boolean', value))
-  end
-  return text(value, name)
-end
-
-local function environment(value, name)
-  if type(value) ~= 'table' then
-    refuse(errors.invalid_arg_type(name, 'of type object', value))
-  end
-  local list = {}
-  for key, item in next, value do
-    env_name(key, name)
-    if item then
-      local item_name = ("%s['%s']"):format(name, key)
-      list[#list + 1] = key .. '=' .. env_value(item, item_name)
-    end
-  end
-  return list
-end
-
 -- The options ---------------------------------------------------------------------------
 
--- Each row: option, its checker, the calls that have it (what `exec` has, `file`,
--- execFile, has too; `sync`: the three that wait), its field in the plan if that is named
--- differently.  Other fields of an options table are ignored, as in Node.
+local ALL = 'spawn exec execFile fork Sync'
+
+-- Each row: option, its checker, the calls that have it (`Sync`: the three that wait),
+-- its field in the plan if that is named differently.  What Node documents for a call is
+-- here for that call, with or without effect: any other name is refused.
 local ROWS = {
-  { 'cwd', non_empty, 'spawn exec fork sync' },
-  { 'env', environment, 'spawn exec fork sync' },
-  { 'argv0', text, 'spawn fork sync' },
-  { 'argv0', text, 'exec', 'unused' }, -- Node looks at it, too, and does nothing with it
-  { 'uid', id, 'spawn exec fork sync' },
-  { 'gid', id, 'spawn exec fork sync' },
-  { 'shell', shell, 'spawn exec sync' },
-  { 'detached', boolean, 'spawn file fork sync' },
-  { 'stdio', anything, 'spawn fork sync' },
-  { 'customFds', array, 'spawn exec fork' },
-  { 'serialization', serialization, 'spawn file fork' },
-  { 'timeout', limit, 'spawn exec fork sync' },
-  { 'killSignal', kill_signal, 'spawn exec fork sync' },
-  { 'killAfter', milliseconds, 'sync' },
-  { 'signal', abort_signal, 'spawn exec fork' },
-  { 'maxBuffer', size, 'spawn exec sync' },
-  { 'encoding', bytes, 'exec' },
-  { 'encoding', known_encoding, 'sync' },
-  { 'input', bytes, 'spawn exec sync' },
-  { 'execPath', text, 'fork' },
-  { 'execArgv', strings, 'fork' },
-  { 'silent', boolean, 'fork' },
-  { 'windowsHide', boolean, 'spawn exec fork sync' },
-  { 'windowsVerbatimArguments', boolean, 'spawn exec fork sync' },
+  { 'cwd', checks.non_empty, ALL },
+  { 'env', environment.read, ALL, 'variables' },
+  { 'extendEnv', checks.boolean, ALL },
+  { 'argv0', checks.text, 'spawn fork Sync' },
+  { 'argv0', checks.text, 'exec execFile', 'unused' }, -- as in Node, which checks it, too
+  { 'uid', checks.id, ALL },
+  { 'gid', checks.id, ALL },
+  { 'shell', checks.shell, 'spawn exec execFile Sync' },
+  { 'shell', checks.anything, 'fork', 'unused' }, -- "will be ignored if set"
+  { 'detached', checks.boolean, 'spawn execFile fork Sync' },
+  { 'stdio', checks.anything, 'spawn fork Sync' },
+  { 'customFds', checks.array, 'spawn exec execFile fork' },
+  { 'serialization', checks.serialization, 'spawn execFile fork' },
+  { 'timeout', checks.limit, ALL },
+  { 'killSignal', checks.kill_signal, ALL },
+  { 'killAfter', checks.milliseconds, 'Sync' },
+  { 'signal', checks.abort_signal, 'spawn exec execFile fork' },
+  { 'maxBuffer', checks.size, 'spawn exec execFile Sync' },
+  { 'encoding', checks.bytes, 'exec execFile' },
+  { 'encoding', checks.known_encoding, 'Sync' },
+  { 'input', checks.bytes, 'spawn exec execFile Sync' },
+  { 'execPath', checks.text, 'fork' },
+  { 'execArgv', checks.strings, 'fork' },
+  { 'silent', checks.boolean, 'fork' },
+  { 'windowsHide', checks.boolean, ALL },
+  { 'windowsVerbatimArguments', checks.boolean, ALL },
 }
 
--- call -> its rows
-local rows_of = { spawn = {}, exec = {}, file = {}, fork = {}, sync = {} }
-for _, row in ipairs(ROWS) do
-  for call in row[3]:gsub('exec', 'exec file'):gmatch '%a+' do
-    table.insert(rows_of[call], row)
+local CALLS =
+  { 'spawn', 'exec', 'execFile', 'fork', 'spawnSync', 'execSync', 'execFileSync' }
+
+-- call -> its rows, and the names of its options; name -> the calls that have it
+local rows_of, names_of, calls_of = {}, {}, {}
+
+for _, call in ipairs(CALLS) do
+  local group = call:match 'Sync$' or call
+  rows_of[call], names_of[call] = {}, {}
+  for _, row in ipairs(ROWS) do
+    local name = row[1]
+    if (' ' .. row[3] .. ' '):find(' ' .. group .. ' ', 1, true) then
+      table.insert(rows_of[call], row)
+      names_of[call][name] = true
+      calls_of[name] = calls_of[name] or {}
+      table.insert(calls_of[name], call)
+    end
   end
+end
+
+-- child:spawn, for a ChildProcess that is made by hand, has three more.
+rows_of['child:spawn'] = rows_of.spawn
+names_of['child:spawn'] = { file = true, args = true, envPairs = true }
+for name in pairs(names_of.spawn) do
+  names_of['child:spawn'][name] = true
+end
+
+--- options.names(call) -> table: the names of the options that a call has, as its keys.
+-- @param call string: e.g. `spawn`, `execSync`, `child:spawn`
+function M.names(call)
+  return names_of[call]
+end
+
+-- Names ---------------------------------------------------------------------------------
+
+-- `exec`, `exec and fork`, `spawn, exec and fork`
+local function enumerate(calls)
+  local text = table.concat(calls, ', ')
+  return (text:gsub('(.*), ', '%1 and '))
+end
+
+local function describe_unknown(name, call)
+  local calls = calls_of[name]
+  if calls then
+    return ("'%s' is an option of %s, not of %s"):format(name, enumerate(calls), call)
+  end
+  local is_plain = name:find '^[%a_][%w_]*$' and #name <= 64
+  local shown = is_plain and '.' .. name or ('[%s]'):format(errors.inspect(name))
+  local hint = nearest.hint(name, names_of[call])
+  return ('options%s is not an option of %s%s'):format(shown, call, hint)
+end
+
+-- Of several unknown names always the same one is reported.
+local function check_names(opts, call)
+  local known, unknown = names_of[call], nil
+  for name in next, opts do
+    if not known[name] and (not unknown or name < unknown) then
+      unknown = name
+    end
+  end
+  if unknown then
+    local text = describe_unknown(unknown, call)
+    refuse(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text))
+  end
+end
+
+local function environment_of(plan)
+  local variables = plan.variables
+  if variables and plan.extendEnv then
+    variables = environment.extend(variables)
+  end
+  return variables and environment.list(variables)
 end
 
 local function read_options(opts, call)
+  check_names(opts, call)
   local plan = { killSignal = core.signals.SIGTERM }
   for _, row in ipairs(rows_of[call]) do
     local name, check, field = row[1], row[2], row[4] or row[1]
@@ -251,47 +136,11 @@ local function read_options(opts, call)
       plan[field] = check(value, 'options.' .. name)
     end
   end
+  plan.env = environment_of(plan)
   return plan
 end
 
--- Arguments -----------------------------------------------------------------------------
-
--- True for a table of options, false for an array of arguments: an empty one is an array.
-local function is_options(value)
-  local named, positions, others = count_keys(value)
-  if others > 0 or named > 0 and positions > 0 then
-    local expected = 'an array of arguments or a table of options, not both'
-    refuse(errors.invalid_arg_type('args', expected, value))
-  end
-  return named > 0
-end
-
-local function check_options(value)
-  if value == nil then
-    return {}
-  elseif type(value) ~= 'table' then
-    refuse(errors.invalid_arg_type('options', 'of type object', value))
-  end
-  local _, positions, others = count_keys(value)
-  if positions + others > 0 then
-    refuse(errors.invalid_arg_type('options', 'of type object, with string keys', value))
-  end
-  return value
-end
-
-local function check_command(value, name)
-  if text(value, name) == '' then
-    refuse(errors.invalid_arg_value(name, 'cannot be empty', value))
-  end
-  return value
-end
-
-local function check_callback(value)
-  if value ~= nil and type(value) ~= 'function' then
-    refuse(errors.invalid_arg_type('callback', 'of type function', value))
-  end
-  return value
-end
+-- The plan ------------------------------------------------------------------------------
 
 -- Node makes strings of numbers and booleans; of other values nothing useful could come.
 local function argument(value, index)
@@ -299,70 +148,17 @@ local function argument(value, index)
   if type(value) == 'number' or type(value) == 'boolean' then
     return tostring(value)
   end
-  return text(value, name)
+  return checks.text(value, name)
 end
 
 local function copy_arguments(args)
-  local _, count = count_keys(args)
+  local _, count = checks.count_keys(args)
   local copy = {}
   for i = 1, count do
     copy[i] = argument(rawget(args, i), i)
   end
   return copy
 end
-
--- Sorts `args, options` out -> array, options table, true if the first was the options.
-local function sort_out(args, opts)
-  if args == nil then
-    return {}, opts, false
-  elseif type(args) ~= 'table' then
-    refuse(errors.invalid_arg_type('args', 'of type object', args))
-  elseif is_options(args) then
-    return {}, args, true
-  end
-  return args, opts, false
-end
-
---- options.shuffle(first_name, file [, args] [, opts]) -> file, args, opts: the forms of
--- spawn, spawnSync, fork and execFileSync.  A table of options in the place of the
--- arguments ends the list: what follows it is ignored, as in Node.
--- @param first_name string: what messages call the first argument
--- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
-function M.shuffle(first_name, file, args, opts)
-  check_command(file, first_name)
-  args, opts = sort_out(args, opts)
-  return file, args, check_options(opts)
-end
-
---- options.shuffle_exec_file(file [, args] [, opts] [, callback]) -> file, args, opts,
--- callback.  What follows the callback is ignored, as in Node.  Raises as `shuffle`.
-function M.shuffle_exec_file(file, args, opts, callback)
-  check_command(file, 'file')
-  if type(args) == 'function' then
-    return file, {}, {}, args
-  end
-  local first = opts
-  local was_options
-  args, opts, was_options = sort_out(args, opts)
-  if was_options then
-    return file, args, check_options(opts), check_callback(first or callback)
-  elseif type(opts) == 'function' then
-    return file, args, {}, opts
-  end
-  return file, args, check_options(opts), check_callback(callback)
-end
-
---- options.shuffle_exec(command [, opts] [, callback]) -> command, opts, callback.
--- What follows the callback is ignored, as in Node.  Raises as `shuffle`.
-function M.shuffle_exec(command, opts, callback)
-  check_command(command, 'command')
-  if type(opts) == 'function' then
-    return command, {}, opts
-  end
-  return command, check_options(opts), check_callback(callback)
-end
-
--- The plan ------------------------------------------------------------------------------
 
 -- As in Node the arguments are joined as they are: quoting is the caller's.
 local function apply_shell(plan, file, args)
@@ -386,19 +182,18 @@ function M.is_plan(value)
   return type(meta) == 'table' and meta.__name == Plan.__name
 end
 
---- options.normalize(file, args, opts [, call]) -> plan, from what `shuffle` gave.
+--- options.normalize(call, file, args, opts) -> plan, from what arguments.lua gave.
 --
--- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1),
--- `env` (array of `NAME=value`; nil: that of this process), and under their own names
--- the options of the call: times in ms, nil for no limit; `killSignal` a number; `stdio`
--- and `customFds` as given.
--- @param call string|nil: whose options are read: `spawn` (default), `exec`, `file`
--- (execFile), `fork` or `sync`
+-- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1), `env`
+-- (array of `NAME=value`; nil: that of this process), and under their own names the
+-- options of the call: times in ms, nil for no limit; `killSignal` a number; `stdio` and
+-- `customFds` as given.
+-- @param call string: whose options are read, e.g. `spawn`
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
 -- ERR_UNKNOWN_SIGNAL.
 -- Node: child_process.spawn.
-function M.normalize(file, args, opts, call)
-  local plan = read_options(opts, call or 'spawn')
+function M.normalize(call, file, args, opts)
+  local plan = read_options(opts, call)
   args = copy_arguments(args)
   if plan.shell then
     file, args = apply_shell(plan, file, args)
@@ -412,14 +207,14 @@ end
 -- options of spawn.  Raises as `normalize`.  Node: ChildProcess.prototype.spawn.
 function M.by_hand(opts)
   if type(opts) ~= 'table' then
-    refuse(errors.invalid_arg_type('options', 'of type object', opts))
+    refuse(errors.invalid_arg_type('options', 'of type table', opts))
   end
-  local file = check_command(rawget(opts, 'file'), 'options.file')
-  local args, pairs_of_env = rawget(opts, 'args'), rawget(opts, 'envPairs')
-  args = args == nil and { file } or strings(args, 'options.args')
-  pairs_of_env = pairs_of_env ~= nil and strings(pairs_of_env, 'options.envPairs') or nil
-  local plan = read_options(opts, 'spawn')
-  plan.env = pairs_of_env or plan.env
+  local file = checks.command(rawget(opts, 'file'), 'options.file')
+  local args, env = rawget(opts, 'args'), rawget(opts, 'envPairs')
+  args = args == nil and { file } or checks.strings(args, 'options.args')
+  env = env ~= nil and checks.strings(env, 'options.envPairs') or nil
+  local plan = read_options(opts, 'child:spawn')
+  plan.env = env or plan.env
   return new_plan(plan, file, args)
 end
 
@@ -433,12 +228,12 @@ local function with_shell(opts)
   return copy
 end
 
---- options.normalize_exec(command, opts, call) -> plan as `normalize` makes it, of a
--- shell that runs `command`: from what `shuffle_exec` gave.
--- @param call string: `exec` or `sync`
+--- options.normalize_exec(call, command, opts) -> plan as `normalize` makes it, of a
+-- shell that runs `command`.
+-- @param call string: `exec` or `execSync`
 -- Raises as `normalize`.  Node: child_process.exec.
-function M.normalize_exec(command, opts, call)
-  return M.normalize(command, {}, with_shell(opts), call)
+function M.normalize_exec(call, command, opts)
+  return M.normalize(call, command, {}, with_shell(opts))
 end
 
 return M

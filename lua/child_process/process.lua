@@ -5,6 +5,7 @@
 -- not every process needs is loaded on first use: a forked child must be quick to start.
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
+local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local lazy = require 'child_process.lazy'
@@ -226,43 +227,6 @@ local function standard_stream(fd)
   return s
 end
 
--- Environment ---------------------------------------------------------------------------
-
-local function env_name(key)
-  local name = type(key) == 'number' and tostring(key) or key
-  check_text(name, 'name')
-  if name == '' or name:find('=', 1, true) then
-    local reason = "must be a name that is not empty and without '='"
-    error(errors.invalid_arg_value('name', reason, name), 3)
-  end
-  return name
-end
-
-local function env_value(value, name)
-  local kind = type(value)
-  local text = (kind == 'number' or kind == 'boolean') and tostring(value) or value
-  check_text(text, 'process.env.' .. name)
-  return text
-end
-
--- The live environment: what is set here, children without an `env` of their own get.
--- A name without a value is nil; nil removes one.
-local env = setmetatable({}, {
-  __index = function(_, key)
-    local name = type(key) == 'number' and tostring(key) or key
-    return type(name) == 'string' and not name:find '[=\0]' and os.getenv(name) or nil
-  end,
-  __newindex = function(_, key, value)
-    local name = env_name(key)
-    local text = value ~= nil and env_value(value, name) or nil
-    local ok, errno = core.setenv(name, text)
-    check(ok, errno, 'setenv')
-  end,
-  __pairs = function()
-    return next, core.environ(), nil
-  end,
-})
-
 -- Who we are ----------------------------------------------------------------------------
 
 -- Lua's `arg`: the interpreter at the lowest index, its options, the script at 0.
@@ -377,7 +341,8 @@ end
 -- One a Lua state: its streams must not compete for a descriptor.
 function M.get()
   if not core.process then
-    core.process = setmetatable({ platform = core.platform, env = env }, process_mt)
+    core.process =
+      setmetatable({ platform = core.platform, env = environment.live }, process_mt)
     core.process.connected, core.process._watches = false, {}
     if os.getenv 'NODE_CHANNEL_FD' then
       open_channel(core.process)

@@ -1,6 +1,7 @@
 --- Signals by name and number.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local nearest = require 'child_process.nearest'
 
 local M = {}
 
@@ -21,13 +22,23 @@ local function find(value, allow_zero)
   return (names[signo] or allow_zero and signo == 0) and signo
 end
 
+-- SIGNONE is one letter from nothing that anybody has meant.
+local function hint(value)
+  if type(value) ~= 'string' or value == '' then
+    return ''
+  end
+  local with_prefix = 'SIG' .. value:upper()
+  local meant = core.signals[with_prefix] and with_prefix or value
+  return nearest.hint(meant, core.signals, 1)
+end
+
 --- signals.number(value [, allow_zero]) -> integer: of a signal's name (in any case) or
 -- number; 0 only with `allow_zero`.  Raises ERR_UNKNOWN_SIGNAL.  Node: child.kill.
 function M.number(value, allow_zero)
   local signo = find(value, allow_zero)
   if not signo then
     local shown = type(value) == 'string' and value or errors.inspect(value)
-    error(errors.coded('ERR_UNKNOWN_SIGNAL', shown), 0)
+    error(errors.coded('ERR_UNKNOWN_SIGNAL', shown, hint(value)), 0)
   end
   return signo
 end

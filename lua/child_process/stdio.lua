@@ -5,16 +5,13 @@
 -- number, or a stream of the core.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local nearest = require 'child_process.nearest'
 local stream = require 'child_process.stream'
 
 local M = {}
 
 local MAX_SLOTS = 1024
 local MAX_FD = 2 ^ 31 - 1
-
-local function refuse(value)
-  error(errors.invalid_arg_value('stdio', 'is invalid', value), 0)
-end
 
 -- Slot numbers here are the child's descriptor numbers, from 0.
 
@@ -36,12 +33,24 @@ local by_name = {
   end,
 }
 
+--- stdio.refuse(value): raises ERR_INVALID_ARG_VALUE.
+function M.refuse(value)
+  local err = errors.invalid_arg_value('stdio', 'is invalid', value)
+  if type(value) == 'string' then
+    err.message = err.message .. nearest.hint(value, by_name)
+  end
+  error(err, 0)
+end
+
+local refuse = M.refuse
+
 local function from_string(value, fd)
   local make = by_name[value]
   if make then
     return make(fd)
   end
-  error(errors.coded('ERR_INVALID_SYNC_FORK_INPUT', errors.inspect(value)), 0)
+  local shown, hint = errors.inspect(value), nearest.hint(value, by_name)
+  error(errors.coded('ERR_INVALID_SYNC_FORK_INPUT', fd + 1, shown, hint), 0)
 end
 
 -- As in Node a negative number asks for a pipe.

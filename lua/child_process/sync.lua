@@ -2,6 +2,7 @@
 --
 -- The loop has no part in it (csrc/sync.c), so they may be called anywhere, callbacks and
 -- coroutines included; children that run beside are attended to afterwards.
+local arguments = require 'child_process.options.arguments'
 local core = require 'child_process.core'
 local encodings = require 'child_process.encoding'
 local ending = require 'child_process.ending'
@@ -72,8 +73,8 @@ end
 
 --- cp.spawnSync(command [, args] [, options]) -> result, see init.lua.
 function M.spawnSync(command, args, opts)
-  command, args, opts = options.shuffle('file', command, args, opts)
-  return run(options.normalize(command, args, opts, 'sync'))
+  command, args, opts = arguments.shuffle('spawnSync', command, args, opts)
+  return run(options.normalize('spawnSync', command, args, opts))
 end
 
 local FIELDS = { 'pid', 'output', 'stdout', 'stderr', 'status', 'signal', 'error' }
@@ -111,16 +112,16 @@ end
 
 --- cp.execFileSync(file [, args] [, options]) -> stdout, see init.lua.
 function M.execFileSync(file, args, opts)
-  file, args, opts = options.shuffle('file', file, args, opts)
-  local plan = options.normalize(file, args, opts, 'sync')
+  file, args, opts = arguments.shuffle('execFileSync', file, args, opts)
+  local plan = options.normalize('execFileSync', file, args, opts)
   return checked(plan, plan.shell and plan.args[3] or table.concat(plan.args, ' '))
 end
 
 --- cp.execSync(command [, options]) -> stdout, see init.lua.
 function M.execSync(command, opts)
   local _
-  command, _, opts = options.shuffle('command', command, nil, opts)
-  return checked(options.normalize_exec(command, opts, 'sync'), command)
+  command, _, opts = arguments.shuffle('execSync', command, nil, opts)
+  return checked(options.normalize_exec('execSync', command, opts), command)
 end
 
 return M

@@ -375,28 +375,20 @@ describe('the types of functions and fields are those', function()
 end)
 
 describe('the types of options are those', function()
-  local ROWS = code('options'):match '\nlocal ROWS = {\n(.-)\n}\n'
-
-  local function options_of(call)
-    local set = {}
-    for name, calls in ROWS:gmatch "{ '(%w+)', [%w_]+, '([%w ]+)'" do
-      set[name] = (' %s '):format(calls):find((' %s '):format(call), 1, true) and true
-        or set[name]
-    end
-    return set
-  end
+  local names = require('child_process.options').names
 
   it('of spawn, exec, fork and the calls that wait', function()
-    compare('child_process.SpawnOptions', options_of 'spawn')
-    compare('child_process.ExecOptions', options_of 'exec')
-    compare('child_process.ExecFileOptions', union(options_of 'exec', options_of 'file'))
-    compare('child_process.ForkOptions', options_of 'fork')
-    compare('child_process.SyncOptions', options_of 'sync')
+    compare('child_process.SpawnOptions', names 'spawn')
+    compare('child_process.ExecOptions', names 'exec')
+    compare('child_process.ExecFileOptions', names 'execFile')
+    compare('child_process.ForkOptions', names 'fork')
+    for _, call in ipairs { 'spawnSync', 'execSync', 'execFileSync' } do
+      compare('child_process.SyncOptions', names(call))
+    end
   end)
 
   it('of a child that is started by hand', function()
-    local own = found(code 'options', "rawget%(opts, '(%w+)'%)")
-    compare('child_process.ByHandOptions', union(own, options_of 'spawn'))
+    compare('child_process.ByHandOptions', names 'child:spawn')
   end)
 
   it('of net', function()

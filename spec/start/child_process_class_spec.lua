@@ -112,8 +112,8 @@ describe('a ChildProcess made by hand', function()
   it('refuses wrong options, and can be started then', function()
     local child = cp.ChildProcess()
     for _, row in ipairs {
-      { nil, 'The "options" argument must be of type object. Received nil' },
-      { 5, 'The "options" argument must be of type object. Received type number (5)' },
+      { nil, 'The "options" argument must be of type table. Received nil' },
+      { 5, 'The "options" argument must be of type table. Received type number (5)' },
       { {}, 'The "options.file" property must be of type string. Received nil' },
       {
         { file = {} },
@@ -121,12 +121,11 @@ describe('a ChildProcess made by hand', function()
       },
       {
         { file = 'x', args = 'x' },
-        'The "options.args" property must be an instance of Array. '
-          .. "Received type string ('x')",
+        'The "options.args" property must be an array. ' .. "Received type string ('x')",
       },
       {
         { file = 'x', args = { x = 1 } },
-        'The "options.args" property must be an instance of Array. Received a table',
+        'The "options.args" property must be an array. Received a table',
       },
       {
         { file = 'x', args = { 'x', 1 } },
@@ -134,7 +133,7 @@ describe('a ChildProcess made by hand', function()
       },
       {
         { file = 'x', envPairs = true, stdio = { 'pipe', 'pipe', 'pipe', 'ipc' } },
-        'The "options.envPairs" property must be an instance of Array. '
+        'The "options.envPairs" property must be an array. '
           .. 'Received type boolean (true)',
       },
       {

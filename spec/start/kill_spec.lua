@@ -62,13 +62,29 @@ describe('child:kill', function()
       local err = t.raises('ERR_UNKNOWN_SIGNAL', child.kill, child, signal)
       assert.equal('TypeError', err.name)
       if type(signal) == 'string' then
-        assert.equal('Unknown signal: ' .. signal, err.message)
+        local text = 'Unknown signal: ' .. signal
+        assert.equal(text, err.message:match '^[^;]*')
       end
     end
     assert.is_false(child.killed)
     t.once(child, 'exit', function(code)
       assert.equal(0, code)
     end)
+    child.stdin:finish()
+  end)
+
+  it('suggests the signal that was probably meant', function()
+    local child = cp.spawn 'cat'
+    local meant = { TERM = 'SIGTERM', kill = 'SIGKILL', SIGTREM = 'SIGTERM' }
+    for wrong, right in pairs(meant) do
+      local err = t.raises('ERR_UNKNOWN_SIGNAL', child.kill, child, wrong)
+      local text = "Unknown signal: %s; did you mean '%s'?"
+      assert.equal(text:format(wrong, right), err.message)
+      err = t.raises('ERR_UNKNOWN_SIGNAL', cp.process.kill, cp.process, child.pid, wrong)
+      assert.equal(text:format(wrong, right), err.message)
+    end
+    local err = t.raises('ERR_UNKNOWN_SIGNAL', child.kill, child, 'SIGNONE')
+    assert.equal('Unknown signal: SIGNONE', err.message)
     child.stdin:finish()
   end)
 

@@ -163,33 +163,36 @@ local RANGE, SIGNAL = 'ERR_OUT_OF_RANGE', 'ERR_UNKNOWN_SIGNAL'
 local STRICT = 'it passes over a value of a wrong type'
 local BYTES = 'it names types that Lua does not have'
 local ONE_NAME = 'it gives the option another name'
+local LUA = 'Lua has one kind of table, and nil'
+local HELP = 'it does not say what to write instead'
 
 -- `node` is missing where Node says the very same.  Else `words` (why the message is
 -- another one, name and code being the same), `takes` (why Node lets it pass), `since`
 -- (that version says so; older ones something else), `words_since` (older ones say it in
 -- other words), or `says` (its code, why).
 --
--- In `message`, $option is `options.NAME`, $type and $shown are those of the value.
+-- In `message`, $option is `options.NAME`, $type and $shown are those of the value, $call
+-- is the call's name and $first that of its first argument.
 local ROWS = {
   -- the first argument
   {
     place = 'first',
     calls = 'spawn execFile spawnSync execFileSync',
-    values = 'nothing zero yes table list func',
+    values = 'nothing zero yes table func',
     code = TYPE,
     message = 'The "file" argument must be of type string. Received $type',
   },
   {
     place = 'first',
     calls = 'exec execSync',
-    values = 'nothing zero yes table list func',
+    values = 'nothing zero yes table func',
     code = TYPE,
     message = 'The "command" argument must be of type string. Received $type',
   },
   {
     place = 'first',
     calls = 'fork',
-    values = 'nothing zero yes table list func',
+    values = 'nothing zero yes table func',
     code = TYPE,
     message = 'The "modulePath" argument must be of type string. Received $type',
     node = { words = BYTES },
@@ -242,36 +245,77 @@ local ROWS = {
       .. 'Received $shown',
     node = { words = BYTES },
   },
+  {
+    place = 'first',
+    calls = 'spawn execFile spawnSync execFileSync fork',
+    values = 'list',
+    code = TYPE,
+    message = 'The "$first" argument must be of type string. Received $type'
+      .. "; write cp.$call('a')",
+    node = { words = HELP },
+  },
+  {
+    place = 'first',
+    calls = 'exec',
+    values = 'list',
+    code = TYPE,
+    message = 'The "command" argument must be of type string. Received $type; '
+      .. "write cp.execFile('a')",
+    node = { words = HELP },
+  },
+  {
+    place = 'first',
+    calls = 'execSync',
+    values = 'list',
+    code = TYPE,
+    message = 'The "command" argument must be of type string. Received $type; '
+      .. "write cp.execFileSync('a')",
+    node = { words = HELP },
+  },
 
   -- the arguments
   {
     place = 'args',
-    calls = 'spawn spawnSync',
-    values = 'zero one yes no word empty func',
+    calls = 'spawn execFile fork spawnSync execFileSync',
+    values = 'zero one yes no',
     code = TYPE,
-    message = 'The "args" argument must be of type object. Received $type',
+    message = 'The "args" argument must be of type table. Received $type',
+    node = { words = LUA },
   },
   {
     place = 'args',
-    calls = 'fork',
-    values = 'zero one yes no word empty func',
+    calls = 'spawn execFile fork spawnSync execFileSync',
+    values = 'word empty',
     code = TYPE,
-    message = 'The "args" argument must be of type object. Received $type',
-    node = { words = 'it says Array' },
+    message = 'The "args" argument must be of type table. Received $type; '
+      .. "write cp.$call('true', { $shown })",
+    node = { words = HELP },
   },
   {
     place = 'args',
-    calls = 'execFile execFileSync',
-    values = 'zero one yes no word empty',
+    calls = 'spawn fork',
+    values = 'func',
     code = TYPE,
-    message = 'The "args" argument must be of type object. Received $type',
+    message = 'The "args" argument must be of type table. Received $type; '
+      .. "$call takes no callback: listen for 'close', or use cp.execFile",
+    node = { words = HELP },
+  },
+  {
+    place = 'args',
+    calls = 'spawnSync',
+    values = 'func',
+    code = TYPE,
+    message = 'The "args" argument must be of type table. Received $type; '
+      .. '$call takes no callback: it returns the result',
+    node = { words = HELP },
   },
   {
     place = 'args',
     calls = 'execFileSync',
     values = 'func',
     code = TYPE,
-    message = 'The "args" argument must be of type object. Received $type',
+    message = 'The "args" argument must be of type table. Received $type; '
+      .. '$call takes no callback: it returns the result',
     node = { takes = 'it takes a callback and never calls it' },
   },
   {
@@ -280,7 +324,7 @@ local ROWS = {
     values = 'mixed',
     code = TYPE,
     message = 'The "args" argument must be an array of arguments or a table of options, '
-      .. 'not both. Received $type',
+      .. 'not both. Received $type; write cp.$call($first, args, options)',
     node = { takes = 'its arrays are told from its objects' },
   },
   {
@@ -307,21 +351,33 @@ local ROWS = {
     calls = 'spawn fork execFile spawnSync execFileSync',
     values = 'zero one yes no word empty',
     code = TYPE,
-    message = 'The "options" argument must be of type object. Received $type',
+    message = 'The "options" argument must be of type table. Received $type',
+    node = { words = LUA },
   },
   {
     place = 'options',
-    calls = 'spawn fork spawnSync execFileSync',
+    calls = 'spawn fork',
     values = 'func',
     code = TYPE,
-    message = 'The "options" argument must be of type object. Received $type',
+    message = 'The "options" argument must be of type table. Received $type; '
+      .. "$call takes no callback: listen for 'close', or use cp.execFile",
+    node = { words = HELP },
+  },
+  {
+    place = 'options',
+    calls = 'spawnSync execFileSync',
+    values = 'func',
+    code = TYPE,
+    message = 'The "options" argument must be of type table. Received $type; '
+      .. '$call takes no callback: it returns the result',
+    node = { words = HELP },
   },
   {
     place = 'options',
     calls = 'exec execSync',
     values = 'zero one yes no word empty',
     code = TYPE,
-    message = 'The "options" argument must be of type object. Received $type',
+    message = 'The "options" argument must be of type table. Received $type',
     node = { takes = STRICT },
   },
   {
@@ -329,7 +385,8 @@ local ROWS = {
     calls = 'execSync',
     values = 'func',
     code = TYPE,
-    message = 'The "options" argument must be of type object. Received $type',
+    message = 'The "options" argument must be of type table. Received $type; '
+      .. '$call takes no callback: it returns the result',
     node = { takes = 'it takes a callback and never calls it' },
   },
   {
@@ -337,17 +394,26 @@ local ROWS = {
     calls = 'spawn fork execFile spawnSync execFileSync',
     values = 'list',
     code = TYPE,
-    message = 'The "options" argument must be of type object, with string keys. '
+    message = 'The "options" argument must be of type table, with string keys. '
       .. 'Received $type',
-    node = { words = 'its arrays are told from its objects' },
+    node = { words = LUA },
   },
   {
     place = 'options',
-    calls = 'exec execSync',
+    calls = 'exec',
     values = 'list mixed',
     code = TYPE,
-    message = 'The "options" argument must be of type object, with string keys. '
-      .. 'Received $type',
+    message = 'The "options" argument must be of type table, with string keys. '
+      .. "Received $type; write cp.execFile('true', { 'a' })",
+    node = { takes = STRICT },
+  },
+  {
+    place = 'options',
+    calls = 'execSync',
+    values = 'list mixed',
+    code = TYPE,
+    message = 'The "options" argument must be of type table, with string keys. '
+      .. "Received $type; write cp.execFileSync('true', { 'a' })",
     node = { takes = STRICT },
   },
   {
@@ -608,9 +674,17 @@ local ROWS = {
   {
     option = 'killSignal',
     calls = ALL,
-    values = 'SIGNONE TERM zero minus fraction signal_500',
+    values = 'SIGNONE zero minus fraction signal_500',
     code = SIGNAL,
     message = 'Unknown signal: $shown',
+  },
+  {
+    option = 'killSignal',
+    calls = ALL,
+    values = 'TERM',
+    code = SIGNAL,
+    message = "Unknown signal: TERM; did you mean 'SIGTERM'?",
+    node = { words = HELP },
   },
   {
     option = 'killSignal',
@@ -640,15 +714,16 @@ local ROWS = {
     calls = 'spawn fork',
     values = 'word empty one infinity yes no table',
     code = VALUE,
-    message = "The property '$option' must be one of: undefined, 'json', 'advanced'. "
+    message = "The property '$option' must be one of: nil, 'json', 'advanced'. "
       .. 'Received $shown',
+    node = { words = LUA },
   },
   {
     option = 'serialization',
     calls = 'execFile',
     values = 'word empty one infinity yes no table',
     code = VALUE,
-    message = "The property '$option' must be one of: undefined, 'json', 'advanced'. "
+    message = "The property '$option' must be one of: nil, 'json', 'advanced'. "
       .. 'Received $shown',
     node = { takes = 'execFile has no such option there' },
   },
@@ -659,7 +734,7 @@ local ROWS = {
     calls = ALL,
     values = 'one word yes func',
     code = TYPE,
-    message = 'The "$option" property must be of type object. Received $type',
+    message = 'The "$option" property must be of type table. Received $type',
     node = { takes = STRICT },
   },
   {
@@ -767,8 +842,9 @@ local ROWS = {
     calls = 'spawn',
     values = 'word',
     code = 'ERR_INVALID_SYNC_FORK_INPUT',
-    message = 'Asynchronous forks do not support Buffer, TypedArray, DataView or string '
-      .. 'input: $shown',
+    message = "$option[1] must be 'pipe', 'overlapped', 'ignore', 'inherit', 'ipc', "
+      .. 'a descriptor, a file or a stream. Received $shown',
+    node = { words = BYTES },
   },
   {
     option = 'stdio',
@@ -776,8 +852,8 @@ local ROWS = {
     calls = SYNC,
     values = 'word',
     code = 'ERR_INVALID_SYNC_FORK_INPUT',
-    message = 'Asynchronous forks do not support Buffer, TypedArray, DataView or string '
-      .. 'input: $shown',
+    message = "$option[1] must be 'pipe', 'overlapped', 'ignore', 'inherit', 'ipc', "
+      .. 'a descriptor, a file or a stream. Received $shown',
     node = { takes = 'it leaves the item out, and shifts those behind it' },
   },
   {
@@ -804,7 +880,7 @@ local ROWS = {
     calls = 'spawn exec execFile fork',
     values = 'one yes word fields mixed func',
     code = TYPE,
-    message = 'The "$option" property must be an instance of Array. Received $type',
+    message = 'The "$option" property must be an array. Received $type',
     node = { takes = 'it has no such option any more' },
   },
 
@@ -830,7 +906,7 @@ local ROWS = {
     calls = 'fork',
     values = 'one yes func',
     code = TYPE,
-    message = 'The "$option" property must be an instance of Array. Received $type',
+    message = 'The "$option" property must be an array. Received $type',
     node = { says = 'undefined', why = 'its error has no code' },
   },
   {
@@ -838,7 +914,7 @@ local ROWS = {
     calls = 'fork',
     values = 'word mixed',
     code = TYPE,
-    message = 'The "$option" property must be an instance of Array. Received $type',
+    message = 'The "$option" property must be an array. Received $type',
     node = { takes = 'it takes whatever can be iterated' },
   },
   {
@@ -874,12 +950,17 @@ local TITLES = {
 
 -- The cases ---------------------------------------------------------------------------
 
-local function fill(row, option, value, prefix)
+local FIRST = { exec = 'command', execSync = 'command', fork = 'modulePath' }
+
+local function fill(row, call, option, value, prefix)
+  local words = {
+    option = option and 'options.' .. option,
+    call = call,
+    first = FIRST[call] or 'file',
+  }
   return (
     row.message:gsub('%$(%a+)', function(word)
-      return word == 'option' and 'options.' .. option
-        or value[prefix .. word]
-        or value[word]
+      return words[word] or value[prefix .. word] or value[word]
     end)
   )
 end
@@ -898,10 +979,10 @@ local function new_case(row, call, option, name)
     error = {
       name = row.name or ERROR_NAMES[row.code] or 'TypeError',
       code = row.code,
-      message = fill(row, option, value, ''),
+      message = fill(row, call, option, value, ''),
     },
     node = row.node or {},
-    node_message = fill(row, option, value, 'node_'),
+    node_message = fill(row, call, option, value, 'node_'),
     node_text = 'cp.' .. call .. text:gsub('[VO]', { V = value[2], O = option }),
   }
 end

@@ -564,7 +564,8 @@ function Channel:hasRef() end
 --- What all calls take.
 ---@class child_process.CommonOptions
 ---@field cwd? string
----@field env? child_process.Environment replaces the environment; false leaves out
+---@field env? child_process.Environment the whole environment; false: no such variable
+---@field extendEnv? boolean `env` is added to ours; false in it removes a name
 ---@field uid? integer
 ---@field gid? integer
 ---@field timeout? integer milliseconds until killSignal is sent; 0: never
@@ -598,6 +599,7 @@ function Channel:hasRef() end
 
 ---@class child_process.ForkOptions: child_process.CommonOptions
 ---@field argv0? string
+---@field shell? boolean|string without effect, as in Node
 ---@field detached? boolean a process group of its own
 ---@field stdio? child_process.StdioOption an array must have `ipc`
 ---@field customFds? integer[]

@@ -1,0 +1,171 @@
+--- What the value of an option may be.
+--
+-- A checker is `(value, name) -> the value for the plan`; it raises what is wrong with
+-- the value, which says by itself which argument it is about.
+local abort = require 'child_process.abort'
+local encodings = require 'child_process.encoding'
+local errors = require 'child_process.errors'
+local signals = require 'child_process.signals'
+
+local M = {}
+
+local MAX_SAFE_INTEGER = 2 ^ 53 - 1
+local MAX_TIMER = 2 ^ 31 - 1
+-- the last uid_t, -1, means "leave it as it is" to the kernel
+local MAX_ID = 2 ^ 32 - 2
+
+local function refuse(err)
+  error(err, 0)
+end
+
+local function of_type(kind)
+  return function(value, name)
+    if type(value) ~= kind then
+      refuse(errors.invalid_arg_type(name, 'of type ' .. kind, value))
+    end
+    return value
+  end
+end
+
+M.boolean = of_type 'boolean'
+M.bytes = of_type 'string'
+
+--- For what is looked at elsewhere, or not at all.
+function M.anything(value)
+  return value
+end
+
+--- What becomes a C string.
+function M.text(value, name)
+  M.bytes(value, name)
+  if value:find('\0', 1, true) then
+    refuse(errors.invalid_arg_value(name, 'must be a string without null bytes', value))
+  end
+  return value
+end
+
+--- What names a program, or is one.
+function M.command(value, name)
+  if M.text(value, name) == '' then
+    refuse(errors.invalid_arg_value(name, 'cannot be empty', value))
+  end
+  return value
+end
+
+--- '' is no directory and no shell, as in Node.
+function M.non_empty(value, name)
+  return M.text(value, name) ~= '' and value or nil
+end
+
+local number = of_type 'number'
+
+local function integer(max)
+  local range = ('>= 0 && <= %d'):format(max)
+  return function(value, name)
+    -- NaN and the infinities have no remainder either
+    if number(value, name) % 1 ~= 0 then
+      refuse(errors.out_of_range(name, 'an integer', value))
+    elseif value < 0 or value > max then
+      refuse(errors.out_of_range(name, range, value))
+    end
+    return math.tointeger(value)
+  end
+end
+
+M.id = integer(MAX_ID)
+
+local whole = integer(MAX_SAFE_INTEGER)
+
+--- Timers reach 24.8 days; what lies beyond must not fire earlier than that.
+function M.milliseconds(value, name)
+  return math.min(whole(value, name), math.tointeger(MAX_TIMER))
+end
+
+--- A limit in time, of which 0 is none: the plan then has none either.
+function M.limit(value, name)
+  local ms = M.milliseconds(value, name)
+  return ms > 0 and ms or nil
+end
+
+function M.size(value, name)
+  if number(value, name) < 0 or value ~= value then
+    refuse(errors.out_of_range(name, '>= 0', value))
+  end
+  return value == math.huge and value or math.floor(value)
+end
+
+function M.shell(value, name)
+  if type(value) == 'boolean' then
+    return value and '/bin/sh' or nil
+  elseif type(value) ~= 'string' then
+    refuse(errors.invalid_arg_type(name, 'one of type boolean or string', value))
+  end
+  return M.non_empty(value, name)
+end
+
+function M.abort_signal(value, name)
+  if not abort.is_signal(value) then
+    refuse(errors.invalid_arg_type(name, 'an instance of AbortSignal', value))
+  end
+  return value
+end
+
+function M.serialization(value, name)
+  if value ~= 'json' and value ~= 'advanced' then
+    refuse(
+      errors.invalid_arg_value(name, "must be one of: nil, 'json', 'advanced'", value)
+    )
+  end
+  return value
+end
+
+--- Node finds out when the child has ended; nothing need be run for that.
+function M.known_encoding(value, name)
+  return encodings.check(M.bytes(value, name))
+end
+
+function M.kill_signal(value, name)
+  if type(value) ~= 'string' and type(value) ~= 'number' then
+    refuse(errors.invalid_arg_type(name, 'one of type string or number', value))
+  end
+  return signals.number(value)
+end
+
+-- Tables --------------------------------------------------------------------------------
+
+--- checks.count_keys(table) -> how many of its keys are strings, positions (1, 2, …), and
+-- neither.
+function M.count_keys(value)
+  local named, positions, others = 0, 0, 0
+  for key in next, value do
+    if type(key) == 'string' then
+      named = named + 1
+    elseif math.type(key) == 'integer' and key >= 1 then
+      positions = positions + 1
+    else
+      others = others + 1
+    end
+  end
+  return named, positions, others
+end
+
+--- Returns the number of its items as well; it may have holes.
+function M.array(value, name)
+  local named, count, others = M.count_keys(type(value) == 'table' and value or {})
+  if type(value) ~= 'table' or named + others > 0 then
+    refuse(errors.invalid_arg_type(name, 'an array', value))
+  end
+  return value, count
+end
+
+--- A hole shows as an item that is nil, since as many as there are get looked at.
+function M.strings(value, name)
+  local _, count = M.array(value, name)
+  local copy = {}
+  for i = 1, count do
+    copy[i] = M.text(rawget(value, i), ('%s[%d]'):format(name, i))
+  end
+  return copy
+end
+
+return M
