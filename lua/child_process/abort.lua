@@ -240,7 +240,7 @@ local function is_once(options)
   if options == nil or type(options) == 'boolean' then
     return false
   elseif type(options) ~= 'table' then
-    error(errors.invalid_arg_type('options', 'of type object', options), 3)
+    error(errors.invalid_arg_type('options', 'of type table', options), 3)
   end
   return rawget(options, 'once') and true or false
 end

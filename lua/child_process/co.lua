@@ -87,8 +87,9 @@ local function wait(child, timeout)
 end
 
 local function check_children(children)
-  if type(children) ~= 'table' then
-    refuse(errors.invalid_arg_type('children', 'an instance of Array', children))
+  if type(children) ~= 'table' or children == core.module then
+    local advice = core.is_child(children) and 'write cp.wait { a, b }' or nil
+    refuse(errors.invalid_arg_type('children', 'an array', children, advice))
   end
   for i, child in ipairs(children) do
     if not core.is_child(child) then

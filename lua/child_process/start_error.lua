@@ -3,21 +3,39 @@ local errors = require 'child_process.errors'
 
 local M = {}
 
--- The interpreter that a script names in its first line.  A name without a slash was
--- looked for in PATH, and found nowhere.
-local function interpreter_of(plan)
-  local path = plan.file
+-- The first bytes of the file that a path leads to; nil if there is none, and for a name
+-- without a slash: that was looked for in PATH.
+local function first_line(plan, path)
   if not path:find '/' then
     return nil
   elseif plan.cwd and path:sub(1, 1) ~= '/' then
     path = plan.cwd .. '/' .. path
   end
-  local file = io.open(path, 'rb')
-  local line = file and file:read(256)
-  if file then
-    file:close()
-  end
+  local file <close> = io.open(path, 'rb')
+  return file and (file:read(256) or '')
+end
+
+-- The interpreter that a script names in its first line.
+local function interpreter_of(plan)
+  local line = first_line(plan, plan.file)
   return line and line:match '^#![ \t]*([^ \t\n]+)'
+end
+
+-- For a whole command line in the place of the program, `cp.spawn 'ls -l'`: what to do
+-- instead.  A path that begins with no file was meant as a path.
+local function advice(plan)
+  local words = {}
+  for word in plan.file:gmatch '%S+' do
+    words[#words + 1] = errors.inspect(word)
+  end
+  local first = plan.file:match '%S+'
+  if #words < 2 or first:find '/' and not first_line(plan, first) then
+    return ''
+  end
+  local text = ': there is no program %s; pass its arguments in a table: %s, { %s }, '
+    .. 'or the whole line to cp.exec'
+  local arguments = table.concat(words, ', ', 2)
+  return text:format(errors.inspect(plan.file), words[1], arguments)
 end
 
 --- start_error.new(call, plan, errno, stage) -> error value with Node's fields (`errno`,
@@ -43,6 +61,8 @@ function M.new(call, plan, errno, stage)
       err.message,
       interpreter
     )
+  elseif stage == 'exec' and err.code == 'ENOENT' then
+    err.message = err.message .. advice(plan)
   end
   return err
 end

@@ -320,7 +320,7 @@ describe('send', function()
   it('raises for a message of another type', function()
     local child = echo()
     local err = t.raises('ERR_INVALID_ARG_TYPE', child.send, child, print)
-    local text = 'The "message" argument must be one of type string, object, number, or '
+    local text = 'The "message" argument must be one of type string, table, number or '
       .. 'boolean. Received a function'
     assert.equal(text, err.message)
     child:disconnect()

@@ -31,7 +31,7 @@ describe('net.createServer', function()
     assert.same({ listener }, server:listeners 'connection')
     assert.is_true(server.allowHalfOpen)
     local err = t.raises('ERR_INVALID_ARG_TYPE', net.createServer, 'path')
-    local text = 'The "options" argument must be of type object. '
+    local text = 'The "options" argument must be of type table. '
     assert.equal(text .. "Received type string ('path')", err.message)
   end)
 

@@ -389,14 +389,14 @@ local function refuse_message(self, message)
   elseif message == nil then
     error(errors.coded('ERR_MISSING_ARGS', 'message'), 0)
   elseif message ~= core.null then
-    local expected = 'one of type string, object, number, or boolean'
+    local expected = 'one of type string, table, number or boolean'
     error(errors.invalid_arg_type('message', expected, message), 0)
   end
 end
 
 local function check_options(options)
   if options ~= nil and type(options) ~= 'table' then
-    error(errors.invalid_arg_type('options', 'of type object', options), 0)
+    error(errors.invalid_arg_type('options', 'of type table', options), 0)
   end
 end
 

@@ -14,11 +14,10 @@ function M.port(value, what, least)
   return number
 end
 
---- Raises ERR_INVALID_ARG_TYPE, in Node's words, unless the value is nil or of that type.
+--- Raises ERR_INVALID_ARG_TYPE unless the value is nil or of that type.
 function M.optional(value, kind, what)
   if value ~= nil and type(value) ~= kind then
-    local word = kind == 'table' and 'object' or kind
-    error(errors.invalid_arg_type(what, 'of type ' .. word, value), 0)
+    error(errors.invalid_arg_type(what, 'of type ' .. kind, value), 0)
   end
   return value
 end

@@ -118,9 +118,16 @@ local function listen_to_src(link, finishes)
   src:on('data', link.on_data)
 end
 
+-- A stream, or an object with the two methods that a pipe needs.
 local function is_writable(dest)
-  local kind = type(dest)
-  return (kind == 'table' or kind == 'userdata') and dest.write and dest.prependListener
+  local meta = getmetatable(dest)
+  local indexed = type(dest) == 'table' or type(meta) == 'table' and meta.__index
+  return indexed and dest.write and dest.prependListener
+end
+
+local function refuse_dest(dest)
+  local advice = io.type(dest) and 'for io.stdout there is cp.process.stdout' or nil
+  error(errors.invalid_arg_type('dest', 'a writable stream', dest, advice), 3)
 end
 
 --- stream:pipe(dest [, options]) -> dest: writes all data to `dest`, waiting while it is
@@ -130,7 +137,7 @@ end
 -- ERR_STREAM_CANNOT_PIPE as an event `error`.  Node: readable.pipe.
 function methods:pipe(dest, options)
   if not is_writable(dest) then
-    error(errors.invalid_arg_type('dest', 'a writable stream', dest), 2)
+    refuse_dest(dest)
   elseif not self._has_readable then
     self:destroy(errors.coded 'ERR_STREAM_CANNOT_PIPE')
     return dest
