@@ -1,50 +1,47 @@
-/* v8keys.c - see v8keys.h.  Owns nothing outside Lua. */
+/* v8keys.c - see v8keys.h.
+ * Owns: nothing outside Lua.
+ *
+ * A table has the least power of two of nodes that is enough for all keys that are not in
+ * its array.  In the array are positive integers, when more than half of those up to a
+ * power of two are keys: none beyond twice the number of entries.  So an integer waits
+ * while it is not known whether there will be as many entries.  Where many may be in the
+ * array the table can have one of several sizes, and each of them is counted for. */
 #include "codec/v8keys.h"
 
 #include <limits.h>
 #include <math.h>
 #include <string.h>
 
-enum {
-  AT_ONCE = 512, /* numbers that are stored however they are spread */
-  BEARABLE = 256 /* comparisons for each number: what AT_ONCE may cost at worst */
+enum slot {                  /* above the table */
+            SLOT_COUNTS = 1, /* a userdata with hashes and counts */
+            SLOT_WAITING     /* a list: key, value, key, value ... */
 };
 
-void lcp__v8_keys_begin(lua_State *L, struct lcp__v8_keys *keys, lua_Integer room) {
-  *keys = (struct lcp__v8_keys){.table = lua_gettop(L), .room = room};
+enum {
+  BEARABLE = 128,      /* comparisons for each entry */
+  LEAST = 8,           /* bits of the smallest number of nodes that is counted for */
+  AT_ONCE = 1 << LEAST /* numbers that are not counted: as many cost what is bearable */
+};
+
+void lcp__v8_keys_begin(lua_State *L, struct lcp__v8_keys *keys, int room) {
+  *keys = (struct lcp__v8_keys){
+      .table = lua_gettop(L), .room = (uint64_t)room, .least = LEAST};
+  lua_pushnil(L);
   lua_pushnil(L);
 }
 
-static int list_of(const struct lcp__v8_keys *keys) { return keys->table + 1; }
+/* How Lua's ltable.c spreads numbers over nodes: l_hashfloat, hashint, mainposition. */
 
-/* stack: key, value; whether the key needs a node that many others may need */
-static int must_wait(lua_State *L, struct lcp__v8_keys *keys) {
-  if (lua_type(L, -2) != LUA_TNUMBER)
-    return 0;
-  if (lua_isinteger(L, -2) &&
-      (lua_Unsigned)lua_tointeger(L, -2) - 1 < (lua_Unsigned)keys->room)
-    return 0;
-  return keys->numbers++ >= AT_ONCE;
+#if LUA_VERSION_RELEASE_NUM < 50404
+#define BY_BITS (UINT64_C(1) << 63) /* integers: modulo 2^bits */
+#else
+#define BY_BITS 0
+#endif
+
+static uint64_t integer_hash(lua_Integer i) {
+  return BY_BITS ? BY_BITS | (uint32_t)i : (uint64_t)i;
 }
 
-void lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys) {
-  keys->entries++;
-  if (!must_wait(L, keys)) {
-    lua_rawset(L, keys->table);
-    return;
-  }
-  if (keys->waiting == 0) {
-    lua_newtable(L);
-    lua_replace(L, list_of(keys));
-  }
-  lua_Integer last = 2 * ++keys->waiting;
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, list_of(keys), last - 1);
-  lua_rawseti(L, list_of(keys), last);
-  lua_pop(L, 1);
-}
-
-/* How Lua's ltable.c spreads floats over nodes (l_hashfloat). */
 static uint64_t float_hash(lua_Number n) {
   int exponent;
   n = frexp(n, &exponent) * -(lua_Number)INT_MIN;
@@ -54,71 +51,145 @@ static uint64_t float_hash(lua_Number n) {
   return sum <= INT_MAX ? sum : ~sum;
 }
 
-/* stack: number; its node of as many, a power of two, in Lua's ltable.c (mainposition).
- */
-static size_t node_of(lua_State *L, size_t nodes) {
-  int is_whole;
-  lua_Integer i = lua_tointegerx(L, -1, &is_whole); /* a float is stored as it, too */
-#if LUA_VERSION_RELEASE_NUM < 50404
-  if (is_whole)
-    return (size_t)i & (nodes - 1);
-#endif
-  uint64_t hash = is_whole ? (uint64_t)i : float_hash(lua_tonumber(L, -1));
-  return (size_t)(hash % ((nodes - 1) | 1));
+/* Modulo 2^bits - 1: since 2^bits is 1 there, the digits to that base are added up. */
+static size_t node_of(uint64_t hash, unsigned bits) {
+  const uint64_t greatest = (UINT64_C(1) << bits) - 1;
+  if (hash & BY_BITS)
+    return (size_t)(hash & greatest);
+  while (hash > greatest)
+    hash = (hash & greatest) + (hash >> bits);
+  return hash == greatest ? 0 : (size_t)hash;
 }
 
-/* stack: number; whether it may be in the table's array, or stands in no other's way: of
- * the numbers up to 2n not many come to one of n nodes. */
-static int is_near(lua_State *L, lua_Integer entries) {
-  int is_whole;
-  lua_Integer i = lua_tointegerx(L, -1, &is_whole);
-  return is_whole && i > 0 && i <= 2 * entries;
+/* With how many keys this one has to be compared in a table of 2^bits nodes. */
+static uint64_t count(struct lcp__v8_keys *keys, uint64_t hash, unsigned bits) {
+  return keys->counts[((size_t)1 << bits) + node_of(hash, bits)]++;
 }
 
-/* How many comparisons a table with so many nodes takes for the first numbers of the
- * list, as many as the nodes can be, beyond what is bearable.  `counts` has room for all
- * nodes.
- */
-static uint64_t excess_of(lua_State *L, const struct lcp__v8_keys *keys, size_t nodes,
-                          uint32_t *counts) {
-  uint64_t comparisons = 0, far = 0;
-  memset(counts, 0, nodes * sizeof *counts);
-  for (lua_Integer i = 1; i <= keys->waiting && far < nodes; i++) {
-    lua_rawgeti(L, list_of(keys), 2 * i - 1);
-    if (!is_near(L, keys->entries)) {
-      comparisons += counts[node_of(L, nodes)]++;
-      far++;
-    }
-    lua_pop(L, 1);
+/* At least `bits`, and enough for n nodes. */
+static unsigned enough(unsigned bits, uint64_t n) {
+  while (UINT64_C(1) << bits < n)
+    bits++;
+  return bits;
+}
+
+/* Hashes and counts for tables of up to 2^bits nodes, the larger ones not yet counted. */
+static void make_room(lua_State *L, struct lcp__v8_keys *keys, unsigned bits) {
+  size_t nodes = (size_t)1 << bits, counted = keys->most ? (size_t)2 << keys->most : 0;
+  size_t hashes_size = nodes * sizeof *keys->hashes;
+  size_t counts_size = 2 * nodes * sizeof *keys->counts;
+  uint64_t *hashes = lua_newuserdatauv(L, hashes_size + counts_size, 0);
+  uint32_t *counts = (uint32_t *)(hashes + nodes);
+  memset(counts, 0, counts_size);
+  if (counted > 0) {
+    memcpy(hashes, keys->hashes, keys->watched * sizeof *hashes);
+    memcpy(counts, keys->counts, counted * sizeof *counts);
   }
-  uint64_t bearable = BEARABLE * (far + AT_ONCE);
-  return comparisons > bearable ? comparisons - bearable : 0;
+  keys->hashes = hashes;
+  keys->counts = counts;
+  lua_replace(L, keys->table + SLOT_COUNTS);
 }
 
-/* In each size that the table can have on its way: it doubles whenever it is full, and
- * other keys may make it larger than the numbers need. */
-static int are_spread(lua_State *L, const struct lcp__v8_keys *keys, uint64_t *spare) {
-  size_t most = AT_ONCE;
-  while (most < (size_t)keys->entries)
-    most *= 2;
-  uint32_t *counts = lua_newuserdatauv(L, most * sizeof *counts, 0);
-  uint64_t excess = 0;
-  for (size_t nodes = AT_ONCE; nodes <= most && excess <= *spare; nodes *= 2)
-    excess += excess_of(L, keys, nodes, counts);
-  lua_pop(L, 1);
-  if (excess > *spare)
+static uint64_t stored(const struct lcp__v8_keys *keys) {
+  return keys->entries - keys->waiting;
+}
+
+/* What it costs that the table may have more nodes now. */
+static uint64_t grow(lua_State *L, struct lcp__v8_keys *keys) {
+  unsigned most = enough(LEAST, stored(keys));
+  uint64_t cost = 0;
+  make_room(L, keys, most);
+  for (unsigned bits = keys->most + 1; bits <= most; bits++)
+    for (uint64_t i = 0; i < keys->watched; i++)
+      cost += count(keys, keys->hashes[i], bits);
+  keys->most = most;
+  return cost;
+}
+
+/* What it costs to store the number that has this hash. */
+static uint64_t watch(struct lcp__v8_keys *keys, uint64_t hash) {
+  uint64_t cost = 0;
+  keys->least = enough(keys->least, stored(keys) - keys->near);
+  keys->hashes[keys->watched++] = hash;
+  for (unsigned bits = keys->least; bits <= keys->most; bits++)
+    cost += count(keys, hash, bits);
+  return cost;
+}
+
+/* stack: number; an integer may also come as a float */
+static uint64_t hash_of(lua_State *L, int index) {
+  int is_whole;
+  lua_Integer i = lua_tointegerx(L, index, &is_whole);
+  return is_whole ? integer_hash(i) : float_hash(lua_tonumber(L, index));
+}
+
+/* The key as an index of an array, from 1 on; 0 if it is none. */
+static uint64_t position(lua_State *L, int index) {
+  int is_whole;
+  lua_Integer i = lua_tointegerx(L, index, &is_whole);
+  return is_whole && lua_type(L, index) == LUA_TNUMBER && i > 0 ? (uint64_t)i : 0;
+}
+
+static int is_near(const struct lcp__v8_keys *keys, uint64_t position) {
+  return position > 0 && (position <= keys->room || position <= 2 * keys->entries);
+}
+
+/* stack: key, value.  What it costs to store them. */
+static uint64_t cost_of(lua_State *L, struct lcp__v8_keys *keys) {
+  int is_close = is_near(keys, position(L, -2));
+  int counts = lua_type(L, -2) == LUA_TNUMBER && !is_close && keys->numbers++ >= AT_ONCE;
+  uint64_t cost = 0;
+  keys->near += (uint64_t)is_close;
+  if (keys->numbers > AT_ONCE && stored(keys) > UINT64_C(1) << keys->most)
+    cost = grow(L, keys);
+  return counts ? cost + watch(keys, hash_of(L, -2)) : cost;
+}
+
+/* stack: key, value */
+static int store(lua_State *L, struct lcp__v8_keys *keys, uint64_t *spare) {
+  uint64_t cost = cost_of(L, keys);
+  keys->credit += BEARABLE;
+  uint64_t lent = cost > keys->credit ? cost - keys->credit : 0;
+  if (lent > *spare)
     return 0;
-  *spare -= excess;
+  *spare -= lent;
+  keys->credit -= cost - lent;
+  lua_rawset(L, keys->table);
   return 1;
 }
 
+/* stack: key, value */
+static int wait(lua_State *L, struct lcp__v8_keys *keys) {
+  int list = keys->table + SLOT_WAITING;
+  if (keys->waiting++ == 0) {
+    lua_newtable(L);
+    lua_replace(L, list);
+  }
+  lua_Integer last = 2 * (lua_Integer)keys->waiting;
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, list, last - 1);
+  lua_rawseti(L, list, last);
+  lua_pop(L, 1);
+  return 1;
+}
+
+int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, size_t left,
+                     uint64_t *spare) {
+  keys->entries++;
+  uint64_t i = position(L, -2);
+  if (i > 0 && !is_near(keys, i) && i <= 2 * (keys->entries + left))
+    return wait(L, keys);
+  return store(L, keys, spare);
+}
+
 int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, uint64_t *spare) {
-  if (keys->waiting > 0 && !are_spread(L, keys, spare))
-    return 0;
-  for (lua_Integer i = 1; i <= keys->waiting; i++) {
-    lua_rawgeti(L, list_of(keys), 2 * i - 1);
-    lua_rawgeti(L, list_of(keys), 2 * i);
-    lua_rawset(L, keys->table);
+  int list = keys->table + SLOT_WAITING;
+  for (lua_Integer i = 1; keys->waiting > 0; i += 2) {
+    keys->waiting--;
+    lua_rawgeti(L, list, i);
+    lua_rawgeti(L, list, i + 1);
+    if (!store(L, keys, spare))
+      return 0;
   }
   lua_settop(L, keys->table);
   return 1;

@@ -3,42 +3,49 @@
  * Lua's hash of a string has a seed, its hash of a number has none: an integer is taken
  * modulo the number of nodes.  Numbers that all come to one node are compared one by one
  * whenever one of them is stored, looked up or passed by lua_next(), which makes a large
- * table of them quadratic.  So the first numbers are stored at once, the others wait in a
- * list until the table has ended: how they would be spread is known then, and a table
- * that they would crowd is not made.
+ * table of them quadratic.  So beyond the first few numbers it is counted how many come
+ * to each node, and a table that they would crowd is not made.
  *
+ *   uint64_t spare = LCP__V8_KEYS_SPARE;            // for a whole message
  *   struct lcp__v8_keys keys;
- *   lcp__v8_keys_begin(L, &keys, room);        // stack: table -> table, list
- *   for each entry:
- *     lcp__v8_keys_put(L, &keys);              // stack: table, list, key, value
- *   if (!lcp__v8_keys_end(L, &keys, &spare)) ...  // stack: table; refused if 0 */
+ *   lcp__v8_keys_begin(L, &keys, room);             // stack: table -> table, two more
+ *   for each entry:                                 // stack: table, x, y, key, value
+ *     if (!lcp__v8_keys_put(L, &keys, left, &spare)) ...refused
+ *   if (!lcp__v8_keys_end(L, &keys, &spare)) ...refused
+ *                                                   // stack: table */
 #ifndef LCP_V8KEYS_H
 #define LCP_V8KEYS_H
 
 #include <lua.h>
+#include <stddef.h>
 #include <stdint.h>
-
-struct lcp__v8_keys {
-  int table;           /* where it lies on the stack, the list above it */
-  lua_Integer room;    /* of the table's array: what is within it needs no node */
-  lua_Integer entries; /* so far */
-  lua_Integer numbers; /* entries with a number as the key */
-  lua_Integer waiting; /* numbers in the list */
-};
-
-/* `room`: the array's, as the table has been made. */
-void lcp__v8_keys_begin(lua_State *L, struct lcp__v8_keys *keys, lua_Integer room);
-
-/* The key is neither nil nor NaN. */
-void lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys);
 
 /* Comparisons that a message may take beyond what its length allows: about 10 ms, or 2000
  * numbers at one node.  High-resolution times are such numbers: Lua looks at the first 31
- * bits of a float, which is the same for all within a second. */
+ * bits of a float, which are the same for all within a second. */
 #define LCP__V8_KEYS_SPARE ((uint64_t)1 << 21)
 
-/* 0: the keys would crowd the table, and not all are stored.  What they take of `spare`
- * is subtracted. */
+struct lcp__v8_keys {
+  int table;            /* where it lies on the stack; see enum slot in v8keys.c */
+  uint64_t room;        /* of its array: what is within it needs no node */
+  uint64_t entries;     /* so far */
+  uint64_t near;        /* of them integers that may be in the array */
+  uint64_t waiting;     /* of them integers of which that is not known yet */
+  uint64_t numbers;     /* of them numbers that cannot, and so need a node */
+  uint64_t watched;     /* of those the ones that are counted */
+  uint64_t credit;      /* comparisons that the entries so far may still take */
+  unsigned least, most; /* the table has at least 2^least nodes, and at most 2^most */
+  uint64_t *hashes;     /* of the watched numbers */
+  uint32_t *counts;     /* of them by node; those of a table of n nodes begin at n */
+};
+
+/* `room`: the array's, as the table has been made. */
+void lcp__v8_keys_begin(lua_State *L, struct lcp__v8_keys *keys, int room);
+
+/* Stores an entry, whose key is neither nil nor NaN, or keeps it until the end; `left`:
+ * how many more there can be at most.  0: it would crowd the table. */
+int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, size_t left,
+                     uint64_t *spare);
 int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, uint64_t *spare);
 
 #endif

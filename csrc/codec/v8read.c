@@ -16,9 +16,9 @@
 #include "view.h"
 
 enum {
-  STACK_USE = 12,     /* slots that a level and its helpers take */
-  OBJECT_FIELDS = 4,  /* room made for an object, whose size comes last */
-  SPARSE_PAIR_MIN = 3 /* bytes of an entry in an array that may have holes */
+  STACK_USE = 12,    /* slots that a level and its helpers take */
+  OBJECT_FIELDS = 4, /* room made for an object, whose size comes last */
+  PAIR_MIN = 3       /* bytes of an entry whose key is an integer */
 };
 
 enum { SLOT_BYTES = 1, SLOT_OBJECTS };
@@ -164,7 +164,7 @@ static int read_sparse(struct reader *r) {
   struct lcp__v8_keys keys;
   if (!take_varint(&r->in, &length))
     return 0;
-  int room = push_object(r, length <= in_left(&r->in) / SPARSE_PAIR_MIN ? length : 0, 0);
+  int room = push_object(r, length <= in_left(&r->in) / PAIR_MIN ? length : 0, 0);
   if (length == 0)
     set_class(r, CLASS_ARRAY);
   lcp__v8_keys_begin(r->L, &keys, room);
@@ -172,7 +172,8 @@ static int read_sparse(struct reader *r) {
     if (!read_value(r) || !turn_key(r, length) || !read_value(r))
       return 0;
     packed |= lua_isnil(r->L, -1) && lua_isinteger(r->L, -2);
-    lcp__v8_keys_put(r->L, &keys);
+    if (!lcp__v8_keys_put(r->L, &keys, in_left(&r->in) / PAIR_MIN, &r->spare))
+      return fail_crowded(r);
   }
   if (!lcp__v8_keys_end(r->L, &keys, &r->spare))
     return fail_crowded(r);
@@ -196,10 +197,10 @@ static int read_map(struct reader *r) {
   for (; !take_if(&r->in, TAG_MAP_END); count += 2) {
     if (!read_value(r) || !read_value(r))
       return 0;
-    if (is_entry(r->L))
-      lcp__v8_keys_put(r->L, &keys);
-    else
+    if (!is_entry(r->L))
       lua_pop(r->L, 2);
+    else if (!lcp__v8_keys_put(r->L, &keys, in_left(&r->in) / PAIR_MIN, &r->spare))
+      return fail_crowded(r);
   }
   if (!lcp__v8_keys_end(r->L, &keys, &r->spare))
     return fail_crowded(r);

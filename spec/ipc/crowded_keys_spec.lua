@@ -96,6 +96,15 @@ describe('numbers as keys in a message', function()
     refused(map(120000, key))
   end)
 
+  it('are refused when others lie in the array of the table', function()
+    refused(map(240000, function(i)
+      return bigint(i <= 180000 and 180001 - i or i * STEP)
+    end))
+    -- the same in a message that is long enough for an array of them
+    local rest = ('x'):rep(20 << 20)
+    refused('A\2', map(3000, multiple(4095)), '"', varint(#rest), rest, '$\0\2')
+  end)
+
   it('are refused when only a smaller table on the way would be crowded', function()
     local small = 32767 << 15
     refused(map(60000, function(i)
