@@ -1,5 +1,6 @@
 --- cp.active: what the loop would call back, and so what may keep a program from ending.
 local core = require 'child_process.core'
+local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
 local show = require 'child_process.show'
 local signals = require 'child_process.signals'
@@ -277,6 +278,7 @@ function M.active()
   for i = #found, 1, -1 do
     local known = found[i]
     local entry = kinds[known.class](known.handle, known.subject)
+    entry.text = errors.escaped(entry.text)
     entry.ref, entry.at = known.ref, origin(known)
     list[#list + 1] = setmetatable(entry, Entry)
   end

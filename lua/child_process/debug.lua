@@ -108,7 +108,8 @@ end
 --- debugging.line(event) -> string: as CP_DEBUG writes it.
 function M.line(event)
   local text = '[child_process %d] %.1f ms %s\n'
-  return text:format(event.process, event.time, lines[event.event](event))
+  local said = errors.escaped(lines[event.event](event))
+  return text:format(event.process, event.time, said)
 end
 
 -- Where they go -------------------------------------------------------------------------

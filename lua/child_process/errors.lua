@@ -20,17 +20,48 @@ function Error.__tostring(e)
   return ('%s: %s'):format(e.name, e.message)
 end
 
---- Makes an error value.
--- @param name string: `Error`, `TypeError`, `RangeError`, `AbortError`
--- @param code string|nil: Node's code (`ERR_…`, `ENOENT`, …)
--- @param message string
--- @param fields table|nil: further fields, copied
-function M.new(name, code, message, fields)
-  local e = { name = name, code = code, message = message }
+local NAMED = { ['\n'] = '\\n', ['\r'] = '\\r', ['\t'] = '\\t' }
+
+local function escape(byte)
+  return NAMED[byte] or ('\\x%02x'):format(byte:byte())
+end
+
+--- errors.escaped(text) -> string: one line that does nothing to a terminal, whatever
+-- name from outside is in it: control characters become `\n` or `\x1b`.  In text that is
+-- not UTF-8 all bytes beyond ASCII do, since a terminal may take some for controls.
+function M.escaped(text)
+  text = text:gsub('[\0-\31\127]', escape)
+  return (text:gsub(utf8.len(text) and '\xC2([\x80-\x9F])' or '[\x80-\xFF]', escape))
+end
+
+local function with_message(e, message, fields)
+  e.message = message
   for key, value in pairs(fields or {}) do
     e[key] = value
   end
   return setmetatable(e, Error)
+end
+
+--- Makes an error value.
+-- @param name string: `Error`, `TypeError`, `RangeError`, `AbortError`
+-- @param code string|nil: Node's code (`ERR_…`, `ENOENT`, …)
+-- @param message string|nil: is escaped
+-- @param fields table|nil: further fields, copied
+function M.new(name, code, message, fields)
+  return with_message(
+    { name = name, code = code },
+    message and M.escaped(message),
+    fields
+  )
+end
+
+--- exec and execFile: the command has failed.  Several lines, as in Node: the command,
+-- which may have some itself, and what it said.
+function M.command_failed(code, command, said, fields)
+  local shown = command:gsub('[^\n]+', M.escaped)
+  local message = 'Command failed: ' .. shown
+  message = said and ('%s\n%s'):format(message, said) or message
+  return with_message({ name = 'Error', code = code }, message, fields)
 end
 
 --- True for a value that this module made.
@@ -39,13 +70,7 @@ function M.is_error(value)
 end
 
 local function quote(text)
-  text = text:gsub("[%c\\']", function(c)
-    if c == "'" or c == '\\' then
-      return '\\' .. c
-    end
-    return ('\\x%02x'):format(c:byte())
-  end)
-  return "'" .. text .. "'"
+  return "'" .. M.escaped((text:gsub("[\\']", '\\%0'))) .. "'"
 end
 
 local function class_name(value)
@@ -234,10 +259,11 @@ function M.on_address(errno, syscall, address, port, why)
   if why then
     e.message = ('%s: %s'):format(e.message, why)
   end
+  local shown = address and M.escaped(address)
   if port and port > 0 then
-    e.message = ('%s %s:%d'):format(e.message, address, port)
-  elseif address then
-    e.message = ('%s %s'):format(e.message, address)
+    e.message = ('%s %s:%d'):format(e.message, shown, port)
+  elseif shown then
+    e.message = ('%s %s'):format(e.message, shown)
   end
   return e
 end

@@ -19,9 +19,9 @@ local function failure(job, code, signal, stderr)
   if math.type(code) == 'integer' and code < 0 then
     code = core.errname(code)
   end
-  local text = ('Command failed: %s\n%s'):format(job.cmd, stderr)
   local killed = job.child.killed or ending.cause(job.child) ~= nil
-  return errors.new('Error', code, text, { killed = killed, signal = signal })
+  local fields = { killed = killed, signal = signal }
+  return errors.command_failed(code, job.cmd, stderr, fields)
 end
 
 -- What a user emitted or raised may be of any type; only a table takes the fields.

@@ -66,7 +66,8 @@ function methods:chdir(directory)
     local here = core.cwd() or ''
     local err = errors.system(errno, 'chdir', { path = here, dest = directory })
     local text = "%s: %s, chdir '%s' -> '%s'"
-    err.message = text:format(err.code, core.strerror(errno), here, directory)
+    text = text:format(err.code, core.strerror(errno), here, directory)
+    err.message = errors.escaped(text)
     error(err, 2)
   end
 end

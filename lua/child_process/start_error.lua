@@ -52,17 +52,16 @@ function M.new(call, plan, errno, stage)
     stage = stage,
   })
   local interpreter = stage == 'exec' and err.code == 'ENOENT' and interpreter_of(plan)
+  local why
   if stage == 'chdir' then
-    err.path = plan.cwd
-    err.message = ("%s: cannot enter the directory '%s'"):format(err.message, plan.cwd)
+    err.path, why = plan.cwd, 'cannot enter the directory'
   elseif interpreter then
-    err.path = interpreter
-    err.message = ("%s: cannot find its interpreter '%s'"):format(
-      err.message,
-      interpreter
-    )
+    err.path, why = interpreter, 'cannot find its interpreter'
   elseif stage == 'exec' and err.code == 'ENOENT' then
     err.message = err.message .. advice(plan)
+  end
+  if why then
+    err.message = ("%s: %s '%s'"):format(err.message, why, errors.escaped(err.path))
   end
   return err
 end

@@ -85,10 +85,8 @@ local function error_of(result, command)
   if not err and result.status == 0 then
     return nil
   elseif not err then
-    local said = result.stderr
-    local text = 'Command failed: ' .. command
-    text = said and said ~= '' and ('%s\n%s'):format(text, said) or text
-    err = errors.new('Error', nil, text)
+    local said = result.stderr ~= '' and result.stderr or nil
+    err = errors.command_failed(nil, command, said)
   end
   for _, name in ipairs(FIELDS) do
     err[name] = result[name]

@@ -126,7 +126,7 @@ describe('an option', function()
 
   it('with an odd name is shown so that one line remains', function()
     local text = message('spawn', { ['a\n\27[31mb'] = 1 })
-    assert.equal("options['a\\x0a\\x1b[31mb'] is not an option of spawn", text)
+    assert.equal("options['a\\n\\x1b[31mb'] is not an option of spawn", text)
   end)
 
   it('is refused where the options stand in the second place, too', function()

@@ -383,7 +383,7 @@ describe('a line of CP_DEBUG', function()
     local args = { 'echo', 'a b', '', 'x\ny', ('z'):rep(300) }
     local event = { event = 'spawn', pid = 7, file = 'echo', args = args }
     local z = "'" .. ('z'):rep(128) .. "...'"
-    assert.equal("spawn 7: echo 'a b' '' 'x\\x0ay' " .. z, line(event))
+    assert.equal("spawn 7: echo 'a b' '' 'x\\ny' " .. z, line(event))
     for i = 2, 100 do
       args[i] = tostring(i)
     end
@@ -433,7 +433,7 @@ describe('CP_DEBUG', function()
     assert.equal('', out)
     local spawn, exit, rest = err:match '^([^\n]*)\n([^\n]*)\n(.*)$'
     assert.matches('^%[child_process %d+%] [%d.]+ ms spawn %d+: ', spawn)
-    assert.matches(": sh %-c 'exit 3\\x0a', cwd /.*, at .*:2$", spawn)
+    assert.matches(": sh %-c 'exit 3\\n', cwd /.*, at .*:2$", spawn)
     assert.matches('^%[child_process %d+%] [%d.]+ ms exit %d+: code 3 after ', exit)
     local sync = ''
     for line in rest:gmatch '[^\n]+' do

@@ -13,7 +13,7 @@ local function not_resolved(errno, host)
   if NOT_FOUND[err.code] then
     err.code = 'ENOTFOUND'
   end
-  err.message = ('getaddrinfo %s %s'):format(err.code, host)
+  err.message = ('getaddrinfo %s %s'):format(err.code, errors.escaped(host))
   return err
 end
 
