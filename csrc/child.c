@@ -20,6 +20,7 @@
 
 #include "handle.h"
 #include "os/fd.h"
+#include "os/pty.h"
 #include "plan.h"
 #include "result.h"
 #include "signo.h"
@@ -34,6 +35,7 @@ struct child {
   struct lcp_exit how;
   struct lcp_deferred exit; /* see exit_cb */
   int reaped;
+  int terminal; /* the child's end of its terminal, or -1: it has none, or has ended */
 };
 
 /* ---- starting ---- */
@@ -49,22 +51,35 @@ static void make_streams(lua_State *L, struct lcp_plan *p) {
     }
 }
 
-/* Gives our ends to their streams. */
-static void hand_over(struct lcp_plan *p) {
+/* Gives our ends to their streams, and keeps the child's end of a terminal: as long as
+ * nobody has that open our end cannot be read, and the child may close it for a while. */
+static void hand_over(struct child *c, struct lcp_plan *p) {
   int i;
-  for (i = 0; i < p->spawn.nfds; i++)
-    if (p->slots[i].stream != NULL)
-      lcp__stream_adopt(p->slots[i].stream, lcp__fd_take(&p->slots[i].mine),
-                        p->slots[i].mine_kind);
+  for (i = 0; i < p->spawn.nfds; i++) {
+    struct lcp_slot *slot = &p->slots[i];
+    if (slot->kind == LCP_SLOT_PTY)
+      c->terminal = lcp__fd_take(&slot->opened);
+    if (slot->stream != NULL)
+      lcp__stream_adopt(slot->stream, lcp__fd_take(&slot->mine), slot->mine_kind);
+  }
 }
 
 /* ---- the exit ---- */
+
+/* Linux hangs a terminal up when our end is closed, but not (as one could read) when the
+ * session's leader ends: descendants could go on writing for ever. */
+static void close_terminal(struct child *c) {
+  if (c->terminal >= 0)
+    lcp__pty_stop(c->terminal);
+  lcp__fd_close(&c->terminal);
+}
 
 /* Calls onexit(child, code | nil, signal name | nil). */
 static int l_exit(lua_State *L) {
   struct child *c = lua_touserdata(L, 1);
   const struct lcp_exit how = c->how;
   lcp__handle_push(L, &c->base);
+  close_terminal(c);
   lcp__handle_close(&c->base);
   lua_getiuservalue(L, 2, SLOT_ONEXIT);
   lua_pushvalue(L, 2);
@@ -93,6 +108,7 @@ static void exit_cb(uv_poll_t *uv, int status, int events) {
 
 static void release(struct lcp_handle *h) {
   struct child *c = (struct child *)h;
+  lcp__fd_close(&c->terminal);
   lcp__proc_close(&c->proc, c->reaped);
 }
 
@@ -154,7 +170,7 @@ static int l_spawn(lua_State *L) {
     lua_pushstring(L, lcp__stage_name(why.stage));
     return 3;
   }
-  hand_over(p);
+  hand_over(c, p);
   lcp__plan_close(p);
   lua_pushinteger(L, c->proc.pid);
   lua_insert(L, -2);
@@ -165,6 +181,7 @@ static int l_spawn(lua_State *L) {
 static int l_new_child(lua_State *L) {
   struct child *c = lcp__handle_new(L, sizeof *c, LCP_CHILD, SLOTS);
   c->base.release = release;
+  c->terminal = -1;
   lua_newtable(L);
   lua_setiuservalue(L, -2, SLOT_FIELDS);
   return 1;
@@ -180,6 +197,15 @@ static int l_is_child(lua_State *L) {
 static int l_kill(lua_State *L) {
   struct child *c = self(L);
   return lcp__push_errno(L, lcp__proc_kill(&c->proc, (int)luaL_checkinteger(L, 2)));
+}
+
+/* core.resize(child, cols, rows): of a terminal that has ended nothing */
+static int l_resize(lua_State *L) {
+  struct child *c = self(L);
+  int cols = (int)luaL_checkinteger(L, 2), rows = (int)luaL_checkinteger(L, 3);
+  if (c->terminal >= 0)
+    lcp__pty_resize(c->terminal, cols, rows);
+  return 0;
 }
 
 /* stack: child, key; upvalue 1: methods */
@@ -228,11 +254,9 @@ static const luaL_Reg metamethods[] = {{"__newindex", l_newindex},
                                        {"__tostring", l_tostring},
                                        {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"new_child", l_new_child},
-                                     {"is_child", l_is_child},
-                                     {"spawn", l_spawn},
-                                     {"kill", l_kill},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"is_child", l_is_child},
+                                     {"spawn", l_spawn},         {"kill", l_kill},
+                                     {"resize", l_resize},       {NULL, NULL}};
 
 /* child.lua adds the rest of the methods and finds their table as core.child_methods.  A
  * child is not closed by hand: it lives until it is reaped. */

@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "os/fd.h"
 
@@ -52,9 +53,11 @@ static unsigned read_id(lua_State *L, int plan, const char *field, unsigned flag
 }
 
 static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
-  static const char *const names[] = {"ignore", "in", "out", "duplex", NULL};
-  static const enum lcp_slot_kind kinds[] = {LCP_SLOT_IGNORE, LCP_SLOT_IN, LCP_SLOT_OUT,
-                                             LCP_SLOT_DUPLEX};
+  static const char *const names[] = {"ignore", "in",   "out", "duplex",
+                                      "pty",    "same", NULL};
+  static const enum lcp_slot_kind kinds[] = {LCP_SLOT_IGNORE, LCP_SLOT_IN,
+                                             LCP_SLOT_OUT,    LCP_SLOT_DUPLEX,
+                                             LCP_SLOT_PTY,    LCP_SLOT_SAME};
   int owned;
   slot->opened = slot->mine = slot->fd = -1;
   switch (lua_type(L, item)) {
@@ -76,6 +79,34 @@ static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
   default:
     slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
   }
+}
+
+static int read_flag(lua_State *L, int index, const char *field) {
+  int on;
+  lua_getfield(L, index, field);
+  on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
+static int read_int(lua_State *L, int index, const char *field) {
+  int value;
+  lua_getfield(L, index, field);
+  value = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static void read_pty(lua_State *L, int plan, struct lcp_plan *p) {
+  if (lua_getfield(L, plan, "pty") == LUA_TTABLE) {
+    int pty = lua_gettop(L);
+    p->pty.cols = read_int(L, pty, "cols");
+    p->pty.rows = read_int(L, pty, "rows");
+    p->pty.echo = read_flag(L, pty, "echo");
+    p->pty.raw = read_flag(L, pty, "raw");
+    p->spawn.flags |= LCP_SPAWN_SETSID | LCP_SPAWN_TTY;
+  }
+  lua_pop(L, 1);
 }
 
 struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
@@ -114,10 +145,9 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
   p->spawn.nfds = n;
   p->spawn.flags = read_id(L, index, "uid", LCP_SPAWN_SETUID, &p->spawn.uid) |
                    read_id(L, index, "gid", LCP_SPAWN_SETGID, &p->spawn.gid);
-  lua_getfield(L, index, "detached");
-  if (lua_toboolean(L, -1))
+  if (read_flag(L, index, "detached"))
     p->spawn.flags |= LCP_SPAWN_SETSID;
-  lua_pop(L, 1);
+  read_pty(L, index, p);
   return p;
 }
 
@@ -174,9 +204,22 @@ static int open_text(struct lcp_slot *slot) {
   return rc;
 }
 
-static int open_slot(struct lcp_slot *slot) {
+/* A child that runs as another user may open its terminal by name, as gpg and screen do,
+ * if that is its own (sshd and login see to it, too). */
+static int open_terminal(const struct lcp_plan *p, struct lcp_slot *slot) {
+  int fds[2], rc = lcp__pty_open(fds, &p->pty);
+  slot->mine = fds[0];
+  slot->mine_kind = LCP__FD_TERMINAL;
+  slot->opened = fds[1];
+  if (rc == 0 && (p->spawn.flags & LCP_SPAWN_SETUID))
+    rc = fchown(fds[1], p->spawn.uid, (gid_t)-1) == 0 || errno == EPERM ? 0 : -errno;
+  return rc;
+}
+
+static int open_slot(const struct lcp_plan *p, struct lcp_slot *slot) {
   switch (slot->kind) {
   case LCP_SLOT_IGNORE:
+  case LCP_SLOT_SAME:
     return 0;
   case LCP_SLOT_TEXT:
     return open_text(slot);
@@ -184,6 +227,8 @@ static int open_slot(struct lcp_slot *slot) {
     return open_given(slot);
   case LCP_SLOT_STREAM:
     return slot->fd < 0 ? -EBADF : open_blocking(slot);
+  case LCP_SLOT_PTY:
+    return open_terminal(p, slot);
   default:
     return open_pipe(slot);
   }
@@ -192,8 +237,12 @@ static int open_slot(struct lcp_slot *slot) {
 int lcp__plan_open(struct lcp_plan *p) {
   int i, rc = 0;
   for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
-    rc = open_slot(&p->slots[i]);
-    p->fds[i] = p->slots[i].opened >= 0 ? p->slots[i].opened : p->slots[i].fd;
+    const struct lcp_slot *slot = &p->slots[i];
+    rc = open_slot(p, &p->slots[i]);
+    if (slot->kind == LCP_SLOT_SAME && i > 0)
+      p->fds[i] = p->fds[i - 1];
+    else
+      p->fds[i] = slot->opened >= 0 ? slot->opened : slot->fd;
   }
   return rc;
 }

@@ -5,6 +5,7 @@
 #include <lua.h>
 
 #include "os/fd.h"
+#include "os/pty.h"
 #include "os/spawn.h"
 #include "stream.h"
 
@@ -13,9 +14,11 @@ enum lcp_slot_kind {
   LCP_SLOT_TEXT,   /* the child reads a text of ours */
   LCP_SLOT_FD,     /* a descriptor of somebody else, as it is */
   LCP_SLOT_STREAM, /* a descriptor of a stream of ours */
+  LCP_SLOT_SAME,   /* what the slot before is */
   LCP_SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
   LCP_SLOT_OUT,    /* the child writes a pipe */
-  LCP_SLOT_DUPLEX  /* both, over a pair of sockets */
+  LCP_SLOT_DUPLEX, /* both, over a pair of sockets */
+  LCP_SLOT_PTY     /* both, over a terminal */
 };
 
 struct lcp_slot {
@@ -35,13 +38,16 @@ struct lcp_plan {
   struct lcp_spawn spawn;
   struct lcp_slot *slots; /* spawn.nfds of them */
   int *fds;
+  struct lcp_pty_mode pty; /* LCP_SLOT_PTY */
 };
 
 /* Reads the table at `index` and pushes the plan's userdata, which is good for as long as
  * both are on the stack; raises on what cannot be a plan.  The table:
- * { file, args, env, cwd, stdio, detached, uid, gid }, all checked by the caller; stdio:
- * array of 'ignore', 'in', 'out', 'duplex', a descriptor, a stream, or { text }: a pipe
- * from which the child reads the text, at most PIPE_BUF bytes. */
+ * { file, args, env, cwd, stdio, detached, uid, gid, pty }, all checked by the caller;
+ * stdio: array of 'ignore', 'in', 'out', 'duplex', 'pty', 'same' (as the one before), a
+ * descriptor, a stream, or { text }: a pipe from which the child reads the text, at most
+ * PIPE_BUF bytes; pty: { cols, rows, echo, raw }, for the first slot, which then controls
+ * the child's session. */
 struct lcp_plan *lcp__plan_read(lua_State *L, int index);
 
 /* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case

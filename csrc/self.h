@@ -4,8 +4,8 @@
 
 #include <lua.h>
 
-/* The registry's key of core.environment: the empty table behind cp.process.env, which Lua
- * makes a live view of the environment. */
+/* The registry's key of core.environment: the empty table behind cp.process.env, which
+ * Lua makes a live view of the environment. */
 #define LCP_ENVIRONMENT "child_process.environment"
 
 /* Adds its functions to the core table on top of the stack. */

@@ -340,6 +340,16 @@ static int l_read_start(lua_State *L) { return set_reading(L, 1); }
 /* stream:read_stop() */
 static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
 
+/* stream:drain() -> bytes: what can be read at this moment, one buffer at most. */
+static int l_drain(lua_State *L) {
+  struct lcp_stream *s = self(L);
+  char *buffer = s->base.closing || s->fd < 0 ? NULL : lcp__loop_buffer(s->base.loop);
+  int end = 0;
+  size_t size = buffer == NULL ? 0 : read_all(s, buffer, &end);
+  lua_pushlstring(L, buffer, size);
+  return 1;
+}
+
 /* stack: stream, string or array of strings.  Points s->iov at them. */
 static void collect(lua_State *L, struct lcp_stream *s) {
   int single = lua_type(L, 2) == LUA_TSTRING, i;
@@ -417,17 +427,17 @@ static int l_write(lua_State *L) {
 }
 
 /* stream:shutdown() -> true | nil, errno: no more is written.  A socket tells its peer;
- * of anything else the descriptor is closed, so only what is not read may be shut down.
- */
+ * at a terminal the end is a character that has been typed; of anything else the
+ * descriptor is closed, so only what is not read may be shut down. */
 static int l_shutdown(lua_State *L) {
   struct lcp_stream *s = self(L);
   if (s->base.closing || s->fd < 0)
     return lcp__push_errno(L, -EBADF);
-  if (s->kind != LCP__FD_SOCKET) {
+  if (s->kind == LCP__FD_SOCKET)
+    return lcp__push_errno(L, shutdown(s->fd, SHUT_WR) == 0 ? 0 : -errno);
+  if (s->kind != LCP__FD_TERMINAL)
     lcp__handle_close(&s->base);
-    return lcp__push_errno(L, 0);
-  }
-  return lcp__push_errno(L, shutdown(s->fd, SHUT_WR) == 0 ? 0 : -errno);
+  return lcp__push_errno(L, 0);
 }
 
 /* stream:share()  Another process gets its very descriptor. */
@@ -462,10 +472,9 @@ static int l_standard_stream(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"bind", l_bind},           {"read_start", l_read_start},
-    {"read_stop", l_read_stop}, {"write", l_write},
-    {"shutdown", l_shutdown},   {"fileno", l_fileno},
-    {"share", l_share},         {NULL, NULL}};
+    {"bind", l_bind},     {"read_start", l_read_start}, {"read_stop", l_read_stop},
+    {"drain", l_drain},   {"write", l_write},           {"shutdown", l_shutdown},
+    {"fileno", l_fileno}, {"share", l_share},           {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"standard_stream", l_standard_stream},
                                      {NULL, NULL}};

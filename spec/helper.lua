@@ -513,6 +513,19 @@ function M.on_line(stream, fn)
   end)
 end
 
+--- Calls `fn(result)` as soon as `check()` gives a true result: for what no event tells.
+function M.when(check, fn)
+  fn = M.expect(fn)
+  local timer
+  timer = cp.setInterval(function()
+    local result = check()
+    if result then
+      timer:close()
+      fn(result)
+    end
+  end, 1)
+end
+
 --- Notes the events of an emitter in the order in which they come.
 -- @param names table: the events
 -- @param list table|nil: append to this one

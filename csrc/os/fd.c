@@ -159,7 +159,8 @@ enum lcp__fd_kind lcp__fd_kind_of(int fd) {
 /* The kernel, the kind of file or a sandbox does not have a call or one of its flags:
  * EOPNOTSUPP is said for flags that are not known and for files that cannot, EINVAL for
  * some of those; EPERM and EACCES are the answers of seccomp profiles that are older than
- * the call.  If the read or write itself is what is not permitted, the next way says so. */
+ * the call.  If the read or write itself is what is not permitted, the next way says so.
+ */
 static int is_refused(int err) {
   return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == EPERM ||
          err == EACCES;
@@ -231,6 +232,8 @@ ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room) {
   } while (n < 0 && errno == EINTR);
   if (n >= 0)
     return n;
+  if (errno == EIO && kind == LCP__FD_TERMINAL)
+    return 0;
   return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 }
 

@@ -46,6 +46,8 @@ int lcp__fd_wait_writable(int fd, int ms);
 enum lcp__fd_kind {
   LCP__FD_OWN,    /* a pipe end that never left this process: O_NONBLOCK, which it has */
   LCP__FD_SOCKET, /* MSG_DONTWAIT in every call, so that sharing makes no difference */
+  LCP__FD_TERMINAL, /* our end of one, which never left this process either; EIO is the
+                       end */
   LCP__FD_SHARED, /* what else can block: every call is bounded, whatever the flag says */
   LCP__FD_FILE    /* files and devices that are always ready: plain calls */
 };

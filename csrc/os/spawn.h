@@ -10,7 +10,8 @@
 enum lcp_spawn_flags {
   LCP_SPAWN_SETSID = 1, /* a session and process group of its own */
   LCP_SPAWN_SETUID = 2,
-  LCP_SPAWN_SETGID = 4
+  LCP_SPAWN_SETGID = 4,
+  LCP_SPAWN_TTY = 8 /* fds[0] becomes the terminal of that session */
 };
 
 /* Everything in here stays the caller's and is only read. */

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -201,6 +202,8 @@ LCP_NO_SANITIZE int lcp__child_main(void *arg) {
   l->shared = 1;
   child_reset_signals();
   if ((plan->flags & LCP_SPAWN_SETSID) && setsid() < 0)
+    child_fail(l, LCP_STAGE_SETSID, errno);
+  if ((plan->flags & LCP_SPAWN_TTY) && ioctl(plan->fds[0], TIOCSCTTY, 0) != 0)
     child_fail(l, LCP_STAGE_SETSID, errno);
   child_map_fds(l);
   child_close_others(l);

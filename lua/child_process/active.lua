@@ -38,7 +38,10 @@ local function hints_of(owner)
   if not owner.stdio then
     return hints -- a finalizer asks, in the middle of a start
   end
-  if owner.stdin and owner.stdin.writable then
+  if owner.pty then
+    hints[1] = is_full(owner.pty) and 'nobody reads its pty' or nil
+    return hints
+  elseif owner.stdin and owner.stdin.writable then
     hints[1] = 'its stdin is open'
   end
   for slot = 1, owner.stdio.n do
@@ -71,6 +74,9 @@ end
 
 -- The stream's place among the descriptors of its child.
 local function name_in(owner, stream)
+  if stream == owner.pty then
+    return 'pty'
+  end
   for slot = 1, owner.stdio.n do
     if owner.stdio[slot] == stream then
       return stdio_name(slot)

@@ -17,10 +17,12 @@ local guard = require 'child_process.guard'
 local json = require 'child_process.ipc.json'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
+local pty = require 'child_process.options.pty'
 local signals = require 'child_process.signals'
 local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
+local terminal = require 'child_process.terminal'
 local trace = require 'child_process.trace'
 
 local M = {}
@@ -63,6 +65,7 @@ local function flush_stdio(child)
     if s and s:_is_lent() then
       s:destroy()
     elseif s then
+      s:_hang_up()
       collect.run_out(child, s)
     end
   end
@@ -83,7 +86,7 @@ local function finish(child, code, signal, name, ...)
     trace.exit(child, ending.how(child))
   end
   ending.exited(child)
-  if child.stdin then
+  if child.stdin and child.stdin ~= child.pty then
     child.stdin:destroy()
   end
   local _ <close> = guard.new(child, after_end)
@@ -155,21 +158,34 @@ local ROLES = {
   duplex = { readable = true, writable = true },
 }
 
+-- A terminal stands for all three; what comes on stderr cannot be told apart there.
+local TERMINAL = { 'pty', 'same', 'same' }
+
+-- `close` waits for what we read.
+local function adopt(child, s, is_readable)
+  s._child = child
+  if is_readable then
+    child._open = child._open + 1
+    s:on('close', function()
+      count_down(child)
+    end)
+  end
+  return s
+end
+
 -- `handles` is nil after a failed start: the streams exist then, and end at once.
-local function make_streams(child, entries, handles)
+local function make_streams(child, plan, entries, handles)
   child.stdio = { n = #entries }
   for i, entry in ipairs(entries) do
     local role = ROLES[entry]
     if role then
       local s = stream.new(handles and handles[i], role)
-      child.stdio[i], s._child = s, child
-      if role.readable then
-        child._open = child._open + 1
-        s:on('close', function()
-          count_down(child)
-        end)
-      end
+      child.stdio[i] = adopt(child, s, role.readable)
     end
+  end
+  if entries == TERMINAL then
+    child.pty = adopt(child, terminal.new(handles and handles[1], plan.pty), true)
+    child.stdio[1], child.stdio[2] = child.pty, child.pty
   end
   child.stdin, child.stdout, child.stderr = child.stdio[1], child.stdio[2], child.stdio[3]
   if child.stdin then
@@ -192,7 +208,7 @@ local function fail_start(child, plan, entries, code, err)
     trace.failed(child, plan, ending.how(child))
   end
   local exhausted = err.code == 'EMFILE' or err.code == 'ENFILE'
-  make_streams(child, exhausted and {} or entries)
+  make_streams(child, plan, exhausted and not plan.pty and {} or entries)
   loop.nextTick(function()
     end_streams(child)
     finish(child, code, nil, 'error', err)
@@ -216,7 +232,7 @@ function methods:spawn(plan)
     error(errors.coded('ERR_INVALID_STATE', why), 2)
   end
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
-  local entries = stdio.resolve(plan.stdio, plan.customFds)
+  local entries = plan.pty and TERMINAL or stdio.resolve(plan.stdio, plan.customFds)
   local list, ipc = for_core(entries, plan.text)
   local codec = CODECS[plan.serialization or 'json']
   plan = setmetatable({
@@ -236,7 +252,7 @@ function methods:spawn(plan)
     return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid
-  make_streams(self, entries, handles)
+  make_streams(self, plan, entries, handles)
   if trace.on then
     trace.spawn(self, plan)
   end
@@ -289,6 +305,19 @@ function methods:kill(signal)
     self:emit('error', errors.system(errno, 'kill'))
   end
   return false
+end
+
+--- child:resize(cols, rows): the size of its terminal, of which programs in it are told
+-- by SIGWINCH.  Without effect after its end.
+-- Raises ERR_INVALID_STATE without a terminal, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+function methods:resize(cols, rows)
+  if not core.is_child(self) then
+    error(errors.no_self 'child:resize(…)', 2)
+  elseif not self.pty then
+    local why = "the child has no terminal; start it with the option 'pty'"
+    error(errors.coded('ERR_INVALID_STATE', why), 2)
+  end
+  core.resize(self, pty.size(cols, 'cols'), pty.size(rows, 'rows'))
 end
 
 return M

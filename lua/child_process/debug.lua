@@ -15,6 +15,9 @@ end
 
 local function command(event)
   local text = show.command(event.file, event.args)
+  if event.pty then
+    text = ('%s, pty %dx%d'):format(text, event.pty.cols, event.pty.rows)
+  end
   return event.cwd and ('%s, cwd %s'):format(text, show.word(event.cwd)) or text
 end
 
@@ -151,8 +154,9 @@ end
 -- forked children.  The function gets a table: `event`, `process` (the id of the process
 -- that tells), `time` (ms since the module was loaded), and by `event`
 --
---   spawn       pid, file, args (with argv[0]), cwd, at; sync (boolean): a call that
---               waits, which tells this before it starts, without pid
+--   spawn       pid, file, args (with argv[0]), cwd, at; pty ({ cols, rows }, of a child
+--               with a terminal); sync (boolean): a call that waits, which tells this
+--               before it starts, without pid
 --   exit        the same; code, signal; reason: exit, signal, timeout, maxBuffer, abort,
 --               or spawn for a start that failed, which has no pid; error; duration (ms)
 --   kill        pid, signal, delivered, code (errno's name if not), reason (timeout,

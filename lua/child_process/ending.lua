@@ -67,7 +67,7 @@ end
 function M.close_pipes(child)
   for _, name in ipairs { 'stdout', 'stderr' } do
     if child[name] then
-      child[name]:destroy()
+      child[name]:_drop()
     end
   end
 end

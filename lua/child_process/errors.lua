@@ -226,6 +226,16 @@ function M.coded(code, ...)
   return M.new(row[1], code, row[2]:format(...))
 end
 
+--- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM: `what` is an option, `reason` says what lacks.
+function M.unavailable(what, reason)
+  local text = 'The %s is unavailable on this platform: %s'
+  return M.new(
+    'TypeError',
+    'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+    text:format(subject(what), reason)
+  )
+end
+
 --- ERR_SOCKET_BAD_PORT.  `range` reads on from "should be", e.g. `> 0`.
 function M.bad_port(what, range, value)
   local text = '%s should be %s and < 65536. Received %s.'

@@ -8,6 +8,7 @@ local core = require 'child_process.core'
 local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local nearest = require 'child_process.nearest'
+local pty = require 'child_process.options.pty'
 
 local M = {}
 
@@ -35,6 +36,7 @@ local ROWS = {
   { 'shell', checks.anything, 'fork', 'unused' }, -- "will be ignored if set"
   { 'detached', checks.boolean, 'spawn execFile fork Sync' },
   { 'stdio', checks.anything, 'spawn fork Sync' },
+  { 'pty', pty.read, 'spawn exec execFile' },
   { 'customFds', checks.array, 'spawn exec execFile fork' },
   { 'serialization', checks.serialization, 'spawn execFile fork' },
   { 'timeout', checks.limit, ALL },
@@ -118,10 +120,15 @@ local function check_names(opts, call)
   end
 end
 
+-- What terminal ours is says nothing about the child's.
 local function environment_of(plan)
   local variables = plan.variables
-  if variables and plan.extendEnv then
-    variables = environment.extend(variables)
+  local term = variables and variables.TERM
+  if plan.pty and not variables or variables and plan.extendEnv then
+    variables = environment.extend(variables or {})
+  end
+  if plan.pty and term == nil then
+    variables.TERM = plan.pty.term
   end
   return variables and environment.list(variables)
 end
@@ -136,6 +143,7 @@ local function read_options(opts, call)
       plan[field] = check(value, 'options.' .. name)
     end
   end
+  pty.check_others(plan)
   plan.env = environment_of(plan)
   return plan
 end
@@ -214,7 +222,7 @@ function M.by_hand(opts)
   args = args == nil and { file } or checks.strings(args, 'options.args')
   env = env ~= nil and checks.strings(env, 'options.envPairs') or nil
   local plan = read_options(opts, 'child:spawn')
-  plan.env = env or plan.env
+  plan.env = env and pty.add_term(env, plan.pty) or plan.env
   return new_plan(plan, file, args)
 end
 

@@ -3,6 +3,8 @@ local errors = require 'child_process.errors'
 
 local M = {}
 
+local OUT_OF_DESCRIPTORS = { EMFILE = true, ENFILE = true }
+
 -- The first bytes of the file that a path leads to; nil if there is none, and for a name
 -- without a slash: that was looked for in PATH.
 local function first_line(plan, path)
@@ -55,6 +57,8 @@ function M.new(call, plan, errno, stage)
   local why
   if stage == 'chdir' then
     err.path, why = plan.cwd, 'cannot enter the directory'
+  elseif stage == 'stdio' and plan.pty and not OUT_OF_DESCRIPTORS[err.code] then
+    err.path, why = '/dev/ptmx', 'cannot open a terminal'
   elseif interpreter then
     err.path, why = interpreter, 'cannot find its interpreter'
   elseif stage == 'exec' and err.code == 'ENOENT' then

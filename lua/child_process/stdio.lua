@@ -74,6 +74,9 @@ end
 
 local function from_stream(value)
   local handle = value._handle
+  if value._is_terminal then
+    error(errors.invalid_arg_value('stdio', "is a child's terminal", value), 0)
+  end
   if not handle or not handle:fileno() then
     error(errors.invalid_arg_value('stdio', 'is a stream that is closed', value), 0)
   end

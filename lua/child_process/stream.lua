@@ -281,6 +281,14 @@ function Stream:destroy(err)
   return self
 end
 
+-- No more of a child's output is wanted, whoever holds the other end.
+function Stream:_drop()
+  self:destroy()
+end
+
+-- The child has ended.  A pipe goes on, as others may have the other end.
+function Stream:_hang_up() end
+
 --- stream:close(…): `destroy` for what can be read, else `finish`, with the arguments of
 -- each.
 function Stream:close(...)

@@ -86,6 +86,7 @@ local function new_start(plan, child)
     file = plan.file,
     args = plan.args,
     cwd = plan.cwd or core.cwd(),
+    pty = plan.pty and { cols = plan.pty.cols, rows = plan.pty.rows },
     at = child and M.origins[child] or M.where(),
     since = core.hrtime(),
   }
@@ -94,6 +95,7 @@ end
 local function tell_of(start, name, fields)
   fields.pid, fields.sync, fields.at = start.pid, start.sync, start.at
   fields.file, fields.args, fields.cwd = start.file, start.args, start.cwd
+  fields.pty = start.pty
   tell(name, fields)
 end
 

@@ -100,10 +100,23 @@ local function succeeds(command)
   return found[command]
 end
 
+-- Options that uv_spawn cannot do.
+local LINUX_ONLY = { 'pty' }
+
+local function impossible_option(block)
+  for _, option in ipairs(LINUX_ONLY) do
+    if t.backend() == 'uv' and block.text:find('%f[%w]' .. option .. ' = ') then
+      return ("the option '%s'"):format(option)
+    end
+  end
+end
+
 -- Why a block cannot be run on this machine, or nil.
 local function missing(block)
-  local program = command_of(block)[1]
-  if block.text:find("'node'", 1, true) and not succeeds 'command -v node' then
+  local program, option = command_of(block)[1], impossible_option(block)
+  if option then
+    return option
+  elseif block.text:find("'node'", 1, true) and not succeeds 'command -v node' then
     return 'node'
   elseif not succeeds(('command -v %s'):format(program)) then
     return program

@@ -395,3 +395,107 @@ describe('examples/parallel.lua', function()
     it('leaves no job behind after Ctrl-C', interrupted)
   end
 end)
+
+if t.backend() == 'linux' then
+  describe('examples/expect.lua', function()
+    local LOGIN = 'printf "name: "; read name; stty -echo; printf "password: "; '
+      .. 'read word; stty echo; echo; test "$word" = secret && echo "welcome, $name"'
+
+    it('answers prompts, hidden ones from the environment', function()
+      local file, args = command('expect.lua', LOGIN, '^name: ', 'Lua', 'word: ', '$WORD')
+      local env = cp.process.env
+      env.WORD = 'secret'
+      local result = finished(cp.execFile(file, args))
+      env.WORD = nil
+      assert.equal('', result.stderr)
+      assert.equal('name: Lua\npassword: \nwelcome, Lua\n', result.stdout)
+      assert.equal(0, result.code)
+    end)
+
+    it('ends as the command does', function()
+      local result =
+        run('expect.lua', LOGIN .. '; exit 7', 'name: ', 'Lua', 'word: ', 'no')
+      assert.equal(7, result.code)
+    end)
+
+    it('says what was not asked', function()
+      local result = run('expect.lua', 'echo something else', 'name: ', 'Lua')
+      assert.equal(125, result.code)
+      local said = 'expect.lua: the command ended before it said name: \n'
+      assert.equal(said, result.stderr)
+    end)
+
+    it('does not wait for ever', function()
+      cp.process.env.EXPECT_TIMEOUT = '0.1'
+      local result = run('expect.lua', 'exec sleep 1000', 'name: ', 'Lua')
+      cp.process.env.EXPECT_TIMEOUT = nil
+      assert.equal(125, result.code)
+      assert.equal('expect.lua: 0.1 s without name: \n', result.stderr)
+    end)
+  end)
+
+  describe('examples/terminal.lua', function()
+    local function in_terminal(pty, ...)
+      local file, args = command('terminal.lua', ...)
+      return cp.spawn(file, args, { pty = pty })
+    end
+
+    -- The line that matches, and the child goes on.
+    local function wait_for(child, pattern)
+      for line in child.pty:lines '\r\n' do
+        if line:find(pattern) then
+          return line
+        end
+      end
+      error('nothing matches ' .. pattern)
+    end
+
+    it('gives the program a terminal like ours, and its exit code', function()
+      local pty = { cols = 90, rows = 30, term = 'vt100' }
+      local child = in_terminal(pty, 'sh', '-c', 'stty size; echo $TERM; tty; exit 5')
+      local result = finished(child)
+      assert.matches('^30 90\r\nvt100\r\n/dev/pts/%d+\r\n$', result.stdout)
+      assert.equal(5, result.code)
+    end)
+
+    it('passes keys on, ^C included, and leaves our terminal as it was', function()
+      local inner =
+        'trap "echo interrupted; exit 3" INT; echo ready; while :; do read x; done'
+      local lua, args = command('terminal.lua', 'sh', '-c', inner)
+      local outer = 'before=$(stty -g); "$@"; echo "code $?"; '
+        .. 'test "$(stty -g)" = "$before" && echo as before'
+      table.move(args, 1, #args, 5)
+      args[1], args[2], args[3], args[4] = '-c', outer, 'sh', lua
+      local child = cp.spawn('sh', args, { pty = true })
+      wait_for(child, '^ready')
+      child.pty:write '\3'
+      wait_for(child, 'interrupted')
+      wait_for(child, '^code 3')
+      wait_for(child, '^as before')
+      assert.is_true(finished(child).ok)
+    end)
+
+    it('passes the size of our terminal on when it changes', function()
+      local inner = 'trap "stty size" WINCH; echo ready; while :; do read x; done'
+      local child = in_terminal({ cols = 80, rows = 24 }, 'sh', '-c', inner)
+      wait_for(child, '^ready')
+      child:resize(101, 33)
+      wait_for(child, '^33 101')
+      child.pty:destroy()
+      finished(child)
+    end)
+
+    it('types what comes on standard input where that is no terminal', function()
+      local file, args = command('terminal.lua', 'cat')
+      local result = finished(cp.spawn(file, args, { input = 'text\n' }))
+      assert.equal('text\r\ntext\r\n', result.stdout)
+      assert.equal(0, result.code)
+    end)
+
+    it('says what could not be started', function()
+      local result = run('terminal.lua', 'lcp_nope')
+      assert.equal(125, result.code)
+      assert.equal('terminal.lua: Error: spawn lcp_nope ENOENT\n', result.stderr)
+    end)
+  end)
+end

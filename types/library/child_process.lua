@@ -461,6 +461,7 @@ function Writable:uncork() end
 ---@field stdin? child_process.Writable
 ---@field stdout? child_process.Readable
 ---@field stderr? child_process.Readable
+---@field pty? child_process.Duplex its terminal, which is then stdin and stdout as well
 ---@field stdio child_process.Stdio
 ---@field channel? child_process.Channel
 ---@field connected boolean
@@ -479,6 +480,11 @@ function ChildProcess:spawn(options) end
 ---@param signal? child_process.Signal SIGTERM; 0 only tests
 ---@return boolean delivered
 function ChildProcess:kill(signal) end
+
+--- The size of its terminal; without effect after its end.
+---@param cols integer
+---@param rows integer
+function ChildProcess:resize(cols, rows) end
 
 --- False when the backlog says to wait for the callback or for `drain`.
 ---@param message child_process.Message
@@ -573,11 +579,20 @@ function Channel:hasRef() end
 ---@field windowsHide? boolean without effect here
 ---@field windowsVerbatimArguments? boolean without effect here
 
+--- A terminal for the child.
+---@class child_process.Terminal
+---@field cols? integer 80
+---@field rows? integer 24
+---@field term? string TERM, unless `env` has one: `xterm-256color`
+---@field echo? boolean what is typed comes back as output: true, but for a raw one
+---@field raw? boolean bytes as they are: no lines, no editing, no signals
+
 ---@class child_process.SpawnOptions: child_process.CommonOptions
 ---@field argv0? string
 ---@field shell? boolean|string true: /bin/sh
 ---@field detached? boolean a process group of its own
 ---@field stdio? child_process.StdioOption `pipe`
+---@field pty? boolean|child_process.Terminal a terminal in the place of `stdio`
 ---@field customFds? integer[] older form of `stdio`: -1 is a pipe
 ---@field serialization? 'json'|'advanced'
 ---@field signal? child_process.AbortSignal
@@ -588,6 +603,7 @@ function Channel:hasRef() end
 ---@field argv0? string without effect
 ---@field shell? boolean|string /bin/sh
 ---@field customFds? integer[]
+---@field pty? boolean|child_process.Terminal a terminal: its output is stdout
 ---@field signal? child_process.AbortSignal
 ---@field maxBuffer? number bytes a stream, 1024 * 1024; math.huge: no limit
 ---@field encoding? child_process.Encoding raw bytes
@@ -1138,6 +1154,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field file? string
 ---@field args? string[] with argv[0] first
 ---@field cwd? string
+---@field pty? child_process.Terminal the size of its terminal
 ---@field at? string `file:line` where it was started
 ---@field sync? boolean
 ---@field code? integer|string

@@ -132,8 +132,8 @@ end
 
 --- stream:pipe(dest [, options]) -> dest: writes all data to `dest`, waiting while it is
 -- full, and finishes it at the end, unless `options.finish` (or `options['end']`) is
--- false or it is this program's own stdout or stderr.  `dest` gets the event
--- `pipe(stream)`.  Raises ERR_INVALID_ARG_TYPE; a stream that cannot be read gets
+-- false or it is this program's own stdout or stderr or a raw terminal.  `dest` gets the
+-- event `pipe(stream)`.  Raises ERR_INVALID_ARG_TYPE; a stream that cannot be read gets
 -- ERR_STREAM_CANNOT_PIPE as an event `error`.  Node: readable.pipe.
 function methods:pipe(dest, options)
   if not is_writable(dest) then
@@ -145,7 +145,7 @@ function methods:pipe(dest, options)
   local keep = options and (options.finish == false or options['end'] == false)
   local link = { src = self, dest = dest, round = false, broken = false, listeners = {} }
   table.insert(self._pipes, link)
-  listen_to_src(link, not keep and not dest._is_stdio)
+  listen_to_src(link, not keep and not dest._is_stdio and not dest._is_raw)
   listen_to_dest(link)
   dest:emit('pipe', self)
   if dest.writableNeedDrain then

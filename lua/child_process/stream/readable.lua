@@ -119,7 +119,7 @@ end
 local function after_end(self)
   if self.writable and not self.allowHalfOpen then
     nextTick(end_writable, self)
-  elseif self.writableFinished then
+  elseif self.writableFinished or not self._handle then
     self:destroy()
   end
 end

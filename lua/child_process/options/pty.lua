@@ -1,0 +1,110 @@
+--- The option `pty`: what terminal a child gets.
+local checks = require 'child_process.options.checks'
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+local nearest = require 'child_process.nearest'
+
+local M = {}
+
+local MAX_SIZE = 65535 -- unsigned short in the kernel
+
+local function refuse(err)
+  error(err, 0)
+end
+
+--- pty.size(value, name) -> integer: columns or rows.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+function M.size(value, name)
+  if type(value) ~= 'number' then
+    refuse(errors.invalid_arg_type(name, 'of type number', value))
+  elseif value % 1 ~= 0 then -- NaN and the infinities have no remainder either
+    refuse(errors.out_of_range(name, 'an integer', value))
+  elseif value < 1 or value > MAX_SIZE then
+    refuse(errors.out_of_range(name, ('>= 1 && <= %d'):format(MAX_SIZE), value))
+  end
+  return math.tointeger(value)
+end
+
+local FIELDS = {
+  cols = M.size,
+  rows = M.size,
+  term = checks.command,
+  echo = checks.boolean,
+  raw = checks.boolean,
+}
+
+local function read_fields(given, name)
+  local fields = {}
+  for key, value in next, given do
+    local check = FIELDS[key]
+    if not check then
+      local hint = type(key) == 'string' and nearest.hint(key, FIELDS) or ''
+      local text = ('%s is not a field of %s%s'):format(errors.inspect(key), name, hint)
+      refuse(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text))
+    end
+    fields[key] = check(value, ('%s.%s'):format(name, key))
+  end
+  return fields
+end
+
+--- pty.read(value, name) -> { cols, rows, term, echo, raw } | nil: no terminal.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
+-- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where processes are started by libuv.
+function M.read(value, name)
+  if value == false then
+    return nil
+  elseif value ~= true and type(value) ~= 'table' then
+    refuse(errors.invalid_arg_type(name, 'one of type boolean or table', value))
+  end
+  local given = value == true and {} or read_fields(value, name)
+  if core.backend ~= 'linux' then
+    refuse(errors.unavailable(name, 'uv_spawn cannot give a child a terminal'))
+  end
+  local raw, echo = given.raw or false, given.echo
+  if echo == nil then
+    echo = not raw
+  end
+  return {
+    cols = given.cols or 80,
+    rows = given.rows or 24,
+    term = given.term or 'xterm-256color',
+    echo = echo,
+    raw = raw,
+  }
+end
+
+-- Options that say what a terminal says.
+local STREAMS = { 'stdio', 'customFds', 'stdin', 'stdout', 'stderr' }
+
+--- pty.check_others(plan): with a terminal some other options make no sense.
+-- Raises ERR_INVALID_ARG_VALUE.
+function M.check_others(plan)
+  if not plan.pty then
+    return
+  end
+  for _, other in ipairs(STREAMS) do
+    local value = plan[other]
+    if value ~= nil and value ~= core.null then
+      local reason = "cannot be given with 'pty', which is all three"
+      refuse(errors.invalid_arg_value('options.' .. other, reason, value))
+    end
+  end
+  if plan.pty.raw and plan.input then
+    local reason = "cannot be given with 'pty.raw': a raw terminal has no end of input"
+    refuse(errors.invalid_arg_value('options.input', reason, plan.input))
+  end
+end
+
+--- pty.add_term(list, pty) -> list: an array of `NAME=value` with TERM, if there is a
+-- terminal and the list does not name it.
+function M.add_term(list, pty)
+  for _, pair in ipairs(list) do
+    if pair:find '^TERM=' then
+      return list
+    end
+  end
+  list[#list + 1] = pty and 'TERM=' .. pty.term
+  return list
+end
+
+return M
