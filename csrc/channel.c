@@ -308,9 +308,9 @@ static int pass(struct channel *c, int fd) {
     c->passed = more;
     c->room = room;
   }
-  copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  copy = lcp__fd_copy(fd);
   if (copy < 0)
-    return -errno;
+    return copy;
   c->passed[c->npassed].at = c->sent + (c->out.end - c->out.start);
   c->passed[c->npassed++].fd = copy;
   return 0;

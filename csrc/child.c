@@ -127,8 +127,10 @@ static int watch(struct child *c) {
 }
 
 static int start(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
-  int rc = lcp__plan_open(p);
+  int rc = lcp__loop_uv(c->base.loop);
   why->stage = LCP_STAGE_STDIO;
+  if (rc == 0)
+    rc = lcp__plan_open(p);
   if (rc >= 0) {
     rc = lcp__spawn(&p->spawn, &c->proc, why) == 0 ? 0 : why->err;
     if (rc == 0) {

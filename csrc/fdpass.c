@@ -78,8 +78,8 @@ static int l_fd_object(lua_State *L) {
 static int l_copy_fd(lua_State *L) {
   int fd = lcp__fdpass_get(L, 1);
   int *copy = lcp__fdpass_new(L);
-  *copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  return *copy >= 0 ? 1 : lcp__push_errno(L, -errno);
+  *copy = lcp__fd_copy(fd);
+  return *copy >= 0 ? 1 : lcp__push_errno(L, *copy);
 }
 
 /* fd:getfd() -> number | nil: closed */

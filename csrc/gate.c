@@ -61,7 +61,7 @@ static void report_error(struct lcp_loop *loop, lua_State *L) {
     return;
   }
   if (loop->running)
-    uv_stop(loop->uv);
+    lcp__loop_stop(loop);
   else if (loop->on_error != NULL) {
     loop->on_error(L, loop->on_error_data);
     lua_pop(L, 1);

@@ -114,7 +114,9 @@ void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int e
 /* ---- watching a descriptor ---- */
 
 int lcp__handle_poll(struct lcp_handle *h, int fd) {
-  int rc = uv_poll_init(h->loop->uv, &h->uv.poll, fd);
+  int rc = lcp__loop_uv(h->loop);
+  if (rc == 0)
+    rc = uv_poll_init(h->loop->uv, &h->uv.poll, fd);
   if (rc == 0)
     lcp__handle_init(h);
   return rc;

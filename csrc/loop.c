@@ -60,6 +60,12 @@ int lcp__loop_set_slot(lua_State *L, int slot) {
   return 0;
 }
 
+void lcp__loop_stop(struct lcp_loop *loop) {
+  loop->stopped = 1;
+  if (loop->uv != NULL)
+    uv_stop(loop->uv);
+}
+
 void lcp__loop_changed(struct lcp_loop *loop) {
   if (loop->polled && loop->depth == 0 && !loop->running)
     uv_async_send(&loop->hub->changed);
@@ -101,12 +107,11 @@ struct lcp_loop *lcp__loop(lua_State *L) {
   struct lcp_loop *loop = lcp__loop_state(L);
   if (loop->closed)
     luaL_error(L, "the event loop is closed");
-  if (loop->uv == NULL) {
-    int rc = open_uv(loop, NULL);
-    if (rc != 0)
-      luaL_error(L, "cannot open an event loop: %s", uv_strerror(rc));
-  }
   return loop;
+}
+
+int lcp__loop_uv(struct lcp_loop *loop) {
+  return loop->uv != NULL ? 0 : open_uv(loop, NULL);
 }
 
 /* A host's loop delivers the close callbacks later, to blocks that know no state any
@@ -143,7 +148,7 @@ char *lcp__loop_buffer(struct lcp_loop *loop) {
 }
 
 void lcp__loop_update_time(struct lcp_loop *loop) {
-  if (loop->depth == 0)
+  if (loop->depth == 0 && loop->uv != NULL)
     uv_update_time(loop->uv);
 }
 

@@ -13,12 +13,13 @@ struct lcp_hub;
 
 /* A userdata kept in the registry: as old as the module, finalised last. */
 struct lcp_loop {
-  uv_loop_t *uv; /* NULL once closed */
+  uv_loop_t *uv; /* NULL before lcp__loop_uv and once closed */
   uv_loop_t own;
   struct lcp_busypoll busypoll; /* of `own` */
   int closed;                   /* it has left its loop: nothing can be started */
   int owned;                    /* uv == &own: we run it and close it; else a host does */
-  int running;                  /* inside our uv_run */
+  int running;                  /* inside run() */
+  int stopped;                  /* run() is to end */
   int depth;                    /* callbacks of ours on the C stack */
   int polled;                   /* by another loop: somebody has asked for pollfd() */
   unsigned turn;                /* counts the outermost callbacks, each with its ticks */
@@ -50,17 +51,25 @@ enum {
   LCP__SLOTS = LCP__SLOT_UNCAUGHT
 };
 
-/* The loop of this state, made on first use. */
+/* The loop of this state; raises if it is closed.  Its uv loop may not be open yet. */
 struct lcp_loop *lcp__loop(lua_State *L);
 
-/* The same, but its uv loop may not be open yet, or closed. */
+/* The same, also if it is closed. */
 struct lcp_loop *lcp__loop_state(lua_State *L);
+
+/* Opens its uv loop on first use; to be called before anything is started on it.  0 or a
+ * libuv error: a program may be out of descriptors before it has a loop, and what it asks
+ * for fails like any other call then. */
+int lcp__loop_uv(struct lcp_loop *loop);
 
 /* Pushes a user value of the loop. */
 void lcp__loop_slot(lua_State *L, int slot);
 
 /* For a function called from Lua: makes its first argument, a function, a user value. */
 int lcp__loop_set_slot(lua_State *L, int slot);
+
+/* Has run() end after this turn. */
+void lcp__loop_stop(struct lcp_loop *loop);
 
 /* To be called when anything was started, stopped or closed: outside callbacks another
  * loop that polls ours is woken, to have it run and to ask for the time-out again. */

@@ -109,7 +109,7 @@ static int shed(struct server *s) {
   lcp__fd_close(&s->reserve);
   for (i = 0; i < MAX_SHED && (fd = lcp__sock_accept(s->fd)) >= 0; i++)
     lcp__fd_close(&fd);
-  s->reserve = lcp__fd_open("/dev/null", O_RDONLY);
+  s->reserve = lcp__fd_copy(s->fd);
   return s->reserve >= 0;
 }
 
@@ -150,7 +150,7 @@ static struct server *server_new(lua_State *L) {
 
 /* Takes `fd` over unless it fails, the userdata being on top of the stack. */
 static int server_open(struct server *s, int fd) {
-  int rc = s->reserve = lcp__fd_open("/dev/null", O_RDONLY);
+  int rc = s->reserve = lcp__fd_copy(fd);
   if (rc >= 0)
     rc = lcp__handle_poll(&s->base, fd);
   if (rc == 0)

@@ -96,7 +96,9 @@ static int start(struct lookup *l, const char *name, int family, int type) {
   if (l->request == NULL)
     return UV_ENOMEM;
   l->request->lookup = l;
-  rc = lcp__uvloop_need_threads();
+  rc = lcp__loop_uv(l->base.loop);
+  if (rc == 0)
+    rc = lcp__uvloop_need_threads();
   if (rc == 0)
     rc = uv_getaddrinfo(l->base.loop->uv, &l->request->uv, found_cb, name, NULL, &hints);
   if (rc == 0)

@@ -6,24 +6,45 @@
 #include "busypoll.h"
 #include "gate.h"
 #include "loop.h"
+#include "result.h"
 #include "turn.h"
+
+static int run_uv(struct lcp_loop *loop, uv_run_mode mode) {
+  lcp__turn_resume(loop);
+  if (loop->stopped)
+    uv_stop(loop->uv);
+  if (loop->owned)
+    lcp__busypoll_mode(&loop->busypoll, mode);
+  if (loop->polled && mode == UV_RUN_NOWAIT)
+    return lcp__turn_once(loop) ||
+           lcp__turn_once(loop); /* what the first started is polled too */
+  return uv_run(loop->uv, mode);
+}
+
+/* Without descriptors for a uv loop: ticks and immediates, which may be what says so.
+ * Whether there are more. */
+static int run_without_uv(struct lcp_loop *loop, uv_run_mode mode) {
+  int alive;
+  do
+    alive = lcp__turn_without_uv(loop);
+  while (alive && !loop->stopped && mode == UV_RUN_DEFAULT && lcp__loop_uv(loop) != 0);
+  return alive;
+}
 
 static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
   lua_State *outer = loop->L;
-  int alive;
+  int alive = 0;
   loop->L = L;
   loop->running = 1;
-  if (loop->owned)
-    lcp__busypoll_mode(&loop->busypoll, mode);
+  loop->stopped = 0;
   lcp__turn_ticks(loop);
-  if (loop->polled && mode == UV_RUN_NOWAIT)
-    alive = lcp__turn_once(loop) ||
-            lcp__turn_once(loop); /* what the first started is polled too */
-  else
-    alive = uv_run(loop->uv, mode);
+  if (lcp__loop_uv(loop) != 0)
+    alive = run_without_uv(loop, mode);
+  if (loop->uv != NULL)
+    alive = run_uv(loop, mode);
   loop->running = 0;
   loop->L = outer;
-  /* there is more to do at once: the other loop need not ask for the time-out to know */
+  /* there is more to do at once: the other loop need not ask for the timeout to know */
   if (loop->polled && alive && uv_backend_timeout(loop->uv) == 0)
     lcp__loop_changed(loop);
   return alive;
@@ -49,7 +70,7 @@ static int l_run(lua_State *L) {
 static int l_stop(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
   if (loop->running)
-    uv_stop(loop->uv);
+    lcp__loop_stop(loop);
   return 0;
 }
 
@@ -61,9 +82,12 @@ static int l_running(lua_State *L) {
 }
 
 /* core.pollfd() -> fd: readable when the loop has something to do, or was changed
- * outside its callbacks */
+ * outside its callbacks | nil, errno */
 static int l_pollfd(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
+  int rc = lcp__loop_uv(loop);
+  if (rc != 0)
+    return lcp__push_errno(L, rc);
   if (!loop->polled) {
     loop->polled = 1;
     lcp__loop_changed(loop); /* by all that was started before */
@@ -76,10 +100,10 @@ static int l_pollfd(lua_State *L) {
  * nil: none */
 static int l_timeout(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
-  int ms = -1;
+  int ms = loop->ticks_wanted || loop->check_wanted ? 0 : -1;
   lcp__loop_update_time(loop);
-  if (uv_loop_alive(loop->uv))
-    ms = uv_backend_timeout(loop->uv);
+  if (loop->uv != NULL)
+    ms = uv_loop_alive(loop->uv) ? uv_backend_timeout(loop->uv) : -1;
   if (ms < 0)
     lua_pushnil(L);
   else

@@ -99,7 +99,9 @@ static int l_signal(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, SLOT_FN);
   lcp__handle_set_ref(&w->base, 0);
-  rc = uv_signal_init(w->base.loop->uv, &w->base.uv.signal);
+  rc = lcp__loop_uv(w->base.loop);
+  if (rc == 0)
+    rc = uv_signal_init(w->base.loop->uv, &w->base.uv.signal);
   if (rc == 0) {
     lcp__handle_init(&w->base);
     lcp__handle_pin(L, &w->base, -1);

@@ -111,8 +111,9 @@ static void file_cb(uv_idle_t *uv);
 
 static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events) {
   struct lcp_handle *h = &s->base;
-  if (events == h->events)
-    return 0;
+  int rc = events == h->events ? 0 : lcp__loop_uv(h->loop);
+  if (events == h->events || rc != 0)
+    return rc;
   if (!h->active) {
     uv_idle_init(h->loop->uv, &h->uv.idle);
     lcp__handle_init(h);
@@ -462,7 +463,7 @@ static int l_standard_stream(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1), rc;
   struct lcp_stream *s = lcp__stream_new(L);
   if (fcntl(fd, F_GETFD) < 0) {
-    rc = s->fd = s->watch_fd = lcp__fd_open("/dev/null", O_RDWR);
+    rc = s->fd = s->watch_fd = lcp__fd_null();
     s->owned = s->standard = 1;
     s->kind = LCP__FD_FILE;
   } else {

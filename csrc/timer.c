@@ -9,6 +9,7 @@
 
 #include "handle.h"
 #include "hub.h"
+#include "result.h"
 
 #define LCP_TIMER "child_process.Timer"
 
@@ -70,11 +71,11 @@ static void start(struct timer *t, uint64_t ms, int again) {
   uv_timer_start(t->uv, timer_cb, delay(t->base.loop, ms), again ? ms : 0);
 }
 
-/* core.timer(ms, again, fn, …) -> timer: calls fn(…) after `ms` milliseconds, and every
- * `ms` again if `again`. */
+/* core.timer(ms, again, fn, …) -> timer | nil, errno: calls fn(…) after `ms`
+ * milliseconds, and every `ms` again if `again`. */
 static int l_timer(lua_State *L) {
   lua_Integer ms = luaL_checkinteger(L, 1);
-  int again = lua_toboolean(L, 2), nargs = lua_gettop(L) - 3, i;
+  int again = lua_toboolean(L, 2), nargs = lua_gettop(L) - 3, i, rc;
   struct timer *t;
   luaL_argcheck(L, ms >= 1, 1, "must be positive");
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -93,6 +94,11 @@ static int l_timer(lua_State *L) {
   lua_settop(L, 4);
   lua_setiuservalue(L, 1, SLOT_FN);
   lua_settop(L, 1);
+  rc = lcp__loop_uv(t->base.loop);
+  if (rc != 0) {
+    lcp__handle_close(&t->base);
+    return lcp__push_errno(L, rc);
+  }
   t->hub = t->base.loop->hub;
   t->uv = lcp__hub_timer(t->hub);
   if (t->uv == NULL)

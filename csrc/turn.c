@@ -107,6 +107,22 @@ int lcp__turn_once(struct lcp_loop *loop) {
   return uv_run(loop->uv, UV_RUN_NOWAIT);
 }
 
+int lcp__turn_without_uv(struct lcp_loop *loop) {
+  if (loop->check_wanted)
+    lcp__enter(loop, l_run_slot, (void *)(intptr_t)LCP__SLOT_CHECK);
+  lcp__turn_ticks(loop);
+  return loop->ticks_wanted || loop->check_wanted;
+}
+
+static void spin_cb(uv_idle_t *uv) { (void)uv; }
+
+void lcp__turn_resume(struct lcp_loop *loop) {
+  if (!loop->check_wanted || uv_is_active((uv_handle_t *)&loop->hub->check))
+    return;
+  uv_check_start(&loop->hub->check, check_cb);
+  uv_idle_start(&loop->hub->spin, spin_cb); /* the next want_check() knows better */
+}
+
 /* ---- called from Lua ---- */
 
 /* core.on_ticks(fn)  `fn()` runs the ticks, after the outermost callback. */
@@ -116,7 +132,7 @@ static int l_on_ticks(lua_State *L) { return lcp__loop_set_slot(L, LCP__SLOT_TIC
 static int l_want_ticks(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
   loop->ticks_wanted = 1;
-  if (loop->depth == 0) {
+  if (loop->depth == 0 && lcp__loop_uv(loop) == 0) {
     uv_idle_start(&loop->hub->wake, wake_cb);
     lcp__loop_changed(loop);
   }
@@ -127,11 +143,11 @@ static int l_want_ticks(lua_State *L) {
 static int l_on_check(lua_State *L) { return lcp__loop_set_slot(L, LCP__SLOT_CHECK); }
 
 /* core.want_check(any, referenced)  There are immediates; some keep the loop alive. */
-static void spin_cb(uv_idle_t *uv) { (void)uv; }
-
 static int l_want_check(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
   loop->check_wanted = lua_toboolean(L, 1);
+  if (lcp__loop_uv(loop) != 0) /* run() looks, see lcp__turn_without_uv */
+    return 0;
   if (loop->check_wanted)
     uv_check_start(&loop->hub->check, check_cb);
   if (lua_toboolean(L, 2))

@@ -24,6 +24,12 @@ void lcp__turn_ticks(struct lcp_loop *loop);
  * What uv_run returns. */
 int lcp__turn_once(struct lcp_loop *loop);
 
+/* A turn while there is no uv loop: ticks and immediates.  Whether there are more. */
+int lcp__turn_without_uv(struct lcp_loop *loop);
+
+/* Before uv_run: sees to the immediates that were set while there was no uv loop. */
+void lcp__turn_resume(struct lcp_loop *loop);
+
 /* Has d->run(d) called after the callbacks of this turn and before the immediates.  `d`
  * must stay where it is until then, and is queued once. */
 void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d);

@@ -8,34 +8,39 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What a first loop takes: epoll, an event descriptor, two pairs for signals; and some.
- */
-enum { NEEDED = 10 };
+/* Pipes that could be made: a first loop takes epoll, an event descriptor and two pipes
+ * for signals; and some. */
+enum { NEEDED = 5 };
 
 enum { MOST_THREADS = 1024 }; /* of libuv's pool */
 
-/* The first uv_loop_init of a process aborts when it gets no descriptors. */
+/* The first uv_loop_init of a process makes a pipe for signals and aborts when it gets
+ * none (uv__signal_global_init).  So that very call is tried, whatever it is that could
+ * refuse it; all at once, since the first few may be given. */
 static int have_descriptors(void) {
-  int fds[NEEDED], n = 0, err = 0;
-  while (n < NEEDED && err == 0) {
-    fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (fds[n] < 0)
-      err = -errno;
-    else
-      n++;
+  uv_file pipes[NEEDED][2];
+  int n = 0, rc = 0;
+  while (n < NEEDED && rc == 0) {
+    rc = uv_pipe(pipes[n], UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
+    n += rc == 0;
   }
-  while (n > 0)
-    close(fds[--n]);
-  return err;
+  while (n-- > 0) {
+    close(pipes[n][0]);
+    close(pipes[n][1]);
+  }
+  return rc;
 }
 
+/* With ends of pipes, which are there wherever libuv works: /dev/null may not be. */
 unsigned lcp__uvloop_plug(void) {
   unsigned plugs = 0;
-  int fd;
-  while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= 2)
-    plugs |= 1u << fd;
-  if (fd > 2)
-    close(fd);
+  uv_file fds[2] = {0, 0};
+  while ((fds[0] <= 2 || fds[1] <= 2) && uv_pipe(fds, 0, 0) == 0)
+    for (int i = 0; i < 2; i++)
+      if (fds[i] <= 2)
+        plugs |= 1u << fds[i];
+      else
+        close(fds[i]);
   return plugs;
 }
 

@@ -101,6 +101,22 @@ int lcp__fd_open(const char *path, int flags) {
   return fd < 0 ? -errno : lcp__fd_raise(fd);
 }
 
+int lcp__fd_null(void) {
+  int fds[2], rc = lcp__fd_open("/dev/null", O_RDWR);
+  if (rc >= 0 || rc == -EMFILE || rc == -ENFILE)
+    return rc;
+  rc = lcp__fd_socketpair(fds);
+  if (rc < 0)
+    return rc;
+  close(fds[1]);
+  return fds[0];
+}
+
+int lcp__fd_copy(int fd) {
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? -errno : copy;
+}
+
 int lcp__fd_nonblock(int fd, int on) {
   int flags = fcntl(fd, F_GETFL), wanted;
   if (flags < 0)

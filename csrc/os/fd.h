@@ -13,6 +13,13 @@ int lcp__fd_pipe(int fds[2]);
 int lcp__fd_socketpair(int fds[2]);
 int lcp__fd_open(const char *path, int flags);
 
+/* What reads and writes like /dev/null: that, or where there is none (a bare chroot) an
+ * end of a pair whose other end is closed, which reads alike and fails with EPIPE. */
+int lcp__fd_null(void);
+
+/* Another descriptor for the same description. */
+int lcp__fd_copy(int fd);
+
 /* Moves an owned descriptor above 2; closes it when that fails. */
 int lcp__fd_raise(int fd);
 

@@ -98,10 +98,10 @@ int lcp__scm_adopt(int fd) {
     return -errno;
   if (fd > 2)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
-  high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  high = lcp__fd_copy(fd);
   if (high < 0)
-    return -errno;
-  type = lcp__fd_open("/dev/null", O_RDWR);
+    return high;
+  type = lcp__fd_null();
   if (type >= 0) {
     dup2(type, fd);
     close(type);

@@ -20,10 +20,18 @@ local function check_callback(fn)
   end
 end
 
+-- There may be no descriptors for a loop.
+local function opened(value, errno)
+  if not value then
+    error(errors.system(errno, 'uv_loop_init'), 3)
+  end
+  return value
+end
+
 --- cp.loop, for another loop that drives this one, see init.lua.
 M.pollable = {
   pollfd = function()
-    return core.pollfd()
+    return opened(core.pollfd())
   end,
   events = function()
     return 'r'
@@ -189,13 +197,13 @@ end
 -- Returns a timer with `ref`, `unref`, `hasRef`, `close`.  Node: setTimeout.
 function M.setTimeout(fn, ms, ...)
   check_callback(fn)
-  return core.timer(duration(ms), false, fn, ...)
+  return opened(core.timer(duration(ms), false, fn, ...))
 end
 
 --- cp.setInterval(fn, ms, …): runs `fn(…)` every `ms` milliseconds.  Node: setInterval.
 function M.setInterval(fn, ms, ...)
   check_callback(fn)
-  return core.timer(duration(ms), true, fn, ...)
+  return opened(core.timer(duration(ms), true, fn, ...))
 end
 
 --- cp.clearTimeout(timer): the timer will not fire (again); nil is ignored.
