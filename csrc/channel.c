@@ -41,11 +41,12 @@ enum {
 };
 
 enum {
-  MEMORY = 1,        /* its index in the metatable, see take_memory */
-  OVERHEAD = 4,      /* of a frame: its length or its newline */
-  BATCH = 64 * 1024, /* bytes that are sent before a callback has ended */
-  PROMPT = 1000000,  /* ns: a callback that goes on for longer is not waited for */
-  KEPT = 256 * 1024  /* bytes of an encoder's memory that are kept for the next message */
+  MEMORY = 1,          /* its index in the metatable, see take_memory */
+  OVERHEAD = 4,        /* of a frame: its length or its newline */
+  BATCH = 64 * 1024,   /* bytes that are sent before a callback has ended */
+  PROMPT = 1000000,    /* ns: a callback that goes on for longer is not waited for */
+  CAREFUL = 16 * 1024, /* bytes of a read after which it may have to stop */
+  KEPT = 256 * 1024 /* bytes of an encoder's memory that are kept for the next message */
 };
 
 struct passed {
@@ -57,8 +58,12 @@ struct channel {
   struct lcp_handle base;
   int fd;
   int reading;
-  int reset; /* see read_some */
+  size_t allowed; /* see l_allow */
+  int hung_up;    /* the other side sends no more: what it has sent is all there is */
+  int reset;      /* see read_some */
   struct lcp__frames frames;
+  const char *frame; /* the one that is in use, for l_frame_text */
+  size_t frame_size;
   struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
   int delivering;         /* a frame is in use: it must not be freed */
   struct lcp_buf out;
@@ -90,10 +95,16 @@ static void release(struct lcp_handle *h) {
 
 /* ---- watching ---- */
 
+static int takes_more(const struct channel *c) {
+  return c->hung_up || lcp__frames_held(&c->frames) < c->allowed;
+}
+
+/* Where no more is taken, the end of the other side is still looked for. */
 static int wanted(const struct lcp_handle *h) {
   const struct channel *c = (const struct channel *)h;
   int pending = c->out.end > c->out.start;
-  return (c->reading ? UV_READABLE : 0) | (pending ? UV_WRITABLE : 0);
+  int in = !c->reading ? 0 : takes_more(c) ? UV_READABLE : UV_DISCONNECT;
+  return in | (pending ? UV_WRITABLE : 0);
 }
 
 static int update(lua_State *L, struct channel *c, int index) {
@@ -133,6 +144,8 @@ static void push_callback(lua_State *L, const struct event *e, int slot) {
 static int l_frame(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONFRAME);
+  e->c->frame = e->data;
+  e->c->frame_size = e->size;
   if (e->c->view != NULL) {
     e->c->view->bytes = e->data;
     e->c->view->size = e->size;
@@ -161,20 +174,33 @@ static int l_end(lua_State *L) {
 
 static int is_open(const struct channel *c) { return !c->base.closing && c->reading; }
 
-/* A listener that raises loses no later frame: each is a callback of its own. */
+/* A listener that raises loses no later frame: each is a callback of its own.
+ *
+ * A descriptor comes with the read that brings the first byte it was sent with, so one
+ * that is left when no frame is unfinished was sent with none that wanted it. */
 static int deliver(struct channel *c) {
   struct event e = {.c = c};
   int rc = 0;
   c->delivering = 1;
   while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
     lcp__enter(c->base.loop, l_frame, &e);
+    c->frame = NULL;
     if (c->view != NULL)
       c->view->bytes = NULL;
   }
   c->delivering = 0;
+  if (rc == 0 && lcp__frames_held(&c->frames) == 0)
+    lcp__scm_close(&c->arrived);
   if (c->base.closing)
     lcp__frames_free(&c->frames);
   return rc;
+}
+
+static int l_update(lua_State *L) {
+  struct channel *c = lua_touserdata(L, 1);
+  lcp__handle_push(L, &c->base);
+  update(L, c, 2);
+  return 0;
 }
 
 /* How much came; 0 or less when there is no more now. */
@@ -182,7 +208,8 @@ static ssize_t readable(struct channel *c) {
   struct lcp_loop *loop = c->base.loop;
   char *buffer = lcp__loop_buffer(loop);
   struct event e = {.c = c};
-  ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, LCP_BUFFER_SIZE);
+  size_t room = c->allowed == SIZE_MAX ? LCP_BUFFER_SIZE : CAREFUL;
+  ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, room);
   e.err = n < 0 ? (int)n : 0;
   if (n > 0) {
     lcp__frames_feed(&c->frames, buffer, (size_t)n);
@@ -190,7 +217,18 @@ static ssize_t readable(struct channel *c) {
   }
   if (e.err < 0 && is_open(c))
     lcp__enter(loop, l_end, &e);
+  else if (is_open(c) && !takes_more(c))
+    lcp__enter(loop, l_update, c);
   return n;
+}
+
+/* The other side is gone while we did not read: what it has sent is taken at once, which
+ * is no more than the kernel holds, since its end is not told before. */
+static void hung_up(struct channel *c) {
+  c->hung_up = 1;
+  while (is_open(c) && readable(c) > 0) {
+  }
+  c->hung_up = 0; /* it may have been another error, one that has passed */
 }
 
 /* ---- writing ---- */
@@ -200,7 +238,10 @@ static void drop_passed(struct channel *c) {
   memmove(c->passed, c->passed + 1, --c->npassed * sizeof *c->passed);
 }
 
-/* 1: all is sent; 0: the socket takes no more now; < 0: errno. */
+/* 1: all is sent; 0: the socket takes no more now; < 0: errno.  What the kernel has
+ * against a descriptor is not the channel's end: ETOOMANYREFS, for one, says that the
+ * user has too many on their way, be it by another process.  Its bytes go without it, and
+ * the peer will say that it has not come. */
 static int flush(struct channel *c) {
   while (c->out.end > c->out.start) {
     size_t size = c->out.end - c->out.start;
@@ -213,10 +254,12 @@ static int flush(struct channel *c) {
     n = lcp__scm_send(c->fd, &piece, 1, here ? c->passed[0].fd : -1);
     if (n == -EAGAIN || n == -EWOULDBLOCK || n == -ENOBUFS)
       return 0;
-    if (n < 0)
+    if (n < 0 && !here)
       return (int)n;
     if (here)
       drop_passed(c);
+    if (n < 0)
+      continue;
     c->sent += (size_t)n;
     lcp__buf_take(&c->out, (size_t)n);
   }
@@ -249,7 +292,9 @@ static void writable(struct channel *c) {
 
 static void ready(struct lcp_handle *h, int events) {
   struct channel *c = (struct channel *)h;
-  if ((events & UV_READABLE) && is_open(c))
+  if (is_open(c) && !takes_more(c) && (events & (UV_READABLE | UV_DISCONNECT)))
+    hung_up(c);
+  else if (is_open(c) && (events & UV_READABLE))
     readable(c);
   if ((events & UV_WRITABLE) && !h->closing && c->out.end > c->out.start)
     writable(c);
@@ -288,12 +333,43 @@ static int l_read_start(lua_State *L) {
   return lcp__push_errno(L, rc);
 }
 
-/* channel:read_now()  Reads and tells all that is there, whatever the loop would do next.
+/* channel:allow(bytes | nil)  How many bytes of an unfinished frame may be held, all of
+ * them by default.  While it is that many, or 0, nothing more is read before allow() is
+ * called again, or the other side has ended. */
+static int l_allow(lua_State *L) {
+  struct channel *c = self(L);
+  c->allowed = lua_isnoneornil(L, 2) ? SIZE_MAX : (size_t)luaL_checkinteger(L, 2);
+  if (!c->base.closing)
+    update(L, c, 1);
+  return 0;
+}
+
+/* channel:frame() -> string: the payload that onframe has been called for, during that.
  */
+static int l_frame_text(lua_State *L) {
+  const struct channel *c = self(L);
+  if (c->frame == NULL)
+    return 0;
+  lua_pushlstring(L, c->frame, c->frame_size);
+  return 1;
+}
+
+/* channel:read_now()  Reads and tells all that is there, whatever the loop would do next,
+ * and the end, if that follows.  What is written meanwhile, by a process that has the
+ * socket as well, may wait. */
 static int l_read_now(lua_State *L) {
   struct channel *c = self(L);
-  while (is_open(c) && readable(c) > 0) {
-  }
+  size_t held = c->base.closing ? 0 : lcp__scm_held(c->fd), got = 0;
+  ssize_t n;
+  while (is_open(c) && got <= held && (n = readable(c)) > 0)
+    got += (size_t)n;
+  return 0;
+}
+
+/* channel:drop_arrived()  Closes the descriptors of an unfinished frame: it will not be
+ * finished. */
+static int l_drop_arrived(lua_State *L) {
+  lcp__scm_close(&self(L)->arrived);
   return 0;
 }
 
@@ -480,12 +556,18 @@ static int l_flush_blocking(lua_State *L) {
   return 1;
 }
 
-/* channel:take() -> object with the oldest descriptor that has arrived | nil */
+/* channel:take() -> object with the oldest descriptor that has arrived | nil [, errno]:
+ * none was sent | it could not be had */
 static int l_take(lua_State *L) {
   struct channel *c = self(L);
+  int fd, *object;
   if (c->arrived.n == 0)
     return 0;
-  *lcp__fdpass_new(L) = lcp__scm_take(&c->arrived);
+  object = lcp__fdpass_new(L);
+  fd = lcp__scm_take(&c->arrived);
+  if (fd < 0)
+    return lcp__push_errno(L, fd);
+  *object = fd;
   return 1;
 }
 
@@ -501,6 +583,7 @@ static int l_channel(lua_State *L) {
   c->base.release = release;
   c->base.wanted = wanted;
   c->base.ready = ready;
+  c->allowed = SIZE_MAX;
   lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
   fd = lua_isinteger(L, 1) ? lcp__scm_adopt((int)lua_tointeger(L, 1))
                            : lcp__stream_take_fd(lcp__stream_check(L, 1));
@@ -517,7 +600,10 @@ static int l_channel(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"bind", l_bind},
                                    {"read_start", l_read_start},
+                                   {"allow", l_allow},
+                                   {"frame", l_frame_text},
                                    {"read_now", l_read_now},
+                                   {"drop_arrived", l_drop_arrived},
                                    {"queue", l_queue},
                                    {"flush", l_flush},
                                    {"flush_blocking", l_flush_blocking},

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,7 +23,17 @@ void lcp__scm_close(struct lcp__scm_fds *fds) {
     lcp__fd_close(&fds->fd[--fds->n]);
 }
 
-/* Every descriptor of every control message is either kept or closed. */
+static void keep_one(struct lcp__scm_fds *fds, int fd) {
+  if (fds->n < LCP__SCM_FDS)
+    fds->fd[fds->n++] = lcp__fd_raise(fd);
+  else
+    lcp__fd_close(&fd);
+}
+
+/* Every descriptor of every control message is either kept or closed.  The control data
+ * is cut off where the kernel could not give us one more: RLIMIT_NOFILE, the system's
+ * limit, or a security module that forbids this one; it does not say which, and the
+ * descriptor is gone (Linux: scm_detach_fds). */
 static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
   struct cmsghdr *cm;
   for (cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
@@ -33,15 +44,11 @@ static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
     for (i = 0; i < n; i++) {
       int fd;
       memcpy(&fd, CMSG_DATA(cm) + i * sizeof fd, sizeof fd);
-      if (fds->n == LCP__SCM_FDS) {
-        int oldest = lcp__scm_take(fds);
-        lcp__fd_close(&oldest);
-      }
-      fd = lcp__fd_raise(fd);
-      if (fd >= 0)
-        fds->fd[fds->n++] = fd;
+      keep_one(fds, fd);
     }
   }
+  if (msg->msg_flags & MSG_CTRUNC)
+    keep_one(fds, -EMFILE);
 }
 
 ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds) {
@@ -63,6 +70,11 @@ ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *f
     return -errno;
   keep_fds(fds, &msg);
   return n;
+}
+
+size_t lcp__scm_held(int sock) {
+  int held = 0;
+  return ioctl(sock, FIONREAD, &held) == 0 && held > 0 ? (size_t)held : 0;
 }
 
 ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {

@@ -8,19 +8,23 @@
 
 enum { LCP__SCM_FDS = 64 };
 
-/* What has arrived and nobody took, the oldest first; of more, the oldest are closed. */
+/* What has arrived and nobody took, the oldest first; of more, the latest are closed.
+ * One that was sent but could not be had is a negative errno in its place. */
 struct lcp__scm_fds {
   int fd[LCP__SCM_FDS];
   int n;
 };
 
-/* The oldest; there must be one.  It is the caller's. */
+/* The oldest; there must be one.  It is the caller's; or a negative errno. */
 int lcp__scm_take(struct lcp__scm_fds *fds);
 
 void lcp__scm_close(struct lcp__scm_fds *fds);
 
 /* How many bytes came, 0 at the end, or a negative errno. */
 ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds);
+
+/* How many bytes the socket holds for us at this moment. */
+size_t lcp__scm_held(int sock);
 
 /* How many bytes of the `n` pieces went, with a copy of `fd` unless it is -1, or a
  * negative errno.  Never blocks, never raises SIGPIPE. */

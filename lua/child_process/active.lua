@@ -156,10 +156,11 @@ end
 
 -- A peer that does not acknowledge a handle holds up all that follows.
 local function channel(_, ipc)
-  local held_back = ipc.held_back.last - ipc.held_back.first + 1
-  local unanswered = ipc.unanswered and ipc.unanswered.type
+  local out = ipc.out
+  local held_back = out.held_back.last - out.held_back.first + 1
+  local unanswered = out.unanswered and out.unanswered.type
   local text = ('channel: to process %s'):format(trace.peer(ipc))
-  if ipc.blocked then
+  if out.blocked then
     text = text .. ', the other side does not read'
   end
   if unanswered then
@@ -169,7 +170,7 @@ local function channel(_, ipc)
   return {
     type = 'channel',
     pid = trace.peer(ipc),
-    blocked = ipc.blocked,
+    blocked = out.blocked,
     unanswered = unanswered,
     heldBack = held_back,
     text = text,

@@ -74,6 +74,7 @@ end
 local function after_end(child)
   if not child._end_handled then
     child._end_handled = true
+    channel.ended(child)
     loop.nextTick(flush_stdio, child)
     count_down(child)
   end
@@ -146,10 +147,18 @@ local function channel_env(env, slot, codec)
   return list
 end
 
+-- Until the process has ended, handles are kept for who listens when it has.
+local function on_channel_closed(child)
+  if child._end_handled then
+    channel.ended(child)
+  end
+  count_down(child)
+end
+
 local function open_channel(child, stream_handle, codec)
   child._open = child._open + 1
   local handle = assert(core.channel(stream_handle, codec.framing))
-  channel.open(child, handle, codec, { on_closed = count_down })
+  channel.open(child, handle, codec, { on_closed = on_channel_closed })
 end
 
 local ROLES = {

@@ -166,6 +166,7 @@ local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
   ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
   ERR_IPC_CHANNEL_CLOSED = { 'Error', 'Channel closed' },
+  ERR_IPC_HANDLE_REFUSED = { 'Error', 'The other process could not take the handle' },
   ERR_IPC_DISCONNECTED = { 'Error', 'IPC channel is already disconnected' },
   ERR_CHILD_CLOSED_BEFORE_REPLY = { 'Error', 'Child closed before reply received' },
   ERR_INVALID_HANDLE_TYPE = { 'TypeError', 'This handle type cannot be sent' },

@@ -331,7 +331,7 @@ local function open_channel(process)
     local codec = CODECS[mode]()
     local handle = core.channel(fd, codec.framing)
     if handle then
-      local options = { count_listeners = true, on_closed = function() end }
+      local options = { count_listeners = true, on_closed = channel.ended }
       channel.open(process, handle, codec, options)
     end
   end

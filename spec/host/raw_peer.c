@@ -3,14 +3,18 @@
  * One command a line on its standard input; it ends with that:
  *   attach KIND [ARGUMENT …]   one more descriptor goes with the next bytes, see kinds
  *   send HEX                   these bytes, with what is attached
- *   times N HEX                these bytes N times, as fast as they are taken
+ *   times N HEX                these bytes N times, as fast as they are taken; writes
+ *                              `held BYTES` when no more are taken for a while, those
+ *                              that were, and goes on; and `sent BYTES` at the end
  *   receive                    waits for bytes and writes them to standard output
  *   shut                       nothing more will be sent
  *   close                      gives up the channel
+ *   stay                       goes on in a process of its own; this one ends
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +28,8 @@ enum { MOST = 253, BYTES = 1 << 20 };
 static int channel;
 static int attached[MOST];
 static int count;
+static size_t sent; /* of `times` */
+static int told_held;
 
 static void die(const char *what) {
   fprintf(stderr, "raw_peer: %s: %s\n", what, strerror(errno));
@@ -135,6 +141,18 @@ static size_t unhex(const char *text, char *bytes) {
   return n;
 }
 
+/* Waits until the socket takes more, and says so once if that lasts. */
+static void wait_writable(void) {
+  struct pollfd p = {channel, POLLOUT, 0};
+  if (poll(&p, 1, 300) == 0) {
+    if (!told_held)
+      printf("held %zu\n", sent);
+    told_held = 1;
+    fflush(stdout);
+    poll(&p, 1, -1);
+  }
+}
+
 /* The descriptors go with the first byte. */
 static void send_all(const char *bytes, size_t size) {
   union {
@@ -155,9 +173,14 @@ static void send_all(const char *bytes, size_t size) {
       control.align.cmsg_len = CMSG_LEN(room);
       memcpy(CMSG_DATA(&control.align), attached, room);
     }
-    n = sendmsg(channel, &msg, MSG_NOSIGNAL);
+    n = sendmsg(channel, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN) {
+      wait_writable();
+      continue;
+    }
     if (n < 0)
       exit(0); /* they listen no more */
+    sent += (size_t)n;
     while (count > 0)
       close(attached[--count]);
     bytes += n;
@@ -170,11 +193,15 @@ static void send_times(const char *text) {
   char *hex;
   unsigned long times = strtoul(text, &hex, 10);
   size_t size = unhex(hex + 1, bytes), each = BYTES / size, i;
+  sent = 0;
+  told_held = 0;
   for (i = 0; i < each; i++)
     memcpy(many + i * size, bytes, size);
   for (; times > each; times -= each)
     send_all(many, each * size);
   send_all(many, times * size);
+  printf("sent %zu\n", sent);
+  fflush(stdout);
 }
 
 static void receive(void) {
@@ -198,6 +225,10 @@ static void obey(const char *line) {
     shutdown(channel, SHUT_WR);
   else if (strcmp(line, "close") == 0)
     close(channel);
+  else if (strcmp(line, "stay") == 0 && checked(fork(), "fork") > 0)
+    exit(0);
+  else if (strcmp(line, "stay") == 0)
+    return;
   else
     die(line);
 }

@@ -247,8 +247,9 @@ describe('a message', function()
     assert.same({ 1, 2, 3, 4, 5 }, seen)
   end)
 
-  it('whose `cmd` begins with NODE_ is internal', function()
+  it('whose `cmd` begins with NODE_ and goes on is internal', function()
     local code = [[
+      process:send { cmd = 'NODE_' }
       process:send { cmd = 'NODE_foo', x = 1 }
       process:send { cmd = 'NODEfoo' }
       process:send { cmd = 'xNODE_foo' }
@@ -260,8 +261,9 @@ describe('a message', function()
       assert.same({ cmd = 'NODE_foo', x = 1 }, message)
     end)
     messages(child, function(list)
-      local wanted = { { cmd = 'NODEfoo' }, { cmd = 'xNODE_foo' }, { cmd = 5 } }
-      wanted[4], wanted[5], wanted.n = { 'NODE_foo' }, 'NODE_foo', 5
+      local wanted = { { cmd = 'NODE_' }, { cmd = 'NODEfoo' }, { cmd = 'xNODE_foo' } }
+      wanted[4], wanted[5], wanted[6] = { cmd = 5 }, { 'NODE_foo' }, 'NODE_foo'
+      wanted.n = 6
       assert.same(wanted, list)
     end)
   end)

@@ -30,7 +30,7 @@ describe('a peer of the protocol', function()
 
   it('that says what nobody has asked for is not listened to', function()
     local child = raw [[
-      for cmd in NODE_HANDLE_ACK NODE_HANDLE_NACK NODE_SOCKET_COUNT NODE_ \
+      for cmd in NODE_HANDLE_ACK NODE_HANDLE_NACK NODE_SOCKET_COUNT NODE_X \
         NODE_SOCKET_ALL_CLOSED NODE_SOCKET_NOTIFY_CLOSE NODE_SOCKET_GET_COUNT; do
         echo "{\"cmd\":\"$cmd\"}" >&3
       done

@@ -457,13 +457,16 @@ describe('the types of events are those', function()
   end)
 
   it('of ChildProcess', function()
-    local real = emitted('child exec ipc/channel', 'exit error message internalMessage')
+    local real = emitted(
+      'child exec ipc/channel ipc/inbox ipc/outgoing',
+      'exit error message internalMessage'
+    )
     compare_events('child_process.ChildProcess', real)
   end)
 
   it('of process', function()
     local passed = 'message internalMessage uncaughtException'
-    local real = emitted('process ipc/channel boot', passed)
+    local real = emitted('process ipc/channel ipc/inbox ipc/outgoing boot', passed)
     real['child_process.SignalName'] = true
     compare_events('child_process.Process', real)
     local names = {}

@@ -74,6 +74,18 @@ function Peer:handle(fields)
   return self:message(message)
 end
 
+--- peer:on_held(fn) -> peer: `fn(bytes)` is called when what is sent many times is not
+-- taken for a while, with what was taken before.
+function Peer:on_held(fn)
+  t.on_line(self.child.stdout, function(line)
+    local bytes = line:match '^held (%d+)$'
+    if bytes then
+      fn(math.tointeger(bytes))
+    end
+  end)
+  return self
+end
+
 --- peer:receive() -> peer: waits for an answer.
 function Peer:receive()
   return self:tell 'receive'

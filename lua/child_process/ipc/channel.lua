@@ -1,16 +1,24 @@
 --- The channel between two processes, as both ends see it: `send`, `disconnect`, and the
 -- events `message`, `internalMessage`, `disconnect`.
 --
--- Frames and descriptors are the core's (csrc/channel.c), their meaning is the codec's.
--- Here is what is done with messages: kept until somebody listens, written together at
--- the end of a callback, held back while a handle waits for its acknowledgement.
+-- Frames and descriptors are the core's (csrc/channel.c), their meaning is the codec's;
+-- what is to be sent is in outgoing.lua, what nobody has heard yet in inbox.lua, passed
+-- handles in handles.lua.  Here is the life of a channel:
+--
+--   open           `connected`
+--   disconnecting  by us: nothing is told any more; open until all is sent
+--   closed         by us, by the peer's end, or after an error: no byte goes either way
+--   announced      `disconnect` has been emitted
+--   ended          the peer is no more: handles are no longer kept for a later listener
 --
 -- The owner of a channel is a ChildProcess or `process`; its whole state is `owner._ipc`.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
+local inbox = require 'child_process.ipc.inbox'
 local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
+local outgoing = require 'child_process.ipc.outgoing'
 local trace = require 'child_process.trace'
 
 local load_handles = lazy.load 'child_process.ipc.handles'
@@ -22,8 +30,6 @@ local methods = {}
 M.methods = methods
 
 local nextTick = loop.nextTick
-
-local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
 
 -- Keeping the loop alive ----------------------------------------------------------------
 
@@ -60,15 +66,12 @@ function Control:hasRef()
   return self.handle ~= nil and self.handle:has_ref()
 end
 
--- Handles -------------------------------------------------------------------------------
-
--- Their protocol, from the first one on, or the first message of the peer about one.
-local function handles_of(ipc)
-  if not ipc.handles then
-    ipc.handles = load_handles()
-    ipc.handles.init(ipc)
-  end
-  return ipc.handles
+local function update_ref(ipc)
+  local owner, control = ipc.owner, ipc.control
+  control.wanted = not ipc.count_listeners
+    or owner:listenerCount 'message' > 0
+    or owner:listenerCount 'disconnect' > 0
+  apply_ref(control)
 end
 
 -- The end -------------------------------------------------------------------------------
@@ -77,23 +80,14 @@ local function channel_closed()
   return errors.coded 'ERR_IPC_CHANNEL_CLOSED'
 end
 
-local function fail_callbacks(ipc)
-  for i = ipc.first, ipc.last do
-    nextTick(ipc.waiting[i].fn, channel_closed())
-  end
-  ipc.waiting, ipc.first, ipc.last = {}, 1, 0
-end
-
 -- Called once, when no byte goes either way any more.
 local function announce_disconnect(owner)
-  local on_closed = owner._ipc.on_closed
-  if not owner._ipc.announced then
-    owner._ipc.announced = true
-    local _ <close> = guard.new(owner, function()
-      on_closed(owner)
-    end)
+  local ipc = owner._ipc
+  if not ipc.announced then
+    ipc.announced = true
+    local _ <close> = guard.new(owner, ipc.on_closed)
     owner:emit 'disconnect'
-    on_closed(owner)
+    ipc.on_closed(owner)
   end
 end
 
@@ -109,9 +103,9 @@ local function close(ipc, err)
   ipc.handle:close()
   ipc.control.handle = nil
   owner.connected, owner.channel = false, nil
-  fail_callbacks(ipc)
+  outgoing.fail(ipc.out, channel_closed())
   if ipc.handles then
-    ipc.handles.fail_pending(ipc, channel_closed())
+    ipc.handles.fail(ipc.passing)
   end
   nextTick(announce_disconnect, owner)
 end
@@ -125,214 +119,65 @@ local function break_off(ipc, err)
   end
 end
 
--- Writing -------------------------------------------------------------------------------
-
-local function run_callbacks(ipc, sent)
-  local waiting = ipc.waiting
-  while ipc.first <= ipc.last and waiting[ipc.first].at <= sent do
-    local entry = waiting[ipc.first]
-    waiting[ipc.first] = nil
-    ipc.first = ipc.first + 1
-    nextTick(entry.fn, nil)
-  end
-end
-
-local function set_blocked(ipc, blocked)
-  if ipc.blocked ~= blocked then
-    ipc.blocked, ipc.control.blocked = blocked, blocked
-    apply_ref(ipc.control)
-  end
-end
-
-local flush
-
 local function close_if_flushed(ipc)
-  if not ipc.disconnecting or ipc.closed then
+  local out = ipc.out
+  if not ipc.disconnecting or ipc.closed or outgoing.has_more(out) then
     return
-  elseif ipc.handles and ipc.handles.has_more(ipc) then
-    return
-  elseif ipc.dirty then
-    flush(ipc) -- which comes back
-  elseif not ipc.blocked then
+  elseif out.dirty then
+    outgoing.flush(out) -- which comes back
+  elseif not out.blocked then
     close(ipc)
   end
 end
 
--- The peer is gone.  What it sent before is still read, and its end told then.
-local function write_failed(ipc)
-  ipc.broken = true
-  set_blocked(ipc, false)
-  fail_callbacks(ipc)
-  close_if_flushed(ipc)
-end
-
-local function sent_up_to(ipc, sent)
-  run_callbacks(ipc, sent)
-  set_blocked(ipc, sent < ipc.queued)
-  if not ipc.blocked and ipc.need_drain then
-    ipc.need_drain = false
-    nextTick(ipc.owner.emit, ipc.owner, 'drain')
-  end
-  close_if_flushed(ipc)
-end
-
-function flush(ipc)
-  ipc.dirty = false
-  local sent = not ipc.closed and ipc.handle:flush()
-  if sent then
-    sent_up_to(ipc, sent)
-  elseif not ipc.closed then
-    write_failed(ipc)
-  end
-end
-
-local function end_of_turn(ipc)
-  if ipc.dirty then
-    flush(ipc)
-  end
-end
-
-local function on_written(ipc, sent, errno)
-  if errno then
-    write_failed(ipc)
-  else
-    sent_up_to(ipc, sent)
-  end
-end
-
-local function lose(ipc, err, callback)
-  if trace.on then
-    trace.lost(ipc, err)
-  end
-  nextTick(callback or function()
-    ipc.owner:emit('error', err)
-  end, err)
-end
-
--- The first message of a turn goes out at once; what follows in the same turn, together
--- at its end, unless it is much or the turn is long: the core says when it is `due`.
-local function flush_in_time(ipc, total, pending, due)
-  if pending == 0 then
-    sent_up_to(ipc, total)
-  elseif due then
-    flush(ipc)
-  elseif not ipc.dirty then
-    ipc.dirty = true
-    nextTick(end_of_turn, ipc)
-  end
-end
-
--- After the core has taken a message.  Returns what send() does, and the error if it is
--- lost.
-local function queued(ipc, callback, total, pending, due)
-  if not total then
-    local err = errors.system(pending, 'write')
-    lose(ipc, err, callback)
-    return false, err
-  elseif trace.on then
-    trace.send(ipc, total - ipc.queued - ipc.codec.overhead, pending)
-  end
-  ipc.queued = total
-  if callback then
-    ipc.last = ipc.last + 1
-    ipc.waiting[ipc.last] = { at = total, fn = callback }
-  end
-  flush_in_time(ipc, total, pending, due)
-  local free = pending < BACKLOG or not ipc.blocked
-  ipc.need_drain = ipc.need_drain or not free
-  return free
-end
-
--- Writes what the codec has made of a message, with a descriptor if there is one.
-local function write_payload(ipc, payload, descriptor, callback)
-  return queued(ipc, callback, ipc.handle:queue(payload, descriptor))
-end
-
--- The same for a message; a number is an errno, anything else what the codec has
--- against the message.
-local function write_message(ipc, message, callback)
-  local total, pending, due = ipc.handle:send(message)
-  if ipc.dirty and total and not (due or callback or trace.on) and pending < BACKLOG then
-    ipc.queued = total -- one of many in this turn
-    return true
-  elseif not total and math.type(pending) ~= 'integer' then
-    ipc.codec.refuse(pending, due)
-  end
-  return queued(ipc, callback, total, pending, due)
-end
-
--- The same, behind the handles that wait for the peer.
-local function send_in_turn(ipc, message, callback)
-  if ipc.unanswered then
-    return ipc.handles.hold_back(ipc, ipc.codec.encode(message), callback)
-  end
-  return write_message(ipc, message, callback)
-end
-
--- Writes a message of our own, before all that waits.
-local write = write_message
-
 -- Reading -------------------------------------------------------------------------------
 
-local deliver_kept
-
-local function keep(ipc, message, arrived)
-  local kept = ipc.kept
-  kept.last = kept.last + 1
-  kept[kept.last] = { message, arrived }
-end
-
-local function deliver(ipc, message)
-  local kept = ipc.kept
-  if ipc.disconnecting then
-    return -- who has disconnected hears no more, not even what came in the same read
-  elseif kept.first <= kept.last or not ipc.owner:emit('message', message) then
-    keep(ipc, message)
-  end
-end
-
--- The same with a handle that has arrived.
-local function deliver_with(ipc, event, message, arrived)
-  local owner, kept = ipc.owner, ipc.kept
-  local heard = owner:listenerCount(event) > 0
-  if event == 'message' and ipc.disconnecting then
-    ipc.handles.discard(arrived)
-  elseif event == 'message' and (not heard or kept.first <= kept.last) then
-    keep(ipc, message, arrived)
-  elseif heard then
-    owner:emit(event, message, ipc.handles.rebuild(arrived))
-  else
-    ipc.handles.discard(arrived)
-  end
-end
-
--- One a tick: a listener may go, disconnect, or raise, and the others are still there.
-function deliver_kept(ipc)
-  local owner, kept = ipc.owner, ipc.kept
-  if kept.first <= kept.last and owner:listenerCount 'message' > 0 then
-    local message, arrived = table.unpack(kept[kept.first], 1, 2)
-    kept[kept.first] = nil
-    kept.first = kept.first + 1
-    if kept.first <= kept.last then
-      nextTick(deliver_kept, ipc)
-    end
-    owner:emit('message', message, arrived and ipc.handles.rebuild(arrived))
-  end
-end
-
-local function forget_kept(ipc)
-  local kept = ipc.kept
-  ipc.kept = { first = 1, last = 0 }
-  for i = kept.first, kept.last do
-    if kept[i][2] then
-      ipc.handles.discard(kept[i][2])
-    end
+-- How much more is read: nothing from a peer that does not read our answers, and only as
+-- much as may be kept while nobody listens.
+local function update_room(ipc)
+  local room = outgoing.is_choked(ipc.out) and 0 or inbox.room(ipc.inbox)
+  if room ~= ipc.room and not ipc.closed then
+    ipc.room = room
+    ipc.handle:allow(room)
   end
 end
 
 local function is_internal(message)
   local cmd = type(message) == 'table' and rawget(message, 'cmd')
-  return type(cmd) == 'string' and cmd:find '^NODE_' ~= nil
+  return type(cmd) == 'string' and cmd:find '^NODE_.' ~= nil
+end
+
+-- The protocol of handles, from the first one on, or the first message about one.
+local function handles_of(ipc)
+  if not ipc.handles then
+    ipc.handles = load_handles()
+    ipc.passing = ipc.handles.new(ipc.out)
+  end
+  return ipc.handles
+end
+
+-- What came with a handle is an internal message itself, if it looks like one.
+local function deliver_handle(ipc, message, arrived)
+  local owner = ipc.owner
+  if not is_internal(message) then
+    inbox.deliver_handle(ipc.inbox, message, arrived)
+    if ipc.ended then
+      inbox.close_handles(ipc.inbox)
+    end
+  elseif owner:listenerCount 'internalMessage' > 0 then
+    owner:emit('internalMessage', message, arrived:rebuild())
+  else
+    arrived:discard()
+  end
+end
+
+local function on_internal(ipc, message)
+  local arrived = handles_of(ipc).on_internal(ipc.passing, message)
+  if arrived then
+    deliver_handle(ipc, message.msg, arrived)
+  end
+  update_room(ipc)
+  ipc.owner:emit('internalMessage', message)
 end
 
 local function on_frame(ipc, payload)
@@ -341,15 +186,12 @@ local function on_frame(ipc, payload)
   end
   local ok, message = pcall(ipc.codec.decode, payload)
   if not ok then
-    return break_off(ipc, message)
-  elseif not is_internal(message) then
-    return deliver(ipc, message)
+    break_off(ipc, message)
+  elseif is_internal(message) then
+    on_internal(ipc, message)
+  elseif not inbox.deliver(ipc.inbox, message) then
+    update_room(ipc)
   end
-  handles_of(ipc).on_internal(ipc, message, function(inner, arrived)
-    local event = is_internal(inner) and 'internalMessage' or 'message'
-    deliver_with(ipc, event, inner, arrived)
-  end)
-  ipc.owner:emit('internalMessage', message)
 end
 
 local function on_end(ipc, errno)
@@ -360,12 +202,8 @@ local function on_end(ipc, errno)
   end
 end
 
-local function update_ref(ipc)
-  local owner, control = ipc.owner, ipc.control
-  control.wanted = not ipc.count_listeners
-    or owner:listenerCount 'message' > 0
-    or owner:listenerCount 'disconnect' > 0
-  apply_ref(control)
+local function on_written(ipc, sent, errno)
+  outgoing.written(ipc.out, sent, errno)
 end
 
 -- Called when an event has got or lost a listener.
@@ -373,8 +211,12 @@ function methods:_listening(name)
   local ipc = self._ipc
   if ipc and (name == 'message' or name == 'disconnect') then
     update_ref(ipc)
-    if name == 'message' and ipc.kept.first <= ipc.kept.last then
-      nextTick(deliver_kept, ipc)
+  end
+  if ipc and name == 'message' then
+    update_room(ipc)
+    inbox.hand_over(ipc.inbox)
+    if ipc.ended then
+      inbox.close_handles(ipc.inbox)
     end
   end
 end
@@ -415,9 +257,11 @@ end
 --
 -- `handle` is a net.Server, net.Socket, dgram.Socket, pipe, Lua file, descriptor, or
 -- object with getfd(); `options.keepOpen` keeps a socket open here.  `callback(err)` runs
--- when the message is written or lost.  On a closed channel that, or an event `error`,
--- gets ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE,
--- ERR_INVALID_HANDLE_TYPE, and what the codec raises.  Node: subprocess.send.
+-- when the message is written or lost, and of one with a handle when the other process
+-- has taken it, or could not (ERR_IPC_HANDLE_REFUSED).  On a closed channel that, or an
+-- event `error`, gets ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS,
+-- ERR_INVALID_ARG_TYPE, ERR_INVALID_HANDLE_TYPE, and what the codec raises.
+-- Node: subprocess.send.
 function methods:send(message, handle, options, callback)
   if not SENDABLE[type(message)] then
     refuse_message(self, message)
@@ -427,14 +271,14 @@ function methods:send(message, handle, options, callback)
     check_options(options)
   end
   local ipc = self._ipc
-  if not ipc or ipc.closed or ipc.disconnecting or ipc.broken then
-    lose({ owner = self }, channel_closed(), callback)
+  if not ipc or ipc.closed or ipc.disconnecting or ipc.out.broken then
+    outgoing.lose({ owner = self }, channel_closed(), callback)
     return false
   end
   if handle and handle ~= 0 and handle ~= '' then
-    return handles_of(ipc).send(ipc, message, handle, options or {}, callback)
+    return handles_of(ipc).send(ipc.passing, message, handle, options or {}, callback)
   end
-  return send_in_turn(ipc, message, callback)
+  return outgoing.send(ipc.out, message, callback)
 end
 
 --- owner:disconnect(): closes the channel when all that was sent before is written; then
@@ -447,8 +291,9 @@ function methods:disconnect()
     return
   end
   self.connected, ipc.disconnecting = false, true
-  forget_kept(ipc)
-  flush(ipc)
+  inbox.shut(ipc.inbox)
+  update_room(ipc)
+  outgoing.flush(ipc.out)
   if not ipc.closed then
     -- as in Node `channel` stays while something is still to be sent
     return
@@ -468,27 +313,27 @@ function M.open(owner, handle, codec, options)
     handle = handle,
     codec = codec,
     control = control,
-    kept = { first = 1, last = 0 },
-    held_back = { first = 1, last = 0 },
-    waiting = {},
-    first = 1,
-    last = 0,
-    queued = 0,
-    blocked = false,
+    inbox = inbox.new(owner, handle, codec),
     count_listeners = options.count_listeners,
     on_closed = options.on_closed,
-    write = write,
-    write_payload = write_payload,
-    send_in_turn = send_in_turn,
-    lose = lose,
-    close_if_flushed = close_if_flushed,
   }
+  ipc.out = outgoing.new(owner, handle, codec, {
+    on_blocked = function()
+      control.blocked = ipc.out.blocked
+      apply_ref(control)
+      update_room(ipc)
+    end,
+    on_sent = function()
+      close_if_flushed(ipc)
+    end,
+  })
   owner._ipc = ipc
   owner.channel, owner.connected = control, true
   if trace.on then
     trace.connect(ipc)
   end
   update_ref(ipc)
+  update_room(ipc)
   handle:bind(ipc, on_frame, on_end, on_written, codec.encoder)
   local _, errno = handle:read_start()
   if errno then
@@ -508,14 +353,24 @@ function M.drain(owner)
   end
 end
 
+--- channel.ended(owner): the other process is no more, or has closed the channel.
+-- Handles that nobody has taken are closed, and those of a message that was cut off: one
+-- may be what keeps the channel open, the other end of it.
+function M.ended(owner)
+  local ipc = owner._ipc
+  if ipc then
+    ipc.ended = true
+    ipc.handle:drop_arrived()
+    inbox.close_handles(ipc.inbox)
+  end
+end
+
 --- channel.flush(owner, ms): waits until all is written, for a process that ends, as long
 -- as the other side takes something every `ms` milliseconds.
 function M.flush(owner, ms)
   local ipc = owner._ipc
   if ipc and not ipc.closed then
-    if ipc.handles then
-      ipc.handles.send_all(ipc)
-    end
+    outgoing.send_all(ipc.out)
     ipc.handle:flush_blocking(ms)
   end
 end

@@ -1,14 +1,15 @@
 --- Handles over a channel: which objects travel, how each is taken apart and rebuilt, and
 -- Node's protocol for it.
 --
--- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The peer
--- says NODE_HANDLE_ACK when it has it; until then all later messages wait, except those
--- answers themselves, so that two peers that send each other handles cannot wait for each
--- other.  NODE_HANDLE_NACK asks for it once more.
+-- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The
+-- peer says NODE_HANDLE_ACK when it has it; until then all later messages wait (see
+-- outgoing.lua).  NODE_HANDLE_NACK asks for it once more.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
+local outgoing = require 'child_process.ipc.outgoing'
+local shortage = require 'child_process.shortage'
 local sockets = require 'child_process.ipc.sockets'
 local trace = require 'child_process.trace'
 
@@ -18,12 +19,21 @@ local M = {}
 
 local nextTick = loop.nextTick
 
-local MAX_RETRIES = 10
+--- handles.new(out) -> the state of one channel, which the functions below take.
+function M.new(out)
+  return {
+    out = out,
+    lists = sockets.new(out),
+    short = false, -- the last one could not be taken for lack of descriptors
+    told = false, -- that has been an `error` already
+  }
+end
 
 -- Conversions ---------------------------------------------------------------------------
 
--- Each: `matches(value)`; `take(value, options, message, ipc) -> descriptor, release`, or
--- nil if it has none any more; `rebuild(object, message, arrived) -> value`, see receive.
+-- Each: `matches(value)`; `take(value, options, message, lists) -> descriptor, release`,
+-- or nil if it has none any more, with the `lists` of sockets.lua; `rebuild(object,
+-- message, counted) -> value`, see Arrived.
 -- `release()` is called when the peer has it, or never will.  A descriptor that is no
 -- number is a handle that the sender gives up: it is closed before.
 local conversions = {} -- in the order in which they are asked
@@ -85,215 +95,135 @@ end
 
 -- Sending -------------------------------------------------------------------------------
 
---- True while a handle waits for its acknowledgement.
-function M.is_waiting(ipc)
-  return ipc.unanswered ~= nil
-end
-
---- True while something waits behind it, or it does itself.
-function M.has_more(ipc)
-  return ipc.unanswered ~= nil or ipc.held_back.first <= ipc.held_back.last
-end
-
-local function hold_back(ipc, entry)
-  local queue = ipc.held_back
-  queue.last = queue.last + 1
-  queue[queue.last] = entry
-  return queue.first == queue.last
-end
-
---- Puts an encoded message behind the handle that waits.  Returns what send() does.
-function M.hold_back(ipc, payload, callback)
-  return hold_back(ipc, { payload = payload, callback = callback })
-end
-
-local function drop(entry)
-  entry.carried:close()
-  entry.release()
-end
-
--- To those who look inside.
-local function tell(ipc, entry, state)
-  if trace.on then
-    trace.handle(ipc, entry.type, state)
-  end
-end
-
--- The handle that waits is over there, or lost.
-local function settle(ipc)
-  local entry = ipc.unanswered
-  ipc.unanswered = nil
-  drop(entry)
-end
-
-local function send_now(ipc, entry)
-  if entry.carried then
-    ipc.unanswered = entry
-    tell(ipc, entry, 'sent')
-  end
-  local free, err = ipc.write_payload(ipc, entry.payload, entry.carried, entry.callback)
-  if err and entry.carried then
-    settle(ipc)
-  end
-  return free
-end
-
 -- Takes the handle apart; what is in the entry then can be written at any later time.
 -- What the sender keeps is copied: it may be closed, and its number be that of something
--- else, before the peer has it.
-local function take(ipc, entry, message, handle, options)
+-- else, before the peer has it.  Returns an error, or nil.
+local function take(state, entry, message, handle, options)
   local conversion = conversion_for(handle)
   local wrapped = { cmd = 'NODE_HANDLE', type = conversion.type, msg = message }
-  local descriptor, release = conversion.take(handle, options, wrapped, ipc)
+  local descriptor, release = conversion.take(handle, options, wrapped, state.lists)
   if not descriptor then
     return nil -- it has been sent before: only the message is left
   end
   local carried, errno = descriptor, nil
   if type(descriptor) == 'number' then
-    carried, errno = core.copy_fd(descriptor)
+    carried, errno = shortage.retry(core.copy_fd, descriptor)
   end
   if not carried then
     release()
     return errors.system(errno, 'write')
   end
-  entry.carried, entry.release, entry.retries = carried, release, 0
-  entry.type = conversion.type
-  entry.payload = ipc.codec.encode(wrapped)
+  entry.carried, entry.release, entry.type = carried, release, conversion.type
+  entry.payload = state.out.codec.encode(wrapped)
 end
 
---- Sends a message with a handle, now or in its turn.  Raises ERR_INVALID_HANDLE_TYPE,
--- and what the codec raises.
-function M.send(ipc, message, handle, options, callback)
+--- handles.send(state, message, handle, options, callback): sends a message with a
+-- handle, now or in its turn.  Raises ERR_INVALID_HANDLE_TYPE, and what the codec raises.
+function M.send(state, message, handle, options, callback)
+  local out = state.out
   -- first, so that a message that cannot be sent leaves the handle as it is; with one it
   -- lies one level deeper
-  local entry = { payload = ipc.codec.encode(message), callback = callback }
-  ipc.codec.encode { msg = message }
-  local err = take(ipc, entry, message, handle, options)
+  local entry = { payload = out.codec.encode(message), callback = callback }
+  out.codec.encode { msg = message }
+  local err = take(state, entry, message, handle, options)
   if err then
-    ipc.lose(ipc, err, callback)
+    outgoing.lose(out, err, callback)
     return false
-  elseif M.is_waiting(ipc) then
-    tell(ipc, entry, 'waiting')
-    return hold_back(ipc, entry)
   end
-  return send_now(ipc, entry)
-end
-
--- Sends what was held back, up to the next handle.
-local function go_on(ipc)
-  local queue = ipc.held_back
-  while not ipc.unanswered and queue.first <= queue.last do
-    local entry = queue[queue.first]
-    queue[queue.first] = nil
-    queue.first = queue.first + 1
-    send_now(ipc, entry)
-  end
-  ipc.close_if_flushed(ipc)
-end
-
---- Sends all that is held back without waiting for answers: this process is about to end,
--- and nothing could be sent later.
-function M.send_all(ipc)
-  while M.is_waiting(ipc) do
-    settle(ipc)
-    go_on(ipc)
-  end
-end
-
-local function acknowledged(ipc, state)
-  if M.is_waiting(ipc) then
-    tell(ipc, ipc.unanswered, state or 'acknowledged')
-    settle(ipc)
-    go_on(ipc)
-  end
-end
-
-local function refused(ipc)
-  local entry = ipc.unanswered
-  if entry and entry.retries < MAX_RETRIES then
-    entry.retries = entry.retries + 1
-    tell(ipc, entry, 'refused')
-    ipc.write_payload(ipc, entry.payload, entry.carried)
-  else
-    acknowledged(ipc, 'refused')
-  end
-end
-
---- Sets up what a channel needs for handles.
-M.init = sockets.init
-
---- At the end of the channel: everything that waits gets `err`.
-function M.fail_pending(ipc, err)
-  local queue = ipc.held_back
-  if M.is_waiting(ipc) then
-    settle(ipc)
-  end
-  while queue.first <= queue.last do
-    local held = queue[queue.first]
-    queue[queue.first] = nil
-    queue.first = queue.first + 1
-    if held.carried then
-      drop(held)
-    end
-    if held.callback then
-      nextTick(held.callback, err)
-    end
-  end
-  sockets.fail_pending(ipc)
+  return outgoing.send_entry(out, entry)
 end
 
 -- Receiving -----------------------------------------------------------------------------
 
 -- What has arrived stays a descriptor until somebody hears of it: a server would take
--- connections, and keep the loop alive.
-local function receive(ipc, message, deliver)
-  local object = ipc.handle:take()
-  if not object then
-    tell(ipc, message, 'refused')
-    ipc.write(ipc, { cmd = 'NODE_HANDLE_NACK' })
-    return
-  end
-  tell(ipc, message, 'received')
-  ipc.write(ipc, { cmd = 'NODE_HANDLE_ACK' })
-  local arrived = { object = object, message = message }
-  if type(message.key) == 'string' then
-    arrived.closed = sockets.received(ipc, message.key)
-  end
-  deliver(message.msg, arrived)
-end
+-- connections, and keep the loop alive.  `message` is the one that it came with.
+local Arrived = { __name = 'child_process.ArrivedHandle' }
+Arrived.__index = Arrived
 
---- handles.rebuild(arrived) -> what the sender had; nil for a type that is not known.
-function M.rebuild(arrived)
-  local name = arrived.message.type
+--- arrived:rebuild() -> what the sender had; nil for a type that is not known.
+function Arrived:rebuild()
+  local name = self.message.type
   if not by_type[name] then
     load_others()
   end
   if not by_type[name] then
-    return M.discard(arrived)
+    return self:discard()
   end
-  return by_type[name].rebuild(arrived.object, arrived.message, arrived)
+  return (by_type[name].rebuild(self.object, self.message, self.counted))
 end
 
---- handles.discard(arrived): nobody will hear of it.
-function M.discard(arrived)
-  arrived.object:close()
-  if arrived.closed then
-    arrived.closed()
+--- arrived:discard(): nobody will hear of it.
+function Arrived:discard()
+  self.object:close()
+  if self.counted then
+    self.counted:close()
   end
 end
 
---- Handles a message whose `cmd` begins with NODE_; `deliver(message, arrived)` is called
--- for the user's message in it, with what is for rebuild() or discard().
-function M.on_internal(ipc, message, deliver)
+-- A collection costs what the heap is large, and a handle of the peer's next to nothing:
+-- one is made when many handles have come since the last, or it has long been over.
+local WORTH = 16 -- handles
+local PAUSE = 9 -- times as long as the last one took
+local come, not_before = 0, 0
+
+local function collect()
+  local start = core.hrtime()
+  if come >= WORTH or start >= not_before then
+    collectgarbage()
+    come, not_before = 0, core.hrtime() + PAUSE * (core.hrtime() - start)
+  end
+end
+
+-- The peer sends the handle again when it hears that it has not come, and gives up after
+-- some times; so what is missing a second time, after the collection, is told here.
+local function fall_short(state, errno)
+  local owner = state.out.owner
+  collect()
+  if state.short and not state.told then
+    state.told = true
+    nextTick(owner.emit, owner, 'error', errors.system(errno, 'recvmsg'))
+  end
+  state.short = true
+end
+
+local function receive(state, message)
+  local out = state.out
+  local object, errno = out.handle:take()
+  if trace.on then
+    trace.handle(out, message.type, object and 'received' or 'refused')
+  end
+  if errno then
+    fall_short(state, errno)
+  end
+  outgoing.answer(out, { cmd = object and 'NODE_HANDLE_ACK' or 'NODE_HANDLE_NACK' })
+  if not object then
+    return nil
+  end
+  come, state.short = come + 1, false
+  local arrived = setmetatable({ object = object, message = message }, Arrived)
+  if type(message.key) == 'string' then
+    arrived.counted = sockets.received(state.lists, message.key)
+  end
+  return arrived
+end
+
+--- handles.on_internal(state, message) -> nil, or the Arrived handle that came with the
+-- user's message in it: handles a message of the protocol.
+function M.on_internal(state, message)
   if message.cmd == 'NODE_HANDLE' then
-    receive(ipc, message, deliver)
+    return receive(state, message)
   elseif message.cmd == 'NODE_HANDLE_ACK' then
-    acknowledged(ipc)
+    outgoing.acknowledged(state.out)
   elseif message.cmd == 'NODE_HANDLE_NACK' then
-    refused(ipc)
+    outgoing.refused(state.out)
   else
-    sockets.on_internal(ipc, message)
+    sockets.on_internal(state.lists, message)
   end
+end
+
+--- handles.fail(state): at the end of the channel every question is over.
+function M.fail(state)
+  sockets.fail(state.lists)
 end
 
 return M

@@ -22,10 +22,10 @@ local function is_socket(value)
 end
 
 -- The server that accepted it goes on counting it, over there.
-local function register_with_server(ipc, socket, message)
+local function register_with_server(lists, socket, message)
   local server = socket._server
   if server and server._connectionKey then
-    local list, new = sockets.sent(ipc, server._connectionKey)
+    local list, new = sockets.sent(lists, server._connectionKey)
     message.key = server._connectionKey
     if new then
       server:_setup_worker(list)
@@ -34,12 +34,12 @@ local function register_with_server(ipc, socket, message)
 end
 
 -- What has been read already travels with it; a Node does not look for that.
-local function take_socket(socket, options, message, ipc)
+local function take_socket(socket, options, message, lists)
   local fd = socket._handle and socket._handle:fileno()
   if not fd then
     return nil
   end
-  register_with_server(ipc, socket, message)
+  register_with_server(lists, socket, message)
   if options.keepOpen then
     return fd, keep
   end
@@ -52,7 +52,8 @@ local function take_socket(socket, options, message, ipc)
   end
 end
 
-local function rebuild_socket(object, message, arrived)
+-- `counted` goes with the socket, closed or collected; see sockets.lua.
+local function rebuild_socket(object, message, counted)
   local fd = core.take_fd(object)
   local handle = core.open_socket(fd)
   if not handle then
@@ -68,8 +69,10 @@ local function rebuild_socket(object, message, arrived)
   if type(message.unread) == 'string' then
     readable.on_read(socket, encoding.encode(message.unread, 'base64'))
   end
-  if arrived.closed then
-    socket:once('close', arrived.closed)
+  if counted then
+    socket:once('close', function()
+      counted:close()
+    end)
   end
   return socket
 end

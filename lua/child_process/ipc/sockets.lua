@@ -4,8 +4,15 @@
 -- server's key: the sender can ask how many the other side has, and when all of them are
 -- closed; the other side knows.  Node's messages NODE_SOCKET_*.
 local errors = require 'child_process.errors'
+local loop = require 'child_process.loop'
+local outgoing = require 'child_process.ipc.outgoing'
 
 local M = {}
+
+--- sockets.new(out) -> the lists of a channel, which the functions below take.
+function M.new(out)
+  return { out = out, sent = {}, received = {}, requests = {}, over = false }
+end
 
 -- The side that sent -------------------------------------------------------------------
 
@@ -13,21 +20,27 @@ local Sent = { __name = 'child_process.SentSockets' }
 Sent.__index = Sent
 
 local function request(list, cmd, reply, callback)
-  local ipc = list.ipc
-  if ipc.closed then
+  local lists = list.lists
+  if lists.over then
     return callback(errors.coded 'ERR_CHILD_CLOSED_BEFORE_REPLY')
   end
-  local requests = ipc.socket_requests
+  local requests = lists.requests
   requests[#requests + 1] = { key = list.key, reply = reply, callback = callback }
   -- behind the sockets that wait: they count
-  ipc.send_in_turn(ipc, { cmd = cmd, key = list.key })
+  outgoing.send(lists.out, { cmd = cmd, key = list.key })
+end
+
+-- What a peer may say; anything else is none.
+local function count_in(message)
+  local count = message and math.tointeger(message.count)
+  return count and count > 0 and count or 0
 end
 
 --- list:getConnections(callback): `callback(err, count)`, how many sockets the other side
 -- has.
 function Sent:getConnections(callback)
   request(self, 'NODE_SOCKET_GET_COUNT', 'NODE_SOCKET_COUNT', function(err, message)
-    callback(err, message and math.tointeger(message.count) or 0)
+    callback(err, count_in(message))
   end)
 end
 
@@ -44,56 +57,81 @@ function Sent:once(_, fn)
   table.insert(self.exit_listeners, fn)
 end
 
---- sockets.sent(ipc, key) -> list, and whether it is new.
-function M.sent(ipc, key)
-  local list = ipc.sent_sockets[key]
+--- sockets.sent(lists, key) -> list, and whether it is new.
+function M.sent(lists, key)
+  local list = lists.sent[key]
   if list then
     return list, false
   end
-  list = setmetatable({ ipc = ipc, key = key, exit_listeners = {} }, Sent)
-  ipc.sent_sockets[key] = list
+  list = setmetatable({ lists = lists, key = key, exit_listeners = {} }, Sent)
+  lists.sent[key] = list
   return list, true
 end
 
 -- The side that received ---------------------------------------------------------------
 
-local function tell_empty(list)
-  if list.asked and list.open == 0 and not list.ipc.closed then
-    list.asked = false
-    list.ipc.write(list.ipc, { cmd = 'NODE_SOCKET_ALL_CLOSED', key = list.key })
+-- One socket in the list of its key, which goes with the last.
+local Counted = { __name = 'child_process.CountedSocket' }
+Counted.__index = Counted
+
+local function tell_empty(lists, key)
+  if not lists.over then
+    outgoing.answer(lists.out, { cmd = 'NODE_SOCKET_ALL_CLOSED', key = key })
   end
 end
 
---- sockets.received(ipc, key) -> function to be called when the socket is closed: counts
--- it until then.
-function M.received(ipc, key)
-  local list = ipc.received_sockets[key] or { ipc = ipc, key = key, open = 0 }
-  ipc.received_sockets[key] = list
+--- counted:close(): the socket is closed.  Idempotent.
+function Counted:close()
+  local lists, key = self.lists, self.key
+  local list = lists.received[key]
+  if self.closed then
+    return
+  end
+  self.closed = true
+  list.open = list.open - 1
+  if list.open == 0 then
+    lists.received[key] = nil
+    if list.asked then
+      tell_empty(lists, key)
+    end
+  end
+end
+
+-- Or it is garbage: the answer must not be written in the middle of anything.
+function Counted:__gc()
+  if not self.closed then
+    loop.nextTick(self.close, self)
+  end
+end
+
+--- sockets.received(lists, key) -> Counted, to be closed with the socket, or dropped.
+function M.received(lists, key)
+  local list = lists.received[key] or { open = 0, asked = false }
+  lists.received[key] = list
   list.open = list.open + 1
-  return function()
-    list.open = list.open - 1
-    tell_empty(list)
-  end
+  return setmetatable({ lists = lists, key = key, closed = false }, Counted)
 end
-
-local NONE = { open = 0 }
 
 local questions = {
-  NODE_SOCKET_GET_COUNT = function(ipc, key)
-    local list = ipc.received_sockets[key] or NONE
-    ipc.write(ipc, { cmd = 'NODE_SOCKET_COUNT', key = key, count = list.open })
+  NODE_SOCKET_GET_COUNT = function(lists, key)
+    local list = lists.received[key]
+    local count = list and list.open or 0
+    outgoing.answer(lists.out, { cmd = 'NODE_SOCKET_COUNT', key = key, count = count })
   end,
-  NODE_SOCKET_NOTIFY_CLOSE = function(ipc, key)
-    local list = ipc.received_sockets[key] or { ipc = ipc, key = key, open = 0 }
-    list.asked = true
-    tell_empty(list)
+  NODE_SOCKET_NOTIFY_CLOSE = function(lists, key)
+    local list = lists.received[key]
+    if list then
+      list.asked = true
+    else
+      tell_empty(lists, key)
+    end
   end,
 }
 
-local function answer(ipc, message)
-  for i, entry in ipairs(ipc.socket_requests) do
+local function answer(lists, message)
+  for i, entry in ipairs(lists.requests) do
     if entry.key == message.key and entry.reply == message.cmd then
-      table.remove(ipc.socket_requests, i)
+      table.remove(lists.requests, i)
       return entry.callback(nil, message)
     end
   end
@@ -101,33 +139,28 @@ end
 
 -- The channel --------------------------------------------------------------------------
 
---- Sets up the lists of a channel.
-function M.init(ipc)
-  ipc.sent_sockets, ipc.received_sockets, ipc.socket_requests = {}, {}, {}
-end
-
---- Handles NODE_SOCKET_* messages.
-function M.on_internal(ipc, message)
+--- sockets.on_internal(lists, message): handles NODE_SOCKET_* messages.
+function M.on_internal(lists, message)
   local question = questions[message.cmd]
   if type(message.key) ~= 'string' then
     return
   elseif question then
-    question(ipc, message.key)
+    question(lists, message.key)
   elseif
     message.cmd == 'NODE_SOCKET_COUNT' or message.cmd == 'NODE_SOCKET_ALL_CLOSED'
   then
-    answer(ipc, message)
+    answer(lists, message)
   end
 end
 
---- At the end of the channel every question is over.
-function M.fail_pending(ipc)
-  local requests = ipc.socket_requests
-  ipc.socket_requests = {}
+--- sockets.fail(lists): at the end of the channel every question is over.
+function M.fail(lists)
+  local requests = lists.requests
+  lists.requests, lists.over = {}, true
   for _, entry in ipairs(requests) do
     entry.callback(errors.coded 'ERR_CHILD_CLOSED_BEFORE_REPLY')
   end
-  for _, list in pairs(ipc.sent_sockets) do
+  for _, list in pairs(lists.sent) do
     for _, fn in ipairs(list.exit_listeners) do
       fn()
     end

@@ -1,0 +1,157 @@
+--- Messages that have come and that nobody has heard: kept, in order, until there is a
+-- listener for `message`.
+--
+-- A peer must not fill our memory, nor use up our descriptors: beyond a bound nothing
+-- more is read, and the peer finds that its messages are not taken.  What is kept is the
+-- text of each, which is as large as what was sent, and not the tables in it, which may
+-- be many times larger; it is decoded a second time.
+local loop = require 'child_process.loop'
+
+local M = {}
+
+local nextTick = loop.nextTick
+
+local MOST_BYTES = 4 * 1024 * 1024
+local MOST_HANDLES = 64
+local EACH = 64 -- bytes, roughly, of a message's place in the list and of its string
+
+--- inbox.new(owner, handle, codec) -> the state that all functions below take.
+-- @param owner table: gets the messages
+-- @param handle core.channel: has the text of a message while that is delivered
+function M.new(owner, handle, codec)
+  return {
+    owner = owner,
+    handle = handle,
+    codec = codec,
+    first = 1, -- first .. last: a payload, or { text = payload, arrived = handle | nil }
+    last = 0,
+    bytes = 0,
+    handles = 0,
+    shut = false, -- who has disconnected hears no more
+    scheduled = false,
+  }
+end
+
+local function is_heard(box)
+  return box.owner:listenerCount 'message' > 0
+end
+
+--- inbox.room(box) -> how many more bytes may be kept; nil: any, since they are heard.
+function M.room(box)
+  if box.shut or is_heard(box) then
+    return nil
+  end
+  return box.handles < MOST_HANDLES and math.max(MOST_BYTES - box.bytes, 0) or 0
+end
+
+local function size_of(entry)
+  return EACH + #(type(entry) == 'table' and entry.text or entry)
+end
+
+local function keep(box, arrived)
+  local entry = box.handle:frame()
+  if arrived then
+    entry = { text = entry, arrived = arrived }
+    arrived.message = nil
+    box.handles = box.handles + 1
+  end
+  box.last = box.last + 1
+  box[box.last] = entry
+  box.bytes = box.bytes + size_of(entry)
+end
+
+local function take(box)
+  local entry = box[box.first]
+  box[box.first] = nil
+  box.first = box.first + 1
+  box.bytes = box.bytes - size_of(entry)
+  if type(entry) == 'table' and entry.arrived then
+    box.handles = box.handles - 1
+  end
+  return entry
+end
+
+local function is_empty(box)
+  return box.first > box.last
+end
+
+--- inbox.deliver(box, message) -> boolean: false if it is kept.
+function M.deliver(box, message)
+  if box.shut or is_empty(box) and box.owner:emit('message', message) then
+    return true
+  end
+  keep(box)
+  return false
+end
+
+--- inbox.deliver_handle(box, message, arrived) -> boolean: the same with a handle.
+function M.deliver_handle(box, message, arrived)
+  if box.shut then
+    arrived:discard()
+  elseif not is_empty(box) or not is_heard(box) then
+    keep(box, arrived)
+    return false
+  else
+    box.owner:emit('message', message, arrived:rebuild())
+  end
+  return true
+end
+
+-- What a listener gets of it.
+local function open(box, entry)
+  if type(entry) == 'string' then
+    return box.codec.decode(entry)
+  end
+  local message, arrived = box.codec.decode(entry.text), entry.arrived
+  if arrived then
+    arrived.message = message
+  end
+  return message.msg, arrived and arrived:rebuild()
+end
+
+-- One a tick: a listener may go, disconnect, or raise, and the others are still there.
+local function hand_over(box)
+  box.scheduled = false
+  if not is_empty(box) and is_heard(box) then
+    local entry = take(box)
+    M.hand_over(box)
+    box.owner:emit('message', open(box, entry))
+  end
+end
+
+--- inbox.hand_over(box): what is kept is told, if there is somebody who listens.
+function M.hand_over(box)
+  if not box.scheduled and not is_empty(box) then
+    box.scheduled = true
+    nextTick(hand_over, box)
+  end
+end
+
+--- inbox.close_handles(box): unless somebody listens, the handles are closed; their
+-- messages stay.
+function M.close_handles(box)
+  if box.handles == 0 or is_heard(box) then
+    return
+  end
+  for i = box.first, box.last do
+    local entry = box[i]
+    if type(entry) == 'table' and entry.arrived then
+      entry.arrived:discard()
+      entry.arrived = nil
+    end
+  end
+  box.handles = 0
+end
+
+--- inbox.shut(box): what is kept is forgotten, and what still comes.
+function M.shut(box)
+  box.shut = true
+  while not is_empty(box) do
+    local entry = take(box)
+    if type(entry) == 'table' and entry.arrived then
+      entry.arrived:discard()
+    end
+  end
+end
+
+return M

@@ -1,0 +1,371 @@
+--- What one end of a channel has to send, in order.
+--
+-- A message is `held back` while a handle in front of it waits for its acknowledgement,
+-- then queued in the core (csrc/channel.c), which sends at once or at the end of the
+-- turn, then `blocked` as long as the socket takes no more, then sent: its callback runs.
+-- That of a handle runs when the peer has it.  Answers of our own are never held back, so
+-- that two peers that send each other handles cannot wait for each other.
+local errors = require 'child_process.errors'
+local loop = require 'child_process.loop'
+local shortage = require 'child_process.shortage'
+local trace = require 'child_process.trace'
+
+local M = {}
+
+local nextTick = loop.nextTick
+
+local MAX_RETRIES = 10 -- of a handle that the peer could not take
+
+local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
+
+-- Bytes of answers that may wait for a peer that asks and does not read.
+local MOST_ANSWERS = 1024 * 1024
+
+--- outgoing.new(owner, handle, codec, hooks) -> the state that all functions below take.
+-- @param owner table: gets `drain`, and `error` for what is lost without a callback
+-- @param handle core.channel
+-- @param hooks table: `on_blocked()`, when `blocked` has changed; `on_sent()`, whenever
+--   something has gone
+function M.new(owner, handle, codec, hooks)
+  return {
+    owner = owner,
+    handle = handle,
+    codec = codec,
+    on_blocked = hooks.on_blocked,
+    on_sent = hooks.on_sent,
+    waiting = {}, -- first .. last: { at = bytes sent by then, fn = callback }
+    first = 1,
+    last = 0,
+    queued = 0, -- bytes, of all that there ever were
+    sent = 0, -- of those
+    answers = 0, -- bytes of answers since everything was sent
+    blocked = false, -- the socket takes no more
+    dirty = false, -- something is to be flushed at the end of the turn
+    broken = false, -- the peer reads no more
+    need_drain = false, -- send() has returned false
+    unanswered = nil, -- the entry whose handle waits for the peer
+    held_back = { first = 1, last = 0 }, -- the entries behind it
+  }
+end
+
+-- What has gone -------------------------------------------------------------------------
+
+local function run_callbacks(out, sent)
+  local waiting = out.waiting
+  while out.first <= out.last and waiting[out.first].at <= sent do
+    local entry = waiting[out.first]
+    waiting[out.first] = nil
+    out.first = out.first + 1
+    nextTick(entry.fn, nil)
+  end
+end
+
+local function fail_callbacks(out, err)
+  for i = out.first, out.last do
+    nextTick(out.waiting[i].fn, err)
+  end
+  out.waiting, out.first, out.last = {}, 1, 0
+end
+
+local function set_blocked(out, blocked)
+  if out.blocked ~= blocked then
+    out.blocked = blocked
+    out.on_blocked()
+  end
+end
+
+local function sent_up_to(out, sent)
+  out.sent = sent
+  run_callbacks(out, sent)
+  if sent >= out.queued then
+    out.answers = 0
+  end
+  set_blocked(out, sent < out.queued)
+  if not out.blocked and out.need_drain then
+    out.need_drain = false
+    nextTick(out.owner.emit, out.owner, 'drain')
+  end
+  out.on_sent()
+end
+
+-- The peer is gone.  What it sent before is still read, and its end told then.
+local function write_failed(out)
+  out.broken, out.answers = true, 0
+  set_blocked(out, false)
+  fail_callbacks(out, errors.coded 'ERR_IPC_CHANNEL_CLOSED')
+  out.on_sent()
+end
+
+--- outgoing.flush(out): gives what is queued to the socket.
+function M.flush(out)
+  out.dirty = false
+  local sent = out.handle:flush()
+  if sent then
+    sent_up_to(out, sent)
+  else
+    write_failed(out)
+  end
+end
+
+--- outgoing.written(out, sent, errno): more has gone, by itself.
+function M.written(out, sent, errno)
+  if errno then
+    write_failed(out)
+  else
+    sent_up_to(out, sent)
+  end
+end
+
+--- outgoing.lose(out, err, callback): a message will never be sent.
+function M.lose(out, err, callback)
+  if trace.on then
+    trace.lost(out, err)
+  end
+  nextTick(callback or function()
+    out.owner:emit('error', err)
+  end, err)
+end
+
+-- Queueing ------------------------------------------------------------------------------
+
+local function end_of_turn(out)
+  if out.dirty then
+    M.flush(out)
+  end
+end
+
+-- The first message of a turn goes out at once; what follows in the same turn, together
+-- at its end, unless it is much or the turn is long: the core says when it is `due`.
+local function flush_in_time(out, total, pending, due)
+  if pending == 0 then
+    sent_up_to(out, total)
+  elseif due then
+    M.flush(out)
+  elseif not out.dirty then
+    out.dirty = true
+    nextTick(end_of_turn, out)
+  end
+end
+
+-- After the core has taken a message.  Returns what send() does, and the error if it is
+-- lost.
+local function queued(out, callback, total, pending, due)
+  if not total then
+    local err = errors.system(pending, 'write')
+    M.lose(out, err, callback)
+    return false, err
+  elseif trace.on then
+    trace.send(out, total - out.queued - out.codec.overhead, pending)
+  end
+  out.queued = total
+  if callback then
+    out.last = out.last + 1
+    out.waiting[out.last] = { at = total, fn = callback }
+  end
+  flush_in_time(out, total, pending, due)
+  local free = pending < BACKLOG or not out.blocked
+  out.need_drain = out.need_drain or not free
+  return free
+end
+
+-- Writes a message; a number is an errno, anything else what the codec has against it.
+local function write_message(out, message, callback)
+  local total, pending, due = out.handle:send(message)
+  if out.dirty and total and not (due or callback or trace.on) and pending < BACKLOG then
+    out.queued = total -- one of many in this turn
+    return true
+  elseif not total and math.type(pending) ~= 'integer' then
+    out.codec.refuse(pending, due)
+  end
+  return queued(out, callback, total, pending, due)
+end
+
+--- outgoing.answer(out, message): sends a message of our own, before all that waits.
+function M.answer(out, message)
+  local before = out.queued
+  write_message(out, message)
+  if out.blocked then
+    out.answers = out.answers + out.queued - before
+  end
+end
+
+--- outgoing.is_choked(out) -> boolean: the peer asks, but does not read the answers.
+function M.is_choked(out)
+  return out.answers > MOST_ANSWERS
+end
+
+-- In turn -------------------------------------------------------------------------------
+
+-- An entry has `payload`, what the codec has made of a message, and `callback`; one with
+-- a handle also `type`, `carried`, the object with its descriptor, `release()`, to be
+-- called when the peer has it, or never will, `at`, how many bytes will have been sent by
+-- then, and `retries`.
+
+local function tell(out, entry, state)
+  if trace.on then
+    trace.handle(out, entry.type, state)
+  end
+end
+
+local function let_go(entry)
+  entry.carried:close()
+  entry.release()
+end
+
+local function queue(out, entry)
+  local handle = out.handle
+  return shortage.retry(handle.queue, handle, entry.payload, entry.carried)
+end
+
+local function send_carried(out, entry)
+  local total, pending, due = queue(out, entry)
+  if not total then
+    let_go(entry)
+    return queued(out, entry.callback, nil, pending)
+  end
+  out.unanswered, entry.at = entry, total
+  tell(out, entry, 'sent')
+  return queued(out, nil, total, pending, due)
+end
+
+local function send_now(out, entry)
+  if entry.carried then
+    return (send_carried(out, entry))
+  end
+  return (queued(out, entry.callback, queue(out, entry)))
+end
+
+local function hold_back(out, entry)
+  local list = out.held_back
+  list.last = list.last + 1
+  list[list.last] = entry
+  if entry.carried then
+    tell(out, entry, 'waiting')
+  end
+  return list.first == list.last
+end
+
+local function next_held_back(out)
+  local list = out.held_back
+  local entry = list[list.first]
+  if entry then
+    list[list.first] = nil
+    list.first = list.first + 1
+  end
+  return entry
+end
+
+--- outgoing.send(out, message, callback) -> boolean: in its turn, see channel.lua.
+function M.send(out, message, callback)
+  if out.unanswered then
+    local payload = out.codec.encode(message)
+    return hold_back(out, { payload = payload, callback = callback })
+  end
+  return write_message(out, message, callback)
+end
+
+--- outgoing.send_entry(out, entry) -> boolean: the same for what is encoded already.
+function M.send_entry(out, entry)
+  return (out.unanswered and hold_back or send_now)(out, entry)
+end
+
+-- Sends what was held back, up to the next handle.
+local function go_on(out)
+  local entry = not out.unanswered and next_held_back(out)
+  while entry do
+    send_now(out, entry)
+    entry = not out.unanswered and next_held_back(out)
+  end
+  out.on_sent()
+end
+
+-- The handle that waits is over there, or, with `err`, never will be.
+local function settle(out, state, err)
+  local entry = out.unanswered
+  out.unanswered = nil
+  tell(out, entry, state)
+  let_go(entry)
+  if entry.callback then
+    nextTick(entry.callback, err)
+  end
+end
+
+--- outgoing.acknowledged(out): the peer has the handle that waits.
+function M.acknowledged(out)
+  if out.unanswered then
+    settle(out, 'acknowledged')
+    go_on(out)
+  end
+end
+
+-- It will not be sent again.
+local function give_up(out, err)
+  settle(out, 'refused', err)
+  go_on(out)
+end
+
+local function resend(out, entry)
+  local total, pending, due = queue(out, entry)
+  if not total then
+    return give_up(out, errors.system(pending, 'write'))
+  end
+  entry.at = total
+  tell(out, entry, 'refused')
+  queued(out, nil, total, pending, due)
+end
+
+--- outgoing.refused(out): the peer could not take it, and gets it once more, ten times.
+-- One who says so of what has not gone yet is not believed.
+function M.refused(out)
+  local entry = out.unanswered
+  if not entry or entry.at > out.sent then
+    return
+  end
+  entry.retries = (entry.retries or 0) + 1
+  if entry.retries <= MAX_RETRIES then
+    resend(out, entry)
+  else
+    give_up(out, errors.coded 'ERR_IPC_HANDLE_REFUSED')
+  end
+end
+
+--- outgoing.has_more(out) -> boolean: something waits for the peer's answer.
+function M.has_more(out)
+  return out.unanswered ~= nil or out.held_back.first <= out.held_back.last
+end
+
+--- outgoing.send_all(out): without waiting for answers, since this process is about to
+-- end, and nothing could be sent later.
+function M.send_all(out)
+  while out.unanswered do
+    let_go(out.unanswered)
+    out.unanswered = nil
+    go_on(out)
+  end
+end
+
+local function drop(entry, err)
+  if entry.carried then
+    let_go(entry)
+  end
+  if entry.callback then
+    nextTick(entry.callback, err)
+  end
+end
+
+--- outgoing.fail(out, err): the channel is closed, and all callbacks get `err`, but for a
+-- handle that went and was not refused: it is as well off as any message that went.
+function M.fail(out, err)
+  local entry = out.unanswered
+  out.unanswered, out.dirty = nil, false
+  fail_callbacks(out, err)
+  if entry then
+    local went = entry.at <= out.sent and not entry.retries
+    drop(entry, not went and err or nil)
+  end
+  for held in next_held_back, out do
+    drop(held, err)
+  end
+end
+
+return M
