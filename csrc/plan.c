@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "os/fd.h"
 
 /* ---- reading ---- */
@@ -42,14 +43,6 @@ static const char *read_string(lua_State *L, int plan, const char *field) {
   s = lua_tostring(L, -1);
   lua_pop(L, 1);
   return s;
-}
-
-static unsigned read_id(lua_State *L, int plan, const char *field, unsigned flag,
-                        unsigned *id) {
-  int given = lua_getfield(L, plan, field) == LUA_TNUMBER;
-  *id = (unsigned)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return given ? flag : 0;
 }
 
 static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
@@ -117,7 +110,7 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
       lua_newuserdatauv(L,
                         sizeof *p + (size_t)n * sizeof *p->slots +
                             strings * sizeof(char *) + (size_t)n * sizeof(int),
-                        0);
+                        1);
   char **argv, **envp;
   memset(p, 0, sizeof *p);
   p->slots = (struct lcp_slot *)(p + 1);
@@ -143,8 +136,8 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
   p->spawn.cwd = read_string(L, index, "cwd");
   p->spawn.fds = p->fds;
   p->spawn.nfds = n;
-  p->spawn.flags = read_id(L, index, "uid", LCP_SPAWN_SETUID, &p->spawn.uid) |
-                   read_id(L, index, "gid", LCP_SPAWN_SETGID, &p->spawn.gid);
+  lcp__identity_read(L, index, &p->spawn);
+  lua_setiuservalue(L, -2, 1);
   if (read_flag(L, index, "detached"))
     p->spawn.flags |= LCP_SPAWN_SETSID;
   read_pty(L, index, p);

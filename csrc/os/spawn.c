@@ -4,11 +4,19 @@
 #include <unistd.h>
 
 const char *lcp__stage_name(int stage) {
-  static const char *const names[] = {
-      [LCP_STAGE_STDIO] = "stdio",         [LCP_STAGE_FORK] = "fork",
-      [LCP_STAGE_SETSID] = "setsid",       [LCP_STAGE_CHDIR] = "chdir",
-      [LCP_STAGE_SETGROUPS] = "setgroups", [LCP_STAGE_SETGID] = "setgid",
-      [LCP_STAGE_SETUID] = "setuid",       [LCP_STAGE_EXEC] = "exec"};
+  static const char *const names[] = {[LCP_STAGE_STDIO] = "stdio",
+                                      [LCP_STAGE_FORK] = "fork",
+                                      [LCP_STAGE_SETSID] = "setsid",
+                                      [LCP_STAGE_SETPGID] = "setpgid",
+                                      [LCP_STAGE_CHDIR] = "chdir",
+                                      [LCP_STAGE_RLIMITS] = "rlimits",
+                                      [LCP_STAGE_NICE] = "nice",
+                                      [LCP_STAGE_SETGROUPS] = "setgroups",
+                                      [LCP_STAGE_SETGID] = "setgid",
+                                      [LCP_STAGE_SETUID] = "setuid",
+                                      [LCP_STAGE_DEATH_SIGNAL] = "parentDeathSignal",
+                                      [LCP_STAGE_NO_NEW_PRIVS] = "noNewPrivs",
+                                      [LCP_STAGE_EXEC] = "exec"};
   return names[stage];
 }
 

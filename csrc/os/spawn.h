@@ -3,6 +3,7 @@
 #ifndef LCP_SPAWN_H
 #define LCP_SPAWN_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "os/proc.h"
@@ -11,8 +12,21 @@ enum lcp_spawn_flags {
   LCP_SPAWN_SETSID = 1, /* a session and process group of its own */
   LCP_SPAWN_SETUID = 2,
   LCP_SPAWN_SETGID = 4,
-  LCP_SPAWN_TTY = 8 /* fds[0] becomes the terminal of that session */
+  /* Everything from here on is for spawn_linux.c alone. */
+  LCP_SPAWN_TTY = 8, /* fds[0] becomes the terminal of that session */
+  LCP_SPAWN_SETPGID = 16,
+  LCP_SPAWN_SETGROUPS = 32,
+  LCP_SPAWN_NICE = 64,
+  LCP_SPAWN_UMASK = 128,
+  LCP_SPAWN_NO_NEW_PRIVS = 256
 };
+
+/* One call of prlimit(2); LCP_RLIM_INFINITY: no limit. */
+struct lcp_rlimit {
+  int resource;
+  uint64_t soft, hard;
+};
+#define LCP_RLIM_INFINITY UINT64_MAX
 
 /* Everything in here stays the caller's and is only read. */
 struct lcp_spawn {
@@ -25,6 +39,15 @@ struct lcp_spawn {
   unsigned flags;
   uid_t uid;
   gid_t gid;
+  pid_t pgid;          /* LCP_SPAWN_SETPGID: the group to join; 0: one of its own */
+  const gid_t *groups; /* LCP_SPAWN_SETGROUPS: the supplementary groups; without that flag
+                        * a change of ids drops them all */
+  size_t ngroups;
+  const struct lcp_rlimit *rlimits;
+  int nrlimits;
+  int nice;         /* LCP_SPAWN_NICE: absolute, -20 to 19 */
+  mode_t umask;     /* LCP_SPAWN_UMASK */
+  int death_signal; /* sent when the thread that starts the child ends; 0: none */
 };
 
 /* Steps of a start, in order.  Their names are lcp__stage_name's, for people. */
@@ -32,10 +55,15 @@ enum lcp_stage {
   LCP_STAGE_STDIO, /* descriptors, in the parent or in the child */
   LCP_STAGE_FORK,
   LCP_STAGE_SETSID,
+  LCP_STAGE_SETPGID,
   LCP_STAGE_CHDIR,
+  LCP_STAGE_RLIMITS,
+  LCP_STAGE_NICE,
   LCP_STAGE_SETGROUPS,
   LCP_STAGE_SETGID,
   LCP_STAGE_SETUID,
+  LCP_STAGE_DEATH_SIGNAL,
+  LCP_STAGE_NO_NEW_PRIVS,
   LCP_STAGE_EXEC
 };
 

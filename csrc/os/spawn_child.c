@@ -4,8 +4,9 @@
  * its own stack and to the launch, and may call nothing that takes locks, allocates, or
  * reads thread state: only system calls, named child_*.
  *
- * Order: signals, session, descriptors, directory, ids, exec.  The directory is entered
- * with our rights, as libuv does. */
+ * Order: signals, session or group, descriptors, directory, limits, ids, parent's death,
+ * exec.  The directory is entered with our rights, as libuv does, and limits are raised
+ * with them.  Limits come behind the descriptors, which need numbers above a low one. */
 #include "os/spawn_child.h"
 
 #include <errno.h>
@@ -14,7 +15,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -153,6 +156,33 @@ LCP_NO_SANITIZE static void child_close_others(struct lcp_launch *l) {
     child_fail(l, LCP_STAGE_STDIO, err);
 }
 
+LCP_NO_SANITIZE static void child_set_group(struct lcp_launch *l) {
+  const struct lcp_spawn *plan = l->plan;
+  if ((plan->flags & LCP_SPAWN_SETSID) && setsid() < 0)
+    child_fail(l, LCP_STAGE_SETSID, errno);
+  if ((plan->flags & LCP_SPAWN_TTY) && ioctl(plan->fds[0], TIOCSCTTY, 0) != 0)
+    child_fail(l, LCP_STAGE_SETSID, errno);
+  if ((plan->flags & LCP_SPAWN_SETPGID) && setpgid(0, plan->pgid) != 0)
+    child_fail(l, LCP_STAGE_SETPGID, errno);
+}
+
+/* prlimit64(2) has 64 bits on every architecture.  Limits, nice value and mask are the
+ * new process's own, although the memory is shared. */
+LCP_NO_SANITIZE static void child_set_limits(struct lcp_launch *l) {
+  const struct lcp_spawn *plan = l->plan;
+  int i;
+  for (i = 0; i < plan->nrlimits; i++) {
+    const uint64_t limit[2] = {plan->rlimits[i].soft, plan->rlimits[i].hard};
+    if (syscall(SYS_prlimit64, 0, plan->rlimits[i].resource, limit, NULL) != 0)
+      child_fail(l, LCP_STAGE_RLIMITS, errno);
+  }
+  if ((plan->flags & LCP_SPAWN_NICE) &&
+      syscall(SYS_setpriority, PRIO_PROCESS, 0, plan->nice) != 0)
+    child_fail(l, LCP_STAGE_NICE, errno);
+  if (plan->flags & LCP_SPAWN_UMASK)
+    umask(plan->umask);
+}
+
 /* Raw calls: the C library's would change every thread of the process whose memory this
  * is.  Who may not drop the supplementary groups keeps them (as with libuv), but only
  * under the same ids: others must not get at what those groups may.  That is told last,
@@ -160,7 +190,10 @@ LCP_NO_SANITIZE static void child_close_others(struct lcp_launch *l) {
 LCP_NO_SANITIZE static void child_set_ids(struct lcp_launch *l) {
   const struct lcp_spawn *plan = l->plan;
   int kept = 0;
-  if (plan->flags & (LCP_SPAWN_SETUID | LCP_SPAWN_SETGID))
+  if (plan->flags & LCP_SPAWN_SETGROUPS) {
+    if (syscall(SYS_setgroups, plan->ngroups, plan->groups) != 0)
+      child_fail(l, LCP_STAGE_SETGROUPS, errno);
+  } else if (plan->flags & (LCP_SPAWN_SETUID | LCP_SPAWN_SETGID))
     kept = syscall(SYS_setgroups, (size_t)0, NULL) != 0 ? errno : 0;
   if ((plan->flags & LCP_SPAWN_SETGID) && syscall(SYS_setgid, plan->gid) != 0)
     child_fail(l, LCP_STAGE_SETGID, errno);
@@ -168,6 +201,27 @@ LCP_NO_SANITIZE static void child_set_ids(struct lcp_launch *l) {
     child_fail(l, LCP_STAGE_SETUID, errno);
   if (kept != 0 && l->drops_groups)
     child_fail(l, LCP_STAGE_SETGROUPS, kept);
+}
+
+/* The kernel forgets the signal when the ids change, so this comes behind them.  A parent
+ * that had died before sends none any more: then it comes from here, and waits until the
+ * mask is empty.  Across pid namespaces getppid(2) is 0 and says nothing. */
+LCP_NO_SANITIZE static void child_bind_to_parent(struct lcp_launch *l) {
+  int sig = l->plan->death_signal;
+  pid_t parent;
+  if (sig == 0)
+    return;
+  if (syscall(SYS_prctl, PR_SET_PDEATHSIG, sig, 0, 0, 0) != 0)
+    child_fail(l, LCP_STAGE_DEATH_SIGNAL, errno);
+  parent = (pid_t)syscall(SYS_getppid);
+  if (parent != 0 && parent != l->parent)
+    syscall(SYS_kill, syscall(SYS_getpid), sig);
+}
+
+LCP_NO_SANITIZE static void child_give_up_privileges(struct lcp_launch *l) {
+  if ((l->plan->flags & LCP_SPAWN_NO_NEW_PRIVS) &&
+      syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    child_fail(l, LCP_STAGE_NO_NEW_PRIVS, errno);
 }
 
 /* What says that a candidate is not there, as in glibc's execvp(3).  ENAMETOOLONG: of a
@@ -201,15 +255,15 @@ LCP_NO_SANITIZE int lcp__child_main(void *arg) {
   unsigned long empty[2] = {0, 0};
   l->shared = 1;
   child_reset_signals();
-  if ((plan->flags & LCP_SPAWN_SETSID) && setsid() < 0)
-    child_fail(l, LCP_STAGE_SETSID, errno);
-  if ((plan->flags & LCP_SPAWN_TTY) && ioctl(plan->fds[0], TIOCSCTTY, 0) != 0)
-    child_fail(l, LCP_STAGE_SETSID, errno);
+  child_set_group(l);
   child_map_fds(l);
   child_close_others(l);
   if (plan->cwd != NULL && chdir(plan->cwd) != 0)
     child_fail(l, LCP_STAGE_CHDIR, errno);
+  child_set_limits(l);
   child_set_ids(l);
+  child_bind_to_parent(l);
+  child_give_up_privileges(l);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, (size_t)(NSIG / 8));
   child_fail(l, LCP_STAGE_EXEC, child_exec(l, plan->envp != NULL ? plan->envp : environ));
   return 0;

@@ -10,6 +10,7 @@
 /* One block, made before the clone: everything the child needs. */
 struct lcp_launch {
   const struct lcp_spawn *plan;
+  pid_t parent;      /* who starts the child */
   int report_fd;     /* read end of the report: the parent's, a copy in the child */
   int status_fd;     /* write end of the report */
   int null_fd;       /* /dev/null, or -1 if no slot needs it */

@@ -84,6 +84,7 @@ static struct lcp_launch *launch_new(const struct lcp_spawn *plan) {
   if (l == NULL)
     return NULL;
   l->plan = plan;
+  l->parent = getpid();
   l->drops_groups = lcp__spawn_drops_groups(plan);
   if (searched)
     l->not_found = strlen(plan->file) > NAME_MAX ? ENAMETOOLONG : ENOENT;

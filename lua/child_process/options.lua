@@ -7,6 +7,7 @@ local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
+local identity = require 'child_process.options.identity'
 local nearest = require 'child_process.nearest'
 local pty = require 'child_process.options.pty'
 
@@ -30,8 +31,15 @@ local ROWS = {
   { 'extendEnv', checks.boolean, ALL },
   { 'argv0', checks.text, 'spawn fork Sync' },
   { 'argv0', checks.text, 'exec execFile', 'unused' }, -- as in Node, which checks it, too
-  { 'uid', checks.id, ALL },
-  { 'gid', checks.id, ALL },
+  { 'uid', identity.user, ALL },
+  { 'gid', identity.group, ALL },
+  { 'groups', identity.groups, ALL },
+  { 'umask', identity.umask, ALL },
+  { 'nice', identity.nice, ALL },
+  { 'rlimits', identity.rlimits, ALL },
+  { 'noNewPrivs', checks.boolean, ALL },
+  { 'processGroup', identity.process_group, ALL },
+  { 'parentDeathSignal', checks.kill_signal, ALL },
   { 'shell', checks.shell, 'spawn exec execFile Sync' },
   { 'shell', checks.anything, 'fork', 'unused' }, -- "will be ignored if set"
   { 'detached', checks.boolean, 'spawn execFile fork Sync' },
@@ -145,6 +153,7 @@ local function read_options(opts, call)
   end
   pty.check_others(plan)
   plan.env = environment_of(plan)
+  identity.apply(plan)
   return plan
 end
 

@@ -552,10 +552,27 @@ local ROWS = {
   {
     option = 'uid gid',
     calls = ALL,
-    values = 'word yes no table list func',
+    values = 'yes no table list func',
     code = TYPE,
-    message = 'The "$option" property must be of type number. Received $type',
-    node = { words_since = 25 },
+    message = 'The "$option" property must be one of type number or string. '
+      .. 'Received $type',
+    node = { words = 'here a string is a name', since = 25 },
+  },
+  {
+    option = 'uid',
+    calls = ALL,
+    values = 'word empty',
+    code = VALUE,
+    message = "The property '$option' is not a user here. Received $shown",
+    node = { says = TYPE, since = 25, why = 'here a string is a name' },
+  },
+  {
+    option = 'gid',
+    calls = ALL,
+    values = 'word empty',
+    code = VALUE,
+    message = "The property '$option' is not a group here. Received $shown",
+    node = { says = TYPE, since = 25, why = 'here a string is a name' },
   },
   {
     option = 'uid gid',

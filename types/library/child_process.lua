@@ -567,13 +567,42 @@ function Channel:hasRef() end
 
 ---@alias child_process.Environment table<string, string|number|boolean>
 
+--- As setrlimit(2) has them, without RLIMIT_ and in small letters.
+---@alias child_process.Resource
+---| 'as'
+---| 'core'
+---| 'cpu'
+---| 'data'
+---| 'fsize'
+---| 'locks'
+---| 'memlock'
+---| 'msgqueue'
+---| 'nice'
+---| 'nofile'
+---| 'nproc'
+---| 'rss'
+---| 'rtprio'
+---| 'rttime'
+---| 'sigpending'
+---| 'stack'
+
+--- For the soft and the hard limit, or { soft, hard }; math.huge: no limit.
+---@alias child_process.Limit number|number[]
+
 --- What all calls take.
 ---@class child_process.CommonOptions
 ---@field cwd? string
 ---@field env? child_process.Environment the whole environment; false: no such variable
 ---@field extendEnv? boolean `env` is added to ours; false in it removes a name
----@field uid? integer
----@field gid? integer
+---@field uid? integer|string number or name
+---@field gid? integer|string number or name
+---@field groups? (integer|string)[]|'init' supplementary groups; init: those of `uid`
+---@field umask? integer|string an integer, or octal digits
+---@field nice? integer absolute, -20 to 19
+---@field rlimits? table<child_process.Resource, child_process.Limit>
+---@field noNewPrivs? boolean it and its descendants never gain rights
+---@field processGroup? true|integer a group of its own, or the one to join
+---@field parentDeathSignal? child_process.Signal when the thread that started it ends
 ---@field timeout? integer milliseconds until killSignal is sent; 0: never
 ---@field killSignal? child_process.Signal SIGTERM
 ---@field windowsHide? boolean without effect here

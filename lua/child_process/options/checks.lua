@@ -59,22 +59,35 @@ end
 
 local number = of_type 'number'
 
-local function integer(max)
-  local range = ('>= 0 && <= %d'):format(max)
+--- checks.integer(min, max) -> a checker of integers in that range.
+function M.integer(min, max)
+  local range = ('>= %d && <= %d'):format(min, max)
   return function(value, name)
     -- NaN and the infinities have no remainder either
     if number(value, name) % 1 ~= 0 then
       refuse(errors.out_of_range(name, 'an integer', value))
-    elseif value < 0 or value > max then
+    elseif value < min or value > max then
       refuse(errors.out_of_range(name, range, value))
     end
     return math.tointeger(value)
   end
 end
 
-M.id = integer(MAX_ID)
+M.id = M.integer(0, MAX_ID)
 
-local whole = integer(MAX_SAFE_INTEGER)
+local whole = M.integer(0, MAX_SAFE_INTEGER)
+local permissions = M.integer(0, 511) -- 0777
+
+--- Permissions, as chmod(1) takes them: an integer, or a string of octal digits.
+function M.mode(value, name)
+  if type(value) ~= 'string' then
+    return permissions(value, name)
+  elseif not value:find '^0*[0-7]?[0-7]?[0-7]$' then
+    local reason = 'must be octal digits up to 777'
+    refuse(errors.invalid_arg_value(name, reason, value))
+  end
+  return tonumber(value, 8)
+end
 
 --- Timers reach 24.8 days; what lies beyond must not fire earlier than that.
 function M.milliseconds(value, name)
