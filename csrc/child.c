@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cost.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "os/pty.h"
@@ -33,6 +34,7 @@ struct child {
   struct lcp_handle base;
   struct lcp_proc proc;
   struct lcp_exit how;
+  struct lcp_cost cost;
   struct lcp_deferred exit; /* see exit_cb */
   int reaped;
   int terminal; /* the child's end of its terminal, or -1: it has none, or has ended */
@@ -74,17 +76,19 @@ static void close_terminal(struct child *c) {
   lcp__fd_close(&c->terminal);
 }
 
-/* Calls onexit(child, code | nil, signal name | nil). */
+/* Calls onexit(child, code | nil, signal name | nil, ms, usage | nil), see cost.h. */
 static int l_exit(lua_State *L) {
   struct child *c = lua_touserdata(L, 1);
   const struct lcp_exit how = c->how;
+  const struct lcp_cost cost = c->cost;
   lcp__handle_push(L, &c->base);
   close_terminal(c);
   lcp__handle_close(&c->base);
   lua_getiuservalue(L, 2, SLOT_ONEXIT);
   lua_pushvalue(L, 2);
   lcp__exit_push(L, &how);
-  lua_call(L, 3, 0);
+  lcp__cost_push(L, &cost, &how);
+  lua_call(L, 5, 0);
   return 0;
 }
 
@@ -101,6 +105,7 @@ static void exit_cb(uv_poll_t *uv, int status, int events) {
   if (!lcp__proc_reap(&c->proc, &c->how))
     return;
   c->reaped = 1;
+  lcp__cost_end(&c->cost);
   uv_poll_stop(uv);
   c->exit.run = report_exit;
   lcp__after_poll(c->base.loop, &c->exit);
@@ -132,6 +137,7 @@ static int start(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
   if (rc == 0)
     rc = lcp__plan_open(p);
   if (rc >= 0) {
+    lcp__cost_begin(&c->cost);
     rc = lcp__spawn(&p->spawn, &c->proc, why) == 0 ? 0 : why->err;
     if (rc == 0) {
       why->stage = LCP_STAGE_FORK;
@@ -148,7 +154,7 @@ static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHI
 
 /* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage
  * plan: see plan.h.  streams: slot number -> stream, for the pipes.  onexit(child, code,
- * signal). */
+ * signal, ms, usage). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp_failure why;

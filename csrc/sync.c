@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cost.h"
 #include "os/fd.h"
 #include "os/pump.h"
 #include "plan.h"
@@ -23,6 +24,7 @@
 struct sync {
   struct lcp_pump pump;
   struct lcp_proc proc;
+  struct lcp_cost cost;
   pid_t pid;
   int *slots; /* of each pipe, its index in the plan */
 };
@@ -172,11 +174,13 @@ static int run(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why) {
   for (i = 0; i < s->pump.npipes; i++)
     s->pump.pipes[i].fd = -1;
   hold_signals(&held, plan->spawn.flags & LCP_SPAWN_SETSID);
+  lcp__cost_begin(&s->cost);
   rc = start(s, plan, why);
   if (rc == 0) {
     s->pid = s->proc.pid;
     lcp__plan_close(plan);
     lcp__pump_run(&s->pump);
+    lcp__cost_end(&s->cost);
     lcp__proc_close(&s->proc, s->pump.ended);
   }
   close_all(s, plan);
@@ -202,11 +206,12 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
   }
 }
 
-/* core.spawn_sync(plan) -> pid, output, code, signal, errno, stage | nil, errno, stage
- * plan: as plan.h has it, and timeout, killAfter (ms), killSignal (number), maxBuffer
- * (bytes), inputs (slot number from 1 -> bytes).  output: array with n of what came out
- * of the pipes.  errno: nil, or what went wrong after the start; stage: 'stdio' if the
- * process had ended by itself and only others kept its pipes open. */
+/* core.spawn_sync(plan) -> pid, output, code, signal, ms, usage, errno, stage | nil,
+ * errno, stage plan: as plan.h has it, and timeout, killAfter (ms), killSignal (number),
+ * maxBuffer (bytes), inputs (slot number from 1 -> bytes).  output: array with n of what
+ * came out of the pipes.  ms, usage: see cost.h.  errno: nil, or what went wrong after
+ * the start; stage: 'stdio' if the process had ended by itself and only others kept its
+ * pipes open. */
 static int l_spawn_sync(lua_State *L) {
   struct lcp_failure why;
   struct lcp_plan *plan;
@@ -224,11 +229,12 @@ static int l_spawn_sync(lua_State *L) {
   lua_pushinteger(L, s->pid);
   push_output(L, s, plan->spawn.nfds);
   lcp__exit_push(L, &s->pump.how);
+  lcp__cost_push(L, &s->cost, &s->pump.how);
   if (s->pump.err == 0)
-    return 4;
+    return 6;
   lua_pushinteger(L, s->pump.err);
   lua_pushstring(L, s->pump.err == -ETIMEDOUT && s->pump.sent == 0 ? "stdio" : NULL);
-  return 6;
+  return 8;
 }
 
 static int l_gc(lua_State *L) {

@@ -7,7 +7,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -24,32 +28,73 @@ void lcp__exit_decode(int status, struct lcp_exit *how) {
   }
 }
 
+static int64_t microseconds(const struct timeval *t) {
+  return (int64_t)t->tv_sec * 1000000 + t->tv_usec;
+}
+
+static void take_usage(struct lcp_usage *to, const struct rusage *from) {
+  to->known = 1;
+  to->user_us = microseconds(&from->ru_utime);
+  to->system_us = microseconds(&from->ru_stime);
+  to->max_rss = from->ru_maxrss;
+  to->minor_faults = from->ru_minflt;
+  to->major_faults = from->ru_majflt;
+  to->blocks_in = from->ru_inblock;
+  to->blocks_out = from->ru_oublock;
+  to->voluntary_switches = from->ru_nvcsw;
+  to->involuntary_switches = from->ru_nivcsw;
+}
+
+/* waitid(2) as the kernel has it: the C library hides the last argument.  On 32-bit
+ * systems the kernel's structure is the C library's only where that has the old time_t;
+ * where it has the new one the usage stays unknown. */
+static int wait_id(idtype_t type, int id, siginfo_t *info, int flags,
+                   struct lcp_usage *usage) {
+#if defined(__linux__)
+  if (sizeof(time_t) == sizeof(long)) {
+    struct rusage used;
+    long rc = syscall(SYS_waitid, type, id, info, flags, usage != NULL ? &used : NULL);
+    if (rc == 0 && usage != NULL && info->si_pid != 0)
+      take_usage(usage, &used);
+    return (int)rc;
+  }
+#else
+  (void)usage;
+#endif
+  return waitid(type, (id_t)id, info, flags);
+}
+
 /* 0 and info->si_pid, which is 0 while it runs, or a negative errno. */
-static int look(idtype_t type, int id, siginfo_t *info, int flags) {
+static int look(idtype_t type, int id, siginfo_t *info, int flags,
+                struct lcp_usage *usage) {
   int rc;
   do {
     info->si_pid = 0;
-    rc = waitid(type, (id_t)id, info, WEXITED | WNOHANG | flags);
+    rc = wait_id(type, id, info, WEXITED | WNOHANG | flags, usage);
   } while (rc != 0 && errno == EINTR);
   return rc == 0 ? 0 : -errno;
 }
 
 static int reap_by_wait(pid_t pid, struct lcp_exit *how) {
+  struct rusage used;
   int status;
   pid_t rc;
   do {
-    rc = waitpid(pid, &status, WNOHANG);
+    rc = wait4(pid, &status, WNOHANG, &used);
   } while (rc < 0 && errno == EINTR);
-  if (rc > 0)
+  if (rc > 0) {
     lcp__exit_decode(status, how);
+    take_usage(&how->usage, &used);
+  }
   return rc > 0 ? 1 : rc == 0 ? 0 : -errno;
 }
 
 int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how) {
   siginfo_t info;
-  int rc =
-      pidfd >= 0 ? look((idtype_t)P_PIDFD, pidfd, &info, 0) : look(P_PID, pid, &info, 0);
+  int rc;
   memset(how, 0, sizeof *how);
+  rc = pidfd >= 0 ? look((idtype_t)P_PIDFD, pidfd, &info, 0, &how->usage)
+                  : look(P_PID, pid, &info, 0, &how->usage);
   if (rc == -ECHILD)
     return rc;
   if (rc < 0)
@@ -64,6 +109,6 @@ int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how) {
 
 int lcp__is_unreaped(int pidfd) {
   siginfo_t info;
-  int rc = look((idtype_t)P_PIDFD, pidfd, &info, WNOWAIT);
+  int rc = look((idtype_t)P_PIDFD, pidfd, &info, WNOWAIT, NULL);
   return rc == 0 ? 1 : rc == -ECHILD ? 0 : rc;
 }

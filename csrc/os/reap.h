@@ -3,13 +3,25 @@
 #ifndef LCP_REAP_H
 #define LCP_REAP_H
 
+#include <stdint.h>
 #include <sys/types.h>
+
+/* What it and those of its descendants that it waited for have used: getrusage(2). */
+struct lcp_usage {
+  int known;
+  int64_t user_us, system_us; /* processor time */
+  int64_t max_rss;            /* KiB, of the largest process */
+  int64_t minor_faults, major_faults;
+  int64_t blocks_in, blocks_out;
+  int64_t voluntary_switches, involuntary_switches;
+};
 
 /* How it ended.  Neither exited nor signalled: somebody else reaped it, and this kernel
  * does not tell. */
 struct lcp_exit {
   int exited, code;
   int signalled, sig;
+  struct lcp_usage usage;
 };
 
 /* Never waits.  1: reaped, *how is set.  0: it still runs.  -ECHILD: it is no child of

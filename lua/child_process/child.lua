@@ -96,7 +96,9 @@ local function finish(child, code, signal, name, ...)
 end
 
 -- What it sent before it ended is told before the end.
-local function on_exit(child, code, signal)
+local function on_exit(child, code, signal, duration, usage)
+  child.usage = usage
+  ending.took(child, duration)
   if child._ipc then
     local _ <close> = guard.new(child, function()
       finish(child, code, signal, 'exit', code, signal)

@@ -8,6 +8,7 @@ local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local lines = require 'child_process.lines'
+local results = require 'child_process.result'
 
 local M = {}
 
@@ -31,8 +32,8 @@ local function result(child)
   how.pid = child.pid
   how.stdout = collected(child, 'stdout')
   how.stderr = collected(child, 'stderr')
-  how.ok = how.reason == 'exit' and how.code == 0
-  return how
+  how.output = { nil, how.stdout, how.stderr, n = child.stdio.n }
+  return results.new(how)
 end
 
 local function watch(child, registrations)
@@ -110,11 +111,11 @@ function M.wait(children, timeout)
   if not closed then
     return nil, why
   end
-  local results = {}
+  local list = {}
   for i, child in ipairs(children) do
-    results[i] = result(child)
+    list[i] = result(child)
   end
-  return results
+  return list
 end
 
 -- cp.await ------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ local loop = require 'child_process.loop'
 
 local M = {}
 
--- `child._ending`: `cause`, `error`; `signal`: killSignal, as a number; `closes_pipes`:
--- see `by`; `timers`, and the `abort_signal` with its `on_abort`: the limits that run.
+-- `child._ending`: `cause`, `error`, `duration`; `signal`: killSignal, as a number;
+-- `closes_pipes`: see `by`; `timers`, and the `abort_signal` with its `on_abort`: the limits that run.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -48,8 +48,9 @@ function M.reason(cause, pid, signal)
   return cause or not pid and 'spawn' or signal and 'signal' or 'exit'
 end
 
---- ending.how(child) -> { code, signal, reason, error } of a child that has ended, or
--- could not be started.  exitCode is then as in Node: the errno, which is no exit code.
+--- ending.how(child) -> { code, signal, reason, error, duration, usage } of a child that
+-- has ended, or could not be started.  exitCode is then as in Node: the errno, which is
+-- no exit code.
 function M.how(child)
   local ending, pid, signal = of(child), child.pid, child.signalCode
   return {
@@ -57,7 +58,14 @@ function M.how(child)
     signal = signal,
     reason = M.reason(ending.cause, pid, signal),
     error = ending.error,
+    duration = ending.duration,
+    usage = child.usage,
   }
+end
+
+--- ending.took(child, ms): from its start to its end.
+function M.took(child, duration)
+  of(child).duration = duration
 end
 
 -- Ending it -----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ local encodings = require 'child_process.encoding'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local options = require 'child_process.options'
+local results = require 'child_process.result'
 local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local trace = require 'child_process.trace'
@@ -33,32 +34,32 @@ local function prepare(plan)
 end
 
 local function failed_start(plan, errno, stage)
-  return { pid = 0, error = start_error.new('spawnSync', plan, errno, stage) }
-end
-
-local function call(plan)
-  local pid, output, status, signal, errno, stage = core.spawn_sync(plan)
-  if not pid then
-    return failed_start(plan, output, status)
-  end
-  decode(output, plan.encoding)
-  return {
-    pid = pid,
-    output = output,
-    stdout = output[2],
-    stderr = output[3],
-    status = status,
-    signal = signal,
-    error = errno and start_error.new('spawnSync', plan, errno, stage),
-  }
+  local err = start_error.new('spawnSync', plan, errno, stage)
+  return results.new { pid = 0, reason = 'spawn', error = err }
 end
 
 -- The errors that the limits leave in a result.
 local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
 
-local function reason(result)
-  local cause = result.error and LIMITS[result.error.code]
-  return ending.reason(cause, result.pid ~= 0 and result.pid, result.signal)
+local function call(plan)
+  local pid, output, status, signal, duration, usage, errno, stage = core.spawn_sync(plan)
+  if not pid then
+    return failed_start(plan, output, status)
+  end
+  decode(output, plan.encoding)
+  local err = errno and start_error.new('spawnSync', plan, errno, stage)
+  return results.new {
+    pid = pid,
+    output = output,
+    stdout = output[2],
+    stderr = output[3],
+    code = status,
+    signal = signal,
+    reason = ending.reason(err and LIMITS[err.code], pid, signal),
+    duration = duration,
+    usage = usage,
+    error = err,
+  }
 end
 
 local function run(plan)
@@ -66,7 +67,7 @@ local function run(plan)
   local start = trace.on and trace.spawn_sync(plan)
   local result = call(plan)
   if start and trace.on then
-    trace.exit_sync(start, result, reason(result))
+    trace.exit_sync(start, result)
   end
   return result
 end

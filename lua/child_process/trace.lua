@@ -114,7 +114,7 @@ end
 function M.exit(child, how)
   local start = child._traced
     or { pid = child.pid, file = child.spawnfile, args = child.spawnargs }
-  how.duration = start.since and ms_since(start.since)
+  how.duration = how.duration or start.since and ms_since(start.since)
   tell_of(start, 'exit', how)
 end
 
@@ -125,15 +125,16 @@ function M.spawn_sync(plan)
   return start
 end
 
---- It is over; `result` is that of cp.spawnSync, `reason` why it ended.
-function M.exit_sync(start, result, reason)
+--- It is over; `result` is that of cp.spawnSync.
+function M.exit_sync(start, result)
   start.pid = result.pid ~= 0 and result.pid or nil
   tell_of(start, 'exit', {
-    code = result.status,
+    code = result.code,
     signal = result.signal,
-    reason = reason,
+    reason = result.reason,
     error = result.error,
-    duration = ms_since(start.since),
+    duration = result.duration or ms_since(start.since),
+    usage = result.usage,
   })
 end
 

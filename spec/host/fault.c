@@ -81,12 +81,13 @@ NO_SANITIZE static long intercept(int hook, long a, long b, long c, long d, long
 #define NAME_IT(n) stand_in_##n,
 #define SIXTEEN(X, n)                                                                    \
   X(n##0)                                                                                \
-  X(n##1) X(n##2) X(n##3) X(n##4) X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a)        \
-      X(n##b) X(n##c) X(n##d) X(n##e) X(n##f)
+  X(n##1)                                                                                \
+  X(n##2) X(n##3) X(n##4) X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a) X(n##b)        \
+      X(n##c) X(n##d) X(n##e) X(n##f)
 #define ALL(X)                                                                           \
   SIXTEEN(X, 0)                                                                          \
-  SIXTEEN(X, 1) SIXTEEN(X, 2) SIXTEEN(X, 3) SIXTEEN(X, 4) SIXTEEN(X, 5) SIXTEEN(X, 6)    \
-      SIXTEEN(X, 7)
+  SIXTEEN(X, 1)                                                                          \
+  SIXTEEN(X, 2) SIXTEEN(X, 3) SIXTEEN(X, 4) SIXTEEN(X, 5) SIXTEEN(X, 6) SIXTEEN(X, 7)
 
 ALL(STAND_IN)
 static function *const stand_ins[MAX_HOOKS] = {ALL(NAME_IT)};
@@ -267,11 +268,15 @@ static const luaL_Reg functions[] = {
 static const struct number {
   const char *name;
   long value;
-} numbers[] = {
-    {"pidfd_open", SYS_pidfd_open},   {"pidfd_send_signal", SYS_pidfd_send_signal},
-    {"close_range", SYS_close_range}, {"setgroups", SYS_setgroups},
-    {"setgid", SYS_setgid},           {"setuid", SYS_setuid},
-    {"execve", SYS_execve},           {NULL, 0}};
+} numbers[] = {{"pidfd_open", SYS_pidfd_open},
+               {"pidfd_send_signal", SYS_pidfd_send_signal},
+               {"close_range", SYS_close_range},
+               {"setgroups", SYS_setgroups},
+               {"setgid", SYS_setgid},
+               {"setuid", SYS_setuid},
+               {"execve", SYS_execve},
+               {"waitid", SYS_waitid},
+               {NULL, 0}};
 
 __attribute__((visibility("default"))) int luaopen_fault(lua_State *L);
 

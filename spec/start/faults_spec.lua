@@ -142,7 +142,7 @@ local by_start = {
     { name = 'uv_poll_start', errno = 'ENOMEM' },
     { name = 'read', errno = 'EIO' },
     { name = 'pwritev2', errno = 'EIO', place = 'new_kernel' },
-    { name = 'waitid', errno = 'EINTR' },
+    { name = 'syscall', syscall = 'waitid', errno = 'EINTR' },
   },
   ['further pipes'] = {
     { name = 'socketpair', errno = 'EMFILE' },

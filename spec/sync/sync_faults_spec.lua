@@ -54,7 +54,7 @@ local by_call = {
     { name = 'poll', errno = 'ENOMEM' },
     { name = 'poll', errno = 'EINTR' },
     { name = 'read', errno = 'EIO' },
-    { name = 'waitid', errno = 'EINTR' },
+    { name = 'syscall', syscall = 'waitid', errno = 'EINTR' },
   },
   ['large input'] = {
     { name = 'realloc', errno = 'ENOMEM' },

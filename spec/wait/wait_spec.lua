@@ -22,14 +22,23 @@ end
 describe('child:wait()', function()
   it('returns how the child ended and what it printed', function()
     local child = cp.spawn('sh', { '-c', 'echo out; echo err >&2; exit 3' })
+    local result = child:wait()
+    assert.is_true(result.duration > 0)
+    assert.equal(child.usage, result.usage)
+    assert.is_true(result.usage.userCPUTime + result.usage.systemCPUTime > 0)
+    result.duration, result.usage = nil, nil
     assert.same({
       pid = child.pid,
       code = 3,
+      status = 3,
       stdout = 'out\n',
       stderr = 'err\n',
+      output = { nil, 'out\n', 'err\n', n = 3 },
       reason = 'exit',
       ok = false,
-    }, child:wait())
+      forced = false,
+      truncated = false,
+    }, result)
   end)
 
   it('is ok after exit code 0', function()

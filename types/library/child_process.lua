@@ -468,6 +468,7 @@ function Writable:uncork() end
 ---@field killed boolean a signal was delivered
 ---@field exitCode? integer nil while it runs, and after a signal
 ---@field signalCode? string
+---@field usage? child_process.Usage nil while it runs
 ---@field spawnfile string
 ---@field spawnargs string[] with argv[0] first
 local ChildProcess = {}
@@ -520,15 +521,34 @@ function ChildProcess:wait(timeout) end
 ---@class child_process.SendOptions
 ---@field keepOpen? boolean a socket stays open here
 
+--- What it and those of its descendants that it waited for have used, in the words of
+--- Node's process.resourceUsage().
+---@class child_process.Usage
+---@field userCPUTime integer microseconds
+---@field systemCPUTime integer microseconds
+---@field maxRSS? integer KiB; nil where the kernel's figure is only ours
+---@field minorPageFault integer
+---@field majorPageFault integer
+---@field fsRead integer
+---@field fsWrite integer
+---@field voluntaryContextSwitches integer
+---@field involuntaryContextSwitches integer
+
 ---@class child_process.Result
+---@field ok boolean `reason` is `exit`, with code 0
+---@field reason child_process.Reason
 ---@field pid? integer
 ---@field code? integer
+---@field status? integer the same as `code`
 ---@field signal? string
 ---@field stdout? string nil where somebody else reads, or there is no pipe
 ---@field stderr? string
+---@field output child_process.Output
 ---@field error? child_process.Error
----@field reason child_process.Reason
----@field ok boolean `reason` is `exit`, with code 0
+---@field duration? number milliseconds
+---@field usage? child_process.Usage
+---@field forced boolean it got SIGKILL after another signal of ours
+---@field truncated boolean its output was given up before its end
 
 ---@class child_process.Channel
 local Channel = {}
@@ -675,14 +695,9 @@ function Channel:hasRef() end
 ---@field n integer
 ---@field [integer] string?
 
----@class child_process.SyncResult
----@field pid integer 0 if it could not be started
----@field output? child_process.Output
----@field stdout? string
----@field stderr? string
----@field status? integer exit code
----@field signal? string
----@field error? child_process.Error
+--- As of `wait`; `pid` is 0 if it could not be started.
+---@class child_process.SyncResult: child_process.Result
+---@field pid integer
 
 -- Timers --------------------------------------------------------------------------------
 
@@ -1191,6 +1206,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field reason? child_process.Reason|'local'|'peer'|'error'
 ---@field error? any
 ---@field duration? number milliseconds
+---@field usage? child_process.Usage
 ---@field delivered? boolean
 ---@field serialization? 'json'|'advanced'
 ---@field size? integer bytes

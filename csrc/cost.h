@@ -1,0 +1,23 @@
+/* cost.h - what a child cost: time from its start to its end, and what it has used. */
+#ifndef LCP_COST_H
+#define LCP_COST_H
+
+#include <lua.h>
+#include <stdint.h>
+
+#include "os/reap.h"
+
+struct lcp_cost {
+  uint64_t started, ended; /* ns */
+  int64_t own_rss;         /* KiB: the largest size that this process ever had */
+};
+
+/* Right before the start, and when the end has been seen. */
+void lcp__cost_begin(struct lcp_cost *c);
+void lcp__cost_end(struct lcp_cost *c);
+
+/* Pushes the time in milliseconds, and a table of what was used or nil if that is not
+ * known.  Its fields are those of Node's process.resourceUsage() that Linux fills in. */
+void lcp__cost_push(lua_State *L, const struct lcp_cost *c, const struct lcp_exit *how);
+
+#endif

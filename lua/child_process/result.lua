@@ -1,0 +1,50 @@
+--- What became of a child, as one table: of `wait()` and of the Sync calls alike.
+--
+-- `ok`; `reason`: `exit`, `signal`, `spawn` (it could not be started), or the limit that
+-- ended it; `code` (and `status`, Node's name in the Sync calls): nil unless it exited;
+-- `signal`, `pid`, `error`; `stdout`, `stderr` and `output`, which has them by their
+-- descriptors, from 1 for stdin; `duration` (ms) and `usage`; `forced`: it got SIGKILL
+-- after another signal of ours; `truncated`: its output was given up before its end.
+local M = {}
+
+local Result = { __name = 'child_process.Result' }
+
+local function how_it_ended(r)
+  if r.reason == 'spawn' then
+    return 'not started: ' .. tostring(r.error)
+  end
+  local text = r.signal and tostring(r.signal) or ('exit code %s'):format(r.code)
+  if not r.signal and not r.code then
+    text = 'ended, nobody knows how'
+  end
+  if r.reason ~= 'exit' and r.reason ~= 'signal' then
+    text = ('%s by %s'):format(text, r.reason)
+  end
+  return text
+end
+
+local function describe_output(name, text)
+  return text and ('%s %d bytes'):format(name, #text)
+end
+
+--- One line for people, such as `exit code 3 after 12.5 ms, stdout 4 bytes`.
+function Result.__tostring(r)
+  local parts = { how_it_ended(r) }
+  if r.duration then
+    parts[1] = ('%s after %.1f ms'):format(parts[1], r.duration)
+  end
+  parts[#parts + 1] = describe_output('stdout', r.stdout)
+  parts[#parts + 1] = describe_output('stderr', r.stderr)
+  return (table.concat(parts, ', '):gsub('%c', ' '))
+end
+
+--- result.new(fields) -> result: the table itself, with what follows from the others.
+function M.new(fields)
+  fields.ok = fields.reason == 'exit' and fields.code == 0
+  fields.status = fields.code
+  fields.forced = fields.forced or false
+  fields.truncated = fields.truncated or false
+  return setmetatable(fields, Result)
+end
+
+return M
