@@ -25,6 +25,7 @@
 #include "os/frame.h"
 #include "os/scm.h"
 #include "result.h"
+#include "shortage.h"
 #include "stream.h"
 #include "view.h"
 
@@ -568,6 +569,7 @@ static int l_take(lua_State *L) {
   if (fd < 0)
     return lcp__push_errno(L, fd);
   *object = fd;
+  lcp__shortage_gained(c->base.loop);
   return 1;
 }
 

@@ -24,6 +24,7 @@
 #include "os/pty.h"
 #include "plan.h"
 #include "result.h"
+#include "shortage.h"
 #include "signo.h"
 
 #define LCP_CHILD "child_process.ChildProcess"
@@ -131,7 +132,7 @@ static int watch(struct child *c) {
   return rc;
 }
 
-static int start(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
+static int start_once(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
   int rc = lcp__loop_uv(c->base.loop);
   why->stage = LCP_STAGE_STDIO;
   if (rc == 0)
@@ -146,6 +147,18 @@ static int start(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
   }
   why->err = rc;
   return rc < 0 ? -1 : 0;
+}
+
+static int start(lua_State *L, struct child *c, struct lcp_plan *p,
+                 struct lcp_failure *why) {
+  int tries = 0;
+  while (start_once(c, p, why) != 0) {
+    lcp__plan_close(p);
+    lcp__plan_give_back(p);
+    if (tries++ > 0 || !lcp__shortage_collect(L, why->err))
+      return -1;
+  }
+  return 0;
 }
 
 /* ---- called from Lua ---- */
@@ -169,9 +182,7 @@ static int l_spawn(lua_State *L) {
   lua_setiuservalue(L, 1, SLOT_ONEXIT);
   lcp__handle_pin(L, &c->base, 1);
   /* stack: child, plan, onexit, plan's memory, streams */
-  if (start(c, p, &why) != 0) {
-    lcp__plan_close(p);
-    lcp__plan_give_back(p);
+  if (start(L, c, p, &why) != 0) {
     lcp__handle_close(&c->base);
     lua_pushnil(L);
     lua_pushinteger(L, why.err);

@@ -21,6 +21,7 @@
 #include "resolve.h"
 #include "run.h"
 #include "self.h"
+#include "shortage.h"
 #include "signo.h"
 #include "sigwatch.h"
 #include "stream.h"
@@ -66,6 +67,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__net_open(L);
   lcp__udp_open(L);
   lcp__self_open(L);
+  lcp__shortage_open(L);
   lcp__signo_open(L);
   lcp__sigwatch_open(L);
   lcp__encoding_open(L);

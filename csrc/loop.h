@@ -37,6 +37,10 @@ struct lcp_loop {
   void (*on_error)(lua_State *L, void *data);
   void *on_error_data;
   char *buffer; /* read buffer, shared by all streams of the loop */
+  /* of shortage.c: descriptors that peers have brought since the last collection for
+     them, and the time of uv_hrtime from which it may be done again in any case */
+  unsigned gained;
+  uint64_t collect_at;
 };
 
 enum { LCP_BUFFER_SIZE = 256 * 1024 };

@@ -18,6 +18,7 @@
 #include "handle.h"
 #include "os/fd.h"
 #include "result.h"
+#include "shortage.h"
 #include "stream.h"
 
 #define LCP_SERVER "child_process.core.Server"
@@ -113,13 +114,27 @@ static int shed(struct server *s) {
   return s->reserve >= 0;
 }
 
+static int l_collect(lua_State *L) {
+  struct connection *e = lua_touserdata(L, 1);
+  struct lcp_loop *loop = e->s->base.loop;
+  if (lcp__shortage_collect_for_peer(L, loop, e->fd) && e->s->accepting)
+    e->fd = lcp__sock_accept(e->s->fd);
+  return 0;
+}
+
+static int is_short(int rc) { return rc == -EMFILE || rc == -ENFILE; }
+
 /* 1: there may be more. */
 static int accept_one(struct server *s) {
   struct connection e = {s, lcp__sock_accept(s->fd)};
-  if (e.fd == -EAGAIN)
+  if (is_short(e.fd))
+    lcp__enter(s->base.loop, l_collect, &e);
+  if (e.fd == -EAGAIN || s->base.closing)
     return 0;
-  if ((e.fd == -EMFILE || e.fd == -ENFILE) && shed(s))
+  if (is_short(e.fd) && shed(s))
     return 0;
+  if (e.fd >= 0)
+    lcp__shortage_gained(s->base.loop);
   if (e.fd < 0)
     s->accepting = 0;
   lcp__enter(s->base.loop, l_connection, &e);

@@ -2,10 +2,16 @@
 -- forked child starts quickly.
 local M = {}
 
---- lazy.load(name) -> function that returns the module.
+--- lazy.load(name) -> function that returns the module.  Loading takes a descriptor, and
+-- garbage may hold them all.
 function M.load(name)
   return function()
-    return require(name)
+    local ok, module = pcall(require, name)
+    if not ok then
+      collectgarbage()
+      module = require(name)
+    end
+    return module
   end
 end
 

@@ -9,6 +9,7 @@ local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local lazy = require 'child_process.lazy'
+local shortage = require 'child_process.shortage'
 local signals = require 'child_process.signals'
 local trace = require 'child_process.trace'
 
@@ -211,7 +212,7 @@ end
 -- Standard streams ----------------------------------------------------------------------
 
 local function standard_stream(fd)
-  local handle, errno = core.standard_stream(fd)
+  local handle, errno = shortage.retry(core.standard_stream, fd)
   if not handle then
     error(errors.system(errno, 'open'), 4)
   end

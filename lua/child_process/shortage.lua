@@ -1,23 +1,11 @@
---- Descriptors that are only held by garbage are no shortage.
---
--- Dropped streams, sockets, files and passed handles close when they are collected, and
--- the collector looks at memory alone: a program may be at its limit of descriptors with
--- none of them in use.
+--- Descriptors that only garbage holds are no shortage: see csrc/shortage.c.
 local core = require 'child_process.core'
 
 local M = {}
 
-local SHORT = { EMFILE = true, ENFILE = true }
-
---- shortage.is(errno) -> boolean: it says that there are no descriptors left.
-function M.is(errno)
-  return errno ~= nil and SHORT[core.errname(errno)] == true
-end
-
 local function again(fn, arguments, ...)
   local result, errno = ...
-  if not result and M.is(errno) then
-    collectgarbage()
+  if not result and core.shortage(errno) then
     return fn(table.unpack(arguments, 1, arguments.n))
   end
   return ...

@@ -4,6 +4,7 @@ local base = require 'child_process.dgram.base'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
+local shortage = require 'child_process.shortage'
 
 local M = {}
 
@@ -51,7 +52,7 @@ end
 --- Makes the socket, with the options that must be set before it is bound.
 function M.open(self)
   local handle = self._handle
-  local ok, errno = handle:open(base.FAMILY[self.type])
+  local ok, errno = shortage.retry(handle.open, handle, base.FAMILY[self.type])
   local fd = ok and handle:fileno()
   if ok and self._reuse then
     ok, errno = core.sockopt(fd, 'reuse_address', 1)

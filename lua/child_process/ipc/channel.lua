@@ -172,7 +172,11 @@ local function deliver_handle(ipc, message, arrived)
 end
 
 local function on_internal(ipc, message)
-  local arrived = handles_of(ipc).on_internal(ipc.passing, message)
+  local ok, handles = pcall(handles_of, ipc)
+  if not ok then -- there was no descriptor to load it with
+    return break_off(ipc, errors.new('Error', nil, tostring(handles)))
+  end
+  local arrived = handles.on_internal(ipc.passing, message)
   if arrived then
     deliver_handle(ipc, message.msg, arrived)
   end

@@ -140,13 +140,13 @@ end
 local Arrived = { __name = 'child_process.ArrivedHandle' }
 Arrived.__index = Arrived
 
---- arrived:rebuild() -> what the sender had; nil for a type that is not known.
+--- arrived:rebuild() -> what the sender had; nil for a type that is not known.  Without a
+-- descriptor to load the rest of the types with, the object that has this one.
 function Arrived:rebuild()
   local name = self.message.type
-  if not by_type[name] then
-    load_others()
-  end
-  if not by_type[name] then
+  if not by_type[name] and not pcall(load_others) then
+    return self.object
+  elseif not by_type[name] then
     return self:discard()
   end
   return (by_type[name].rebuild(self.object, self.message, self.counted))
@@ -160,25 +160,11 @@ function Arrived:discard()
   end
 end
 
--- A collection costs what the heap is large, and a handle of the peer's next to nothing:
--- one is made when many handles have come since the last, or it has long been over.
-local WORTH = 16 -- handles
-local PAUSE = 9 -- times as long as the last one took
-local come, not_before = 0, 0
-
-local function collect()
-  local start = core.hrtime()
-  if come >= WORTH or start >= not_before then
-    collectgarbage()
-    come, not_before = 0, core.hrtime() + PAUSE * (core.hrtime() - start)
-  end
-end
-
 -- The peer sends the handle again when it hears that it has not come, and gives up after
 -- some times; so what is missing a second time, after the collection, is told here.
 local function fall_short(state, errno)
   local owner = state.out.owner
-  collect()
+  core.shortage(errno, true)
   if state.short and not state.told then
     state.told = true
     nextTick(owner.emit, owner, 'error', errors.system(errno, 'recvmsg'))
@@ -199,7 +185,7 @@ local function receive(state, message)
   if not object then
     return nil
   end
-  come, state.short = come + 1, false
+  state.short = false
   local arrived = setmetatable({ object = object, message = message }, Arrived)
   if type(message.key) == 'string' then
     arrived.counted = sockets.received(state.lists, message.key)

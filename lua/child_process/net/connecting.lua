@@ -7,6 +7,7 @@ local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local lookup = require 'child_process.net.lookup'
 local loop = require 'child_process.loop'
+local shortage = require 'child_process.shortage'
 
 local M = {}
 
@@ -110,9 +111,9 @@ local function connect_to(attempt, address)
   local from, port = attempt.localAddress, attempt.localPort
   if from or port then
     from = from or core.ip_family(address) == 6 and '::' or '0.0.0.0'
-    return core.connect(address, attempt.port, from, port or 0)
+    return shortage.retry(core.connect, address, attempt.port, from, port or 0)
   end
-  return core.connect(address, attempt.port)
+  return shortage.retry(core.connect, address, attempt.port)
 end
 
 function try_next(self, attempt)

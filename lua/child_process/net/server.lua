@@ -5,6 +5,7 @@ local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local lookup = require 'child_process.net.lookup'
 local loop = require 'child_process.loop'
+local shortage = require 'child_process.shortage'
 local socket = require 'child_process.net.socket'
 
 local M = {}
@@ -203,13 +204,17 @@ local function listen_failed(self, errno, address, port)
   nextTick(emit_error, self, err)
 end
 
+local function try_listen(...)
+  return shortage.retry(core.listen, ...)
+end
+
 -- Everywhere: IPv6 and with it IPv4, or IPv4 where there is no IPv6.
 local function listen_anywhere(port, backlog, only6)
-  local handle, errno = core.listen('::', port, backlog, only6)
+  local handle, errno = try_listen('::', port, backlog, only6)
   if handle or core.errname(errno) == EADDRINUSE then
     return handle, errno, '::'
   end
-  handle, errno = core.listen('0.0.0.0', port, backlog, false)
+  handle, errno = try_listen('0.0.0.0', port, backlog, false)
   return handle, errno, '0.0.0.0'
 end
 
@@ -218,7 +223,7 @@ local function listen_at(self, address, port, options)
   local backlog, only6 = options.backlog or BACKLOG, options.ipv6Only == true
   local handle, errno, at
   if address then
-    handle, errno = core.listen(address, port, backlog, only6)
+    handle, errno = try_listen(address, port, backlog, only6)
   else
     handle, errno, at = listen_anywhere(port, backlog, only6)
     address = at
