@@ -8,11 +8,8 @@ local encodings = require 'child_process.encoding'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local options = require 'child_process.options'
-<<<<<<< HEAD
 local results = require 'child_process.result'
-=======
 local shortage = require 'child_process.shortage'
->>>>>>> 9ac3899 (shortage: a process at its limit of descriptors collects its garbage first)
 local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local trace = require 'child_process.trace'
@@ -38,36 +35,16 @@ local function prepare(plan)
 end
 
 local function failed_start(plan, errno, stage)
-<<<<<<< HEAD
   local err = start_error.new('spawnSync', plan, errno, stage)
   return results.new { pid = 0, reason = 'spawn', error = err }
-=======
-  return { pid = 0, error = start_error.new('spawnSync', plan, errno, stage) }
-end
-
-local function call(plan)
-  local pid, output, status, signal, errno, stage = shortage.retry(core.spawn_sync, plan)
-  if not pid then
-    return failed_start(plan, output, status)
-  end
-  decode(output, plan.encoding)
-  return {
-    pid = pid,
-    output = output,
-    stdout = output[2],
-    stderr = output[3],
-    status = status,
-    signal = signal,
-    error = errno and start_error.new('spawnSync', plan, errno, stage),
-  }
->>>>>>> 9ac3899 (shortage: a process at its limit of descriptors collects its garbage first)
 end
 
 -- The errors that the limits leave in a result.
 local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
 
 local function call(plan)
-  local pid, output, status, signal, duration, usage, errno, stage = core.spawn_sync(plan)
+  local pid, output, status, signal, duration, usage, errno, stage =
+    shortage.retry(core.spawn_sync, plan)
   if not pid then
     return failed_start(plan, output, status)
   end
