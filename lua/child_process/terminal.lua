@@ -39,8 +39,9 @@ end
 
 -- The line being typed ------------------------------------------------------------------
 
--- What ends a line: newline, return and ^D; what throws it away: ^C, ^U, ^Z and ^\.
-local SINCE = '[^\n\r\3\4\21\26\28]*$'
+-- What is behind that which ends a line (newline, return and ^D) or throws it away (^C,
+-- ^U, ^Z and ^\).  Anchored, and the last one is looked for from the end: linear.
+local SINCE = '^.*[\n\r\3\4\21\26\28](.*)$'
 
 -- How many characters the line has after `bytes`.  ^V takes the meaning from what follows
 -- it; DEL takes a character away.  ^W counts as nothing: with one ^D too many the end is
@@ -48,7 +49,7 @@ local SINCE = '[^\n\r\3\4\21\26\28]*$'
 local function line_after(line, bytes)
   bytes = bytes:gsub('\22.', 'v')
   local rest = bytes:match(SINCE)
-  line = #rest == #bytes and line or 0
+  line, rest = rest and 0 or line, rest or bytes
   if not rest:find('\127', 1, true) then
     return line + #rest
   end

@@ -15,6 +15,8 @@ describe('on an old kernel', function()
     'bad_hosts',
     'lifetime',
     'faults',
+    'pty',
+    'pty_faults',
     'sync',
     'sync_limits',
     'sync_faults',

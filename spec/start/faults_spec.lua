@@ -20,7 +20,7 @@ local function follow(child, errs)
   end
   child:on('error', note)
   for i = 1, child.stdio.n do
-    if child.stdio[i] then
+    if child.stdio[i] and child.stdio[i] ~= child.stdio[i - 1] then
       child.stdio[i]:on('error', started and note or function() end)
     end
   end
@@ -86,6 +86,14 @@ end
 starts['a session of its own'] = function(errs)
   local options = { stdio = 'ignore', detached = true }
   return follow(cp.spawn('true', {}, options), errs) == 0
+end
+
+starts['a terminal'] = function(errs)
+  local options = { pty = { echo = false }, uid = is_root and 0 or nil }
+  local child <close> = cp.spawn('cat', {}, options)
+  local out = t.collect(child.pty)
+  child.pty:finish 'text\n'
+  return follow(child, errs) == 0 and out() == 'text\r\n'
 end
 
 starts['another user'] = function(errs)
@@ -160,6 +168,21 @@ local by_start = {
     { name = 'dup2', errno = 'EBUSY', place = 'linux' },
   },
   ['a session of its own'] = { { name = 'setsid', errno = 'EPERM', place = 'linux' } },
+  ['a terminal'] = {
+    { name = 'open', errno = 'ENOENT', place = 'linux' },
+    { name = 'open', errno = 'ENOSPC', place = 'linux' },
+    { name = 'ioctl', errno = 'EIO', place = 'linux' },
+    { name = 'ioctl', errno = 'EMFILE', place = 'linux' },
+    { name = 'tcgetattr', errno = 'EIO', place = 'linux' },
+    { name = 'tcsetattr', errno = 'EIO', place = 'linux' },
+    { name = 'fchown', errno = 'EIO', place = is_root and 'linux' or 'nowhere' },
+    { name = 'setsid', errno = 'EPERM', place = 'linux' },
+    { name = 'pipe2', errno = 'EMFILE', place = 'linux' },
+    { name = 'clone', errno = 'EAGAIN', place = 'linux' },
+    { name = 'uv_poll_init', errno = 'ENOMEM', place = 'linux' },
+    { name = 'uv_poll_start', errno = 'ENOMEM', place = 'linux' },
+    { name = 'pwritev2', errno = 'ENOMEM', place = 'linux' },
+  },
   ['another user'] = {
     { name = 'syscall', errno = 'EINVAL', syscall = 'setgroups', place = 'linux' },
     { name = 'syscall', errno = 'EAGAIN', syscall = 'setgid', place = 'linux' },

@@ -19,6 +19,10 @@ local STATES = {
   'collected',
 }
 
+if t.backend() == 'linux' then
+  table.insert(STATES, 'terminal')
+end
+
 -- What the program ends with: nil is the code 1 and a message of Lua's.
 local ENDINGS = {
   fall = 0,

@@ -11,6 +11,7 @@ local MOST = 200 -- calls of one function in one attempt
 
 local ERRNO = {
   EPERM = 1,
+  ENOENT = 2,
   EINTR = 4,
   EIO = 5,
   EAGAIN = 11,
@@ -19,6 +20,8 @@ local ERRNO = {
   EBUSY = 16,
   EINVAL = 22,
   EMFILE = 24,
+  ENOTTY = 25,
+  ENOSPC = 28,
   ENOSYS = 38,
   EOPNOTSUPP = 95,
   EAFNOSUPPORT = 97,
