@@ -4,9 +4,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <net/if.h>
 #include <string.h>
 
+#include "arg.h"
 #include "result.h"
 
 int lcp__addr_check(lua_State *L, int arg, struct lcp_addr *a) {
@@ -82,7 +84,7 @@ static int l_ip_family(lua_State *L) {
 static int name_of(lua_State *L, int (*get)(int, struct sockaddr *, socklen_t *)) {
   struct lcp_addr a;
   a.len = sizeof a.sa;
-  if (get((int)luaL_checkinteger(L, 1), &a.sa.any, &a.len) != 0)
+  if (get(lcp__arg_fd(L, 1), &a.sa.any, &a.len) != 0)
     return lcp__push_errno(L, -errno);
   return lcp__addr_push(L, &a);
 }
@@ -95,14 +97,16 @@ static int l_peername(lua_State *L) { return name_of(L, getpeername); }
 
 /* core.sockopt(fd, name, value) -> true | nil, errno: see lcp__sock_set */
 static int l_sockopt(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1);
+  int fd = lcp__arg_fd(L, 1);
   const char *name = luaL_checkstring(L, 2);
-  return lcp__push_errno(L, lcp__sock_set(fd, name, (int)luaL_checkinteger(L, 3)));
+  lua_Integer value = luaL_checkinteger(L, 3);
+  int fits = value >= INT_MIN && value <= INT_MAX;
+  return lcp__push_errno(L, fits ? lcp__sock_set(fd, name, (int)value) : -EINVAL);
 }
 
 /* core.membership(fd, group, interface | nil, join) -> true | nil, errno */
 static int l_membership(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1);
+  int fd = lcp__arg_fd(L, 1);
   const char *group = luaL_checkstring(L, 2), *on = luaL_optstring(L, 3, NULL);
   struct lcp_addr a;
   int rc = lcp__addr_ip(&a, group, 0);

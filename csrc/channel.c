@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arg.h"
 #include "fdpass.h"
 #include "handle.h"
 #include "os/buf.h"
@@ -587,7 +588,7 @@ static int l_channel(lua_State *L) {
   c->base.ready = ready;
   c->allowed = SIZE_MAX;
   lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
-  fd = lua_isinteger(L, 1) ? lcp__scm_adopt((int)lua_tointeger(L, 1))
+  fd = lua_isinteger(L, 1) ? lcp__scm_adopt(lcp__arg_fd(L, 1))
                            : lcp__stream_take_fd(lcp__stream_check(L, 1));
   if (fd < 0)
     return lcp__push_errno(L, fd);

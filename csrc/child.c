@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arg.h"
 #include "cost.h"
 #include "handle.h"
 #include "os/fd.h"
@@ -215,13 +216,13 @@ static int l_is_child(lua_State *L) {
 /* core.kill(child, signal number) -> true | nil, errno; ESRCH when it is gone */
 static int l_kill(lua_State *L) {
   struct child *c = self(L);
-  return lcp__push_errno(L, lcp__proc_kill(&c->proc, (int)luaL_checkinteger(L, 2)));
+  return lcp__push_errno(L, lcp__proc_kill(&c->proc, lcp__arg_int(L, 2)));
 }
 
 /* core.resize(child, cols, rows): of a terminal that has ended nothing */
 static int l_resize(lua_State *L) {
   struct child *c = self(L);
-  int cols = (int)luaL_checkinteger(L, 2), rows = (int)luaL_checkinteger(L, 3);
+  int cols = lcp__arg_int(L, 2), rows = lcp__arg_int(L, 3);
   if (c->terminal >= 0)
     lcp__pty_resize(c->terminal, cols, rows);
   return 0;

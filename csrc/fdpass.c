@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <limits.h>
 
+#include "arg.h"
 #include "os/fd.h"
 #include "result.h"
 
@@ -22,11 +22,11 @@ int *lcp__fdpass_new(lua_State *L) {
 static int call_method(lua_State *L, int arg, const char *name) {
   int fd = -1;
   if (luaL_callmeta(L, arg, name))
-    fd = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+    fd = lcp__arg_to_fd(L, -1);
   else if (lua_getfield(L, arg, name) == LUA_TFUNCTION) {
     lua_pushvalue(L, arg);
     lua_call(L, 1, 1);
-    fd = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+    fd = lcp__arg_to_fd(L, -1);
   }
   return fd;
 }
@@ -36,10 +36,8 @@ int lcp__fdpass_get(lua_State *L, int arg) {
   int top = lua_gettop(L), fd = -1;
   if (own != NULL)
     return *own;
-  if (lua_isinteger(L, arg)) {
-    lua_Integer number = lua_tointeger(L, arg);
-    return number >= 0 && number <= INT_MAX ? (int)number : -1;
-  }
+  if (lua_isinteger(L, arg))
+    return lcp__arg_to_fd(L, arg);
   if (lua_istable(L, arg) || luaL_getmetafield(L, arg, "__index") != LUA_TNIL) {
     fd = call_method(L, arg, "getfd");
     if (fd < 0)
@@ -69,7 +67,7 @@ static int l_take_fd(lua_State *L) {
 
 /* core.fd_object(descriptor) -> object that owns it */
 static int l_fd_object(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1);
+  int fd = lcp__arg_fd(L, 1);
   *lcp__fdpass_new(L) = fd;
   return 1;
 }

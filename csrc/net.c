@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "addr.h"
+#include "arg.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "result.h"
@@ -173,12 +175,18 @@ static int server_open(struct server *s, int fd) {
   return rc;
 }
 
+/* The kernel has a limit of its own, and one far lower. */
+static int check_backlog(lua_State *L, int arg) {
+  lua_Integer backlog = luaL_checkinteger(L, arg);
+  return backlog >= 0 && backlog <= INT_MAX ? (int)backlog : INT_MAX;
+}
+
 /* core.listen(address, port | nil, backlog, only6) -> server | nil, errno
  * It accepts once accept_start() is called.  A path is removed when it is closed. */
 static int l_listen(lua_State *L) {
   struct lcp_addr a;
   int rc = lcp__addr_check(L, 1, &a), fd;
-  int backlog = (int)luaL_checkinteger(L, 3), only6 = lua_toboolean(L, 4);
+  int backlog = check_backlog(L, 3), only6 = lua_toboolean(L, 4);
   struct server *s = server_new(L);
   const char *path = lua_isnoneornil(L, 2) ? lua_tostring(L, 1) : "";
   if (rc == 0 && path[0] != '\0' && (s->path = strdup(path)) == NULL)
@@ -214,7 +222,7 @@ static int adopt(int fd) {
  * Takes over a bound stream socket; it listens from now on, if it did not.  On failure
  * the descriptor stays the caller's. */
 static int l_open_server(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1), backlog = (int)luaL_optinteger(L, 2, 511);
+  int fd = lcp__arg_fd(L, 1), backlog = check_backlog(L, 2);
   struct server *s = server_new(L);
   int rc = adopt(fd);
   if (rc == 0 && !is_listening(fd) && listen(fd, backlog) != 0)
@@ -349,7 +357,7 @@ static int l_connector_bind(lua_State *L) {
  * Takes over a connected socket or an end of a pipe; it is made non-blocking.  On failure
  * (-EINVAL: it is something else) the descriptor stays the caller's. */
 static int l_open_socket(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1), rc;
+  int fd = lcp__arg_fd(L, 1), rc;
   struct lcp_stream *stream = lcp__stream_new(L);
   struct stat st;
   rc = fstat(fd, &st) != 0 ? -errno : adopt(fd);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arg.h"
 #include "identity.h"
 #include "os/fd.h"
 
@@ -56,7 +57,7 @@ static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
   switch (lua_type(L, item)) {
   case LUA_TNUMBER:
     slot->kind = LCP_SLOT_FD;
-    slot->fd = (int)lua_tointeger(L, item);
+    slot->fd = lcp__arg_to_fd(L, item);
     break;
   case LUA_TUSERDATA:
     slot->lent = lcp__stream_check(L, item);

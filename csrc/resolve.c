@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "addr.h"
+#include "arg.h"
 #include "handle.h"
 #include "result.h"
 #include "uvloop.h"
@@ -88,7 +89,7 @@ static void found_cb(uv_getaddrinfo_t *uv, int status, struct addrinfo *first) {
   free(r);
 }
 
-static int start(struct lookup *l, const char *name, int family, int type) {
+static int start(struct lookup *l, const char *name, lua_Integer family, int type) {
   struct addrinfo hints = {.ai_socktype = type};
   int rc;
   hints.ai_family = family == 4 ? AF_INET : family == 6 ? AF_INET6 : AF_UNSPEC;
@@ -113,8 +114,8 @@ static int start(struct lookup *l, const char *name, int family, int type) {
  * fn(errno), in a later turn; not any more after lookup:close(). */
 static int l_lookup(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  int family = (int)luaL_checkinteger(L, 2), rc;
-  int type = lua_toboolean(L, 3) ? SOCK_DGRAM : SOCK_STREAM;
+  lua_Integer family = luaL_checkinteger(L, 2);
+  int type = lua_toboolean(L, 3) ? SOCK_DGRAM : SOCK_STREAM, rc;
   struct lookup *l;
   luaL_checktype(L, 4, LUA_TFUNCTION);
   lua_settop(L, 4);
@@ -135,7 +136,7 @@ static int l_lookup(lua_State *L) {
 /* core.strerror(errno) -> 'address already in use' */
 static int l_strerror(lua_State *L) {
   char text[128];
-  lua_pushstring(L, uv_strerror_r((int)luaL_checkinteger(L, 1), text, sizeof text));
+  lua_pushstring(L, uv_strerror_r(lcp__arg_int(L, 1), text, sizeof text));
   return 1;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "arg.h"
 #include "os/fd.h"
 #include "result.h"
 
@@ -67,8 +68,8 @@ static int l_chdir(lua_State *L) { return result(L, chdir(luaL_checkstring(L, 1)
 
 /* core.signal_pid(pid, signal) -> true | nil, errno: kill(2), by number */
 static int l_signal_pid(lua_State *L) {
-  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
-  return result(L, kill(pid, (int)luaL_checkinteger(L, 2)) == 0);
+  pid_t pid = lcp__arg_int(L, 1);
+  return result(L, kill(pid, lcp__arg_int(L, 2)) == 0);
 }
 
 /* core.umask(mask | nil) -> the mask before */
@@ -95,7 +96,7 @@ static int l_hrtime(lua_State *L) {
 
 /* core.isatty(fd) -> boolean */
 static int l_isatty(lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  lua_pushboolean(L, isatty(lcp__arg_fd(L, 1)));
   return 1;
 }
 
@@ -157,7 +158,7 @@ static const char *stdio_mode(int flags) {
 /* core.file_from_fd(fd) -> Lua file that owns the descriptor | nil, errno; opened for
  * what the descriptor can do.  The descriptor is closed if that fails. */
 static int l_file_from_fd(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1), flags = fcntl(fd, F_GETFL);
+  int fd = lcp__arg_fd(L, 1), flags = fcntl(fd, F_GETFL);
   luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
   file->closef = NULL; /* closed, until it is open */
   luaL_setmetatable(L, LUA_FILEHANDLE);

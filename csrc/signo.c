@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "arg.h"
+
 /* Where two names have one number, the one that is reported comes first. */
 static const struct {
   const char *name;
@@ -61,7 +63,7 @@ void lcp__exit_push(lua_State *L, const struct lcp_exit *how) {
 /* core.errname(errno) -> 'ENOENT'; negative or positive */
 static int l_errname(lua_State *L) {
   char name[32];
-  int err = (int)luaL_checkinteger(L, 1);
+  int err = lcp__arg_int(L, 1);
   lua_pushstring(L, uv_err_name_r(err < 0 ? err : -err, name, sizeof name));
   return 1;
 }

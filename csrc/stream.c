@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "arg.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "result.h"
@@ -460,7 +461,7 @@ static int l_fileno(lua_State *L) {
  * host's and whose flags are not touched.  A closed one reads and writes like /dev/null.
  */
 static int l_standard_stream(lua_State *L) {
-  int fd = (int)luaL_checkinteger(L, 1), rc;
+  int fd = lcp__arg_fd(L, 1), rc;
   struct lcp_stream *s = lcp__stream_new(L);
   if (fcntl(fd, F_GETFD) < 0) {
     rc = s->fd = s->watch_fd = lcp__fd_null();

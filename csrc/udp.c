@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "arg.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "result.h"
@@ -148,7 +149,7 @@ static int is_datagram_socket(int fd) {
  * something else.  On failure the descriptor stays the caller's. */
 static int l_adopt(lua_State *L) {
   struct udp *u = self(L);
-  int fd = (int)luaL_checkinteger(L, 2), rc = 0;
+  int fd = lcp__arg_fd(L, 2), rc = 0;
   if (u->base.closing || u->fd >= 0)
     return lcp__push_errno(L, -EBUSY);
   if (fcntl(fd, F_GETFD) < 0)

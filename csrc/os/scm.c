@@ -103,20 +103,30 @@ ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
   return n < 0 ? -errno : n;
 }
 
-int lcp__scm_adopt(int fd) {
-  int type, high;
-  socklen_t len = sizeof type;
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
+/* 0, or a negative errno.  A name of the environment may be older than the descriptor. */
+static int check_kind(int fd) {
+  struct sockaddr_storage name = {0};
+  int type = 0;
+  socklen_t type_len = sizeof type, name_len = sizeof name;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) != 0 ||
+      getsockname(fd, (struct sockaddr *)&name, &name_len) != 0)
     return -errno;
+  return type == SOCK_STREAM && name.ss_family == AF_UNIX ? 0 : -EINVAL;
+}
+
+int lcp__scm_adopt(int fd) {
+  int high = check_kind(fd), null;
+  if (high < 0)
+    return high;
   if (fd > 2)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
   high = lcp__fd_copy(fd);
   if (high < 0)
     return high;
-  type = lcp__fd_null();
-  if (type >= 0) {
-    dup2(type, fd);
-    close(type);
+  null = lcp__fd_null();
+  if (null >= 0) {
+    dup2(null, fd);
+    close(null);
   }
   return high;
 }

@@ -31,7 +31,8 @@ size_t lcp__scm_held(int sock);
 ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t n, int fd);
 
 /* Takes over a socket that we were started with: it must not reach our own children, and
- * our standard descriptors stay open.  The descriptor to use, or a negative errno. */
+ * our standard descriptors stay open.  The descriptor to use, or a negative errno:
+ * -EINVAL for a socket of another kind, which is somebody else's. */
 int lcp__scm_adopt(int fd);
 
 #endif

@@ -324,7 +324,7 @@ local CODECS = { json = load_json, advanced = load_advanced }
 
 -- We were started with a channel: ours alone, so children do not hear of it.
 local function open_channel(process)
-  local fd = math.tointeger(tonumber(os.getenv 'NODE_CHANNEL_FD'))
+  local fd = math.tointeger(tonumber(os.getenv('NODE_CHANNEL_FD'):match '^%d+$'))
   local mode = os.getenv 'NODE_CHANNEL_SERIALIZATION_MODE' or 'json'
   core.setenv('NODE_CHANNEL_FD', nil)
   core.setenv('NODE_CHANNEL_SERIALIZATION_MODE', nil)

@@ -226,6 +226,53 @@ describe('process', function()
       end, { env = env })
     end
   end)
+
+  -- Descriptor 4 is what a channel could be.
+  local function on_four(text, item, check)
+    local code = [[
+      print(require('child_process').process.connected)]]
+    local options = {
+      env = { NODE_CHANNEL_FD = text, PATH = os.getenv 'PATH' },
+      stdio = { 'ignore', 'pipe', 'pipe', 'ignore', item },
+    }
+    program(code, function(out, err)
+      assert.equal('', err)
+      check(out)
+    end, options)
+  end
+
+  for _, text in ipairs {
+    '4294967300',
+    '-4294967292',
+    '18446744073709551620',
+    '4.0',
+    '4e0',
+    '0x4',
+    ' 4',
+    '',
+  } do
+    it(('has none on a number written as "%s"'):format(text), function()
+      on_four(text, 'pipe', function(out)
+        assert.equal('false\n', out)
+      end)
+    end)
+  end
+
+  it('has one on a number alone', function()
+    on_four('4', 'pipe', function(out)
+      assert.equal('true\n', out)
+    end)
+  end)
+
+  it('has none on a socket of another kind', function()
+    local server = t.cp.net.createServer()
+    server:listen(0, '127.0.0.1', function()
+      on_four('4', server, function(out)
+        server:close()
+        assert.equal('false\n', out)
+      end)
+    end)
+  end)
 end)
 
 describe('exit', function()

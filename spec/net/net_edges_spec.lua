@@ -457,3 +457,47 @@ describe('a dgram socket', function()
     socket:close()
   end)
 end)
+
+-- 3 and 1 in the low 32 bits: an open descriptor, a time to live.
+describe('a number that no int of C holds', function()
+  local BEYOND = 1 << 32
+
+  it('is not cut down to a descriptor to listen on', function()
+    local server = net.createServer()
+    expect_error(server, 'EBADF')
+    server:listen { fd = BEYOND + 3 }
+  end)
+
+  it('is not cut down to a datagram socket', function()
+    local socket = dgram.createSocket 'udp4'
+    t.raises('EBADF', socket.bind, socket, { fd = BEYOND + 3 })
+    socket:close()
+  end)
+
+  it('is not cut down to an option', function()
+    local socket = dgram.createSocket 'udp4'
+    socket:bind(0, '127.0.0.1', function()
+      t.raises('EINVAL', socket.setTTL, socket, BEYOND + 1)
+      socket:close()
+    end)
+  end)
+
+  it('is no handle to be sent', function()
+    local child = t.cp.fork('/dev/null')
+    t.once(child, 'close')
+    t.raises('ERR_INVALID_HANDLE_TYPE', child.send, child, 'x', BEYOND + 1)
+    local object = {
+      getfd = function()
+        return BEYOND + 1
+      end,
+    }
+    t.raises('ERR_INVALID_HANDLE_TYPE', child.send, child, 'x', object)
+  end)
+
+  it('is as many waiting connections as there may be', function()
+    local server
+    server = net.createServer():listen(0, '127.0.0.1', BEYOND, function()
+      server:close()
+    end)
+  end)
+end)

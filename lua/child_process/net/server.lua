@@ -248,7 +248,7 @@ local function look_up(self, host, port, options)
 end
 
 local function listen_fd(self, options)
-  local fd = math.tointeger(options.fd)
+  local fd = math.tointeger(options.fd) or -1
   local handle, errno = core.open_server(fd, options.backlog or BACKLOG)
   if not handle then
     return listen_failed(self, errno)

@@ -206,7 +206,8 @@ end
 -- Node: socket.setKeepAlive, tcp(7).
 function Socket:setKeepAlive(on, initialDelay)
   local seconds = math.floor((tonumber(initialDelay) or 0) / 1000)
-  self._keep_alive = on and math.min(math.max(seconds, 0), 32767) or -1
+  -- in this order 0 also for what is no number (NaN)
+  self._keep_alive = on and math.min(math.max(0, seconds), 32767) or -1
   set_option(self, 'keepalive', self._keep_alive)
   return self
 end
