@@ -1,5 +1,15 @@
 /* core.c - opens child_process.core; one table a Lua state, however often it is opened.
- */
+ *
+ * Besides functions it has what there is once in a Lua state:
+ *   modules       name -> module of ours (lazy.lua)
+ *   module        the public table (init.lua), which `require` gives again
+ *   process       cp.process (process.lua)
+ *   exec_path     what fork starts (lcp_set_exec_path; process.lua asks)
+ *   file          path of this module's own file (fork.lua)
+ *   embedded      loader of the Lua files in a host program (embedded.c, for lazy.lua)
+ *   child_methods methods of ChildProcess (child.c makes the table, child.lua fills it)
+ *   v8_classes    class of JavaScript -> metatable (ipc/advanced.lua)
+ *   shared        key that marks classes whose objects a child may share (stdio.lua) */
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -73,6 +83,10 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__encoding_open(L);
   lcp__v8codec_open(L);
   lcp__json_open(L);
+  lua_newtable(L);
+  lua_setfield(L, -2, "modules");
+  lua_newtable(L);
+  lua_setfield(L, -2, "shared");
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_pushstring(L, lcp__spawn_backend());

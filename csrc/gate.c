@@ -2,31 +2,52 @@
 #include "gate.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
 #include "child_process.h"
 #include "loop.h"
 
-/* A string gets the traceback behind it, an error value of ours as a field, unless it has
- * one already (a coroutine's says more); any other value is passed on as it is. */
+/* ---- tracebacks ---- */
+
+/* Pushes the traceback: of a coroutine, from core.raise, or of where we are. */
+static void push_traceback(lua_State *L) {
+  lcp__loop_slot(L, LCP__SLOT_CARRIED);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    luaL_traceback(L, L, NULL, 1);
+  } else {
+    lua_pushnil(L);
+    lcp__loop_put(L, LCP__SLOT_CARRIED);
+  }
+}
+
+static int is_ours(lua_State *L, int index) {
+  int same = 0;
+  if (lua_istable(L, index) && lua_getmetatable(L, index)) {
+    lcp__loop_slot(L, LCP__SLOT_CLASS);
+    same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+  }
+  return same;
+}
+
+/* The message handler.  The error stays what it is; the traceback is kept beside it.  An
+ * error value of ours gets it as a field, unless it has one already. */
 static int l_traceback(lua_State *L) {
-  if (lua_type(L, 1) == LUA_TSTRING) {
-    const char *text = lua_tostring(L, 1);
-    if (strstr(text, "\nstack traceback:\n") != NULL)
-      return 1;
-    luaL_traceback(L, L, text, 1);
-  } else if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING && lua_istable(L, 1) &&
-             strcmp(lua_tostring(L, -1), "child_process.Error") == 0) {
-    lua_settop(L, 1);
+  lua_settop(L, 1);
+  push_traceback(L);
+  if (is_ours(L, 1)) {
     lua_pushliteral(L, "traceback");
     if (lua_rawget(L, 1) == LUA_TNIL) {
-      luaL_traceback(L, L, NULL, 1);
+      lua_pushvalue(L, 2);
       lua_setfield(L, 1, "traceback");
     }
+    lua_settop(L, 2);
   }
-  lua_settop(L, lua_type(L, 1) == LUA_TSTRING ? 2 : 1);
+  lcp__loop_put(L, LCP__SLOT_TRACEBACK);
   return 1;
 }
+
+/* ---- where errors go ---- */
 
 /* stack: error.  Each is kept in a box, since it may be nil. */
 static int l_keep_error(lua_State *L) {
@@ -38,8 +59,8 @@ static int l_keep_error(lua_State *L) {
   return 0;
 }
 
-/* stack: error.  1 if the function of on_uncaught() has taken it; an error of that
- * function takes its place. */
+/* stack: error.  1 if the function of on_uncaught() has taken it, with its traceback; an
+ * error of that function takes its place. */
 static int give_uncaught(lua_State *L) {
   lcp__loop_slot(L, LCP__SLOT_UNCAUGHT);
   if (!lua_isfunction(L, -1)) {
@@ -47,10 +68,29 @@ static int give_uncaught(lua_State *L) {
     return 0;
   }
   lua_pushvalue(L, -2);
-  if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+  lcp__loop_slot(L, LCP__SLOT_TRACEBACK);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK)
     return 1;
   lua_remove(L, -2);
   return 0;
+}
+
+/* stack: error.  A handler that only reports gets a text with its traceback. */
+static int l_with_traceback(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    lua_pushliteral(L, "\n");
+    lcp__loop_slot(L, LCP__SLOT_TRACEBACK);
+    lua_concat(L, 3);
+  }
+  return 1;
+}
+
+static void give_host(struct lcp_loop *loop, lua_State *L) {
+  lua_pushcfunction(L, l_with_traceback);
+  lua_insert(L, -2);
+  lua_pcall(L, 1, 1, 0); /* without memory: an error of that */
+  loop->on_error(L, loop->on_error_data);
+  lua_pop(L, 1);
 }
 
 /* Pops the error on top of the stack: to the program's or the host's handler, else to the
@@ -63,8 +103,7 @@ static void report_error(struct lcp_loop *loop, lua_State *L) {
   if (loop->running)
     lcp__loop_stop(loop);
   else if (loop->on_error != NULL) {
-    loop->on_error(L, loop->on_error_data);
-    lua_pop(L, 1);
+    give_host(loop, L);
     return;
   }
   lua_pushcfunction(L, l_keep_error);
@@ -110,13 +149,35 @@ void lcp__gate_raise(lua_State *L, struct lcp_loop *loop) {
   }
 }
 
-/* core.on_uncaught(fn)  `fn(error)` gets the errors of callbacks at once, in the place of
- * run(), which does not end then.  For a program whose loop nobody runs by hand. */
+/* ---- called from Lua ---- */
+
+/* core.on_uncaught(fn)  `fn(error, traceback)` gets the errors of callbacks at once,
+ * instead of run(), which does not end then.  For a program whose loop nobody runs by
+ * hand. */
 static int l_on_uncaught(lua_State *L) {
   return lcp__loop_set_slot(L, LCP__SLOT_UNCAUGHT);
 }
 
-static const luaL_Reg functions[] = {{"on_uncaught", l_on_uncaught}, {NULL, NULL}};
+/* core.error_class(metatable): that of the error values of errors.lua. */
+static int l_error_class(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lcp__loop_put(L, LCP__SLOT_CLASS);
+  return 0;
+}
+
+/* core.raise(error, traceback): raises it from a callback, with the traceback of where it
+ * was raised first. */
+static int l_raise(lua_State *L) {
+  lua_settop(L, 2);
+  lcp__loop_put(L, LCP__SLOT_CARRIED);
+  return lua_error(L);
+}
+
+static const luaL_Reg functions[] = {{"on_uncaught", l_on_uncaught},
+                                     {"error_class", l_error_class},
+                                     {"raise", l_raise},
+                                     {NULL, NULL}};
 
 int lcp__gate_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -51,12 +51,17 @@ void lcp__loop_slot(lua_State *L, int slot) {
   lua_remove(L, -2);
 }
 
+void lcp__loop_put(lua_State *L, int slot) {
+  push_loop(L);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, slot);
+  lua_pop(L, 1);
+}
+
 int lcp__loop_set_slot(lua_State *L, int slot) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  push_loop(L);
-  lua_insert(L, 1);
-  lua_setiuservalue(L, 1, slot);
+  lcp__loop_put(L, slot);
   return 0;
 }
 

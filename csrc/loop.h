@@ -52,7 +52,10 @@ enum {
   LCP__SLOT_CHECK,      /* function that runs the immediates */
   LCP__SLOT_NEW,        /* function that sees new handles */
   LCP__SLOT_UNCAUGHT,   /* function that takes errors */
-  LCP__SLOTS = LCP__SLOT_UNCAUGHT
+  LCP__SLOT_CLASS,      /* metatable of error values of ours */
+  LCP__SLOT_CARRIED,    /* traceback of the error that core.raise is raising, or nil */
+  LCP__SLOT_TRACEBACK,  /* of the last error in a callback */
+  LCP__SLOTS = LCP__SLOT_TRACEBACK
 };
 
 /* The loop of this state; raises if it is closed.  Its uv loop may not be open yet. */
@@ -68,6 +71,9 @@ int lcp__loop_uv(struct lcp_loop *loop);
 
 /* Pushes a user value of the loop. */
 void lcp__loop_slot(lua_State *L, int slot);
+
+/* Pops a value and makes it a user value of the loop. */
+void lcp__loop_put(lua_State *L, int slot);
 
 /* For a function called from Lua: makes its first argument, a function, a user value. */
 int lcp__loop_set_slot(lua_State *L, int slot);

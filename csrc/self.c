@@ -173,26 +173,42 @@ static int l_file_from_fd(lua_State *L) {
   return 1;
 }
 
-/* core.exe() -> path of the program that runs us | nil, errno */
+/* Linux says this behind the path when the file has been replaced or removed since. */
+static size_t without_mark(const char *path, size_t size) {
+  static const char mark[] = " (deleted)";
+  const size_t n = sizeof mark - 1;
+  if (size > n && memcmp(path + size - n, mark, n) == 0 && access(path, F_OK) != 0)
+    return size - n;
+  return size;
+}
+
+/* core.exe() -> path of the program that runs us | nil, errno; another one may be there
+ * by now, or none. */
 static int l_exe(lua_State *L) {
   char path[4096];
   size_t size = sizeof path;
   int rc = uv_exepath(path, &size);
   if (rc != 0)
     return lcp__push_errno(L, rc);
-  lua_pushlstring(L, path, size);
+  lua_pushlstring(L, path, without_mark(path, size));
+  return 1;
+}
+
+/* core.can_execute(path) -> boolean */
+static int l_can_execute(lua_State *L) {
+  lua_pushboolean(L, access(luaL_checkstring(L, 1), X_OK) == 0);
   return 1;
 }
 
 static const luaL_Reg functions[] = {
-    {"pid", l_pid},       {"ppid", l_ppid},
-    {"cwd", l_cwd},       {"chdir", l_chdir},
-    {"hrtime", l_hrtime}, {"signal_pid", l_signal_pid},
-    {"isatty", l_isatty}, {"environ", l_environ},
-    {"setenv", l_setenv}, {"file_from_fd", l_file_from_fd},
-    {"exe", l_exe},       {"umask", l_umask},
-    {"rss", l_rss},       {"file_fd", l_file_fd},
-    {NULL, NULL}};
+    {"pid", l_pid},         {"ppid", l_ppid},
+    {"cwd", l_cwd},         {"chdir", l_chdir},
+    {"hrtime", l_hrtime},   {"signal_pid", l_signal_pid},
+    {"isatty", l_isatty},   {"environ", l_environ},
+    {"setenv", l_setenv},   {"file_from_fd", l_file_from_fd},
+    {"exe", l_exe},         {"can_execute", l_can_execute},
+    {"umask", l_umask},     {"rss", l_rss},
+    {"file_fd", l_file_fd}, {NULL, NULL}};
 
 int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

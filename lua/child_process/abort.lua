@@ -10,9 +10,8 @@ local loop = require 'child_process.loop'
 local M = {}
 
 -- Key of a signal's own fields.  They are not plain ones, because `aborted` and `reason`
--- are read-only and an assignment to `onabort` adds a listener.  A name, as the class is
--- known by its name, so that a second copy of the module takes signals of the first.
-local STATE = 'child_process.AbortSignal.state'
+-- are read-only and an assignment to `onabort` adds a listener.
+local STATE = {}
 
 local methods = {}
 local Signal = { __name = 'child_process.AbortSignal' }
@@ -278,8 +277,7 @@ end
 
 --- abort.is_signal(value) -> boolean
 function M.is_signal(value)
-  local meta = getmetatable(value)
-  return type(meta) == 'table' and meta.__name == Signal.__name
+  return getmetatable(value) == Signal
 end
 
 local AbortSignal = {}

@@ -2,6 +2,7 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
+local place = require 'child_process.place'
 local show = require 'child_process.show'
 local signals = require 'child_process.signals'
 local trace = require 'child_process.trace'
@@ -10,11 +11,6 @@ local M = {}
 
 -- Each kind of handle -> its entry: the fields of its type, and `text`, which says the
 -- same to people.  `subject` is what the core knows about the handle's purpose.
-
-local function place(fn)
-  local info = debug.getinfo(fn, 'S')
-  return ('%s:%d'):format(info.short_src, info.linedefined)
-end
 
 local function address(at, port)
   return port and ('%s port %d'):format(at, port) or at
@@ -66,8 +62,9 @@ end
 local function timer(handle, fn)
   local left, interval = core.timer_left(handle)
   local every = interval and (', every %d ms'):format(interval) or ''
-  local text = ('timer: in %d ms%s, calls %s'):format(left, every, place(fn))
-  local entry = { type = 'timer', left = left, interval = interval, callback = place(fn) }
+  local text = ('timer: in %d ms%s, calls %s'):format(left, every, place.of(fn))
+  local entry =
+    { type = 'timer', left = left, interval = interval, callback = place.of(fn) }
   entry.text = text
   return entry
 end
@@ -228,7 +225,7 @@ local function add_waiting(list)
   local ticks, immediates = loop.waiting()
   for _, waiting in ipairs(immediates) do
     local entry = { type = 'immediate', ref = waiting.refed }
-    entry.callback = place(waiting.fn)
+    entry.callback = place.of(waiting.fn)
     entry.text = 'immediate: calls ' .. entry.callback
     list[#list + 1] = setmetatable(entry, Entry)
   end

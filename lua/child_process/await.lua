@@ -11,29 +11,36 @@ local trace = require 'child_process.trace'
 
 local M = {}
 
+local getinfo, get_traceback, loaded = debug.getinfo, debug.traceback, package.loaded
+
 local function raise(err)
   error(err, 0)
 end
 
 -- Errors --------------------------------------------------------------------------------
 
--- A string gets the traceback behind it, an error value of ours as a field.
-local function with_traceback(err, traceback)
-  if type(err) == 'string' then
-    return err .. '\n' .. traceback
-  elseif errors.is_error(err) then
-    err.traceback = err.traceback and err.traceback .. '\n' .. traceback or traceback
+-- An error on its way out of a coroutine: a box { err, traceback }.  The error itself
+-- stays what it is; one of ours also shows its traceback in a field.
+
+local function boxed(err, traceback)
+  if errors.is_error(err) then
+    err.traceback = err.traceback or traceback
+    traceback = err.traceback
   end
-  return err
+  return { err = err, traceback = traceback }
 end
 
-local function is_traced(err)
-  return errors.is_error(err) and err.traceback ~= nil
+local function add_to(box, traceback)
+  box.traceback = box.traceback .. '\n' .. traceback
+  if errors.is_error(box.err) then
+    box.err.traceback = box.traceback
+  end
+  return box
 end
 
--- The message handler in a coroutine of ours: called where the error is raised.
-local function on_error(err)
-  return is_traced(err) and err or with_traceback(err, debug.traceback(nil, 2))
+-- From a callback: it leaves cp.run().
+local function raise_box(box)
+  core.raise(box.err, box.traceback)
 end
 
 -- Where a coroutine was started.  debug.traceback takes ten times as long, since it looks
@@ -43,13 +50,13 @@ local DEPTH = 10
 local function stack_of_caller()
   local stack = {}
   for i = 1, DEPTH do
-    stack[i] = debug.getinfo(i + 2, 'fnl')
+    stack[i] = getinfo(i + 2, 'fnl')
   end
   return stack
 end
 
 local function describe(level)
-  local source = debug.getinfo(level.func, 'S')
+  local source = getinfo(level.func, 'S')
   if source.what == 'C' then
     return ("\n\t[C]: in function '%s'"):format(level.name or '?')
   end
@@ -63,7 +70,7 @@ local function describe(level)
 end
 
 local function started_by(stack)
-  local lines = { 'started by cp.async\nstack traceback:' }
+  local lines = { 'started by cp.async' }
   for i, level in ipairs(stack) do
     lines[i + 1] = describe(level)
   end
@@ -73,27 +80,26 @@ end
 -- What another's coroutine raised.  What it had open is closed; if that raises, the new
 -- error takes the place of the old one, as always in Lua.
 local function failure(thread)
-  local traceback = debug.traceback(thread)
+  local traceback = get_traceback(thread)
   local _, err = coroutine.close(thread)
-  return is_traced(err) and err or with_traceback(err, traceback)
+  return boxed(err, traceback)
 end
 
--- What is yielded to us nobody receives: another library's scheduler expects it, or
--- somebody who calls coroutine.resume.
+-- Values yielded to us are dropped: another library's scheduler expects them, or somebody
+-- who calls coroutine.resume.
 local function lost_values(thread)
   local text = 'a coroutine that child_process resumes has yielded values to nobody'
   local err = errors.coded('ERR_INVALID_STATE', text)
-  return with_traceback(err, debug.traceback(thread))
+  return boxed(err, get_traceback(thread))
 end
 
--- thread, and what coroutine.resume returned -> true | false, error
+-- thread, and what coroutine.resume returned -> box | nil
 local function check_resumed(thread, ok, ...)
   if not ok then
-    return false, failure(thread)
+    return failure(thread)
   elseif select('#', ...) > 0 and coroutine.status(thread) == 'suspended' then
-    return false, lost_values(thread)
+    return lost_values(thread)
   end
-  return true
 end
 
 -- Waiters -------------------------------------------------------------------------------
@@ -112,9 +118,9 @@ local function resume(sleeper)
   sleeper.called = false
   local thread = sleeper.thread
   if sleeper.asleep and coroutine.status(thread) == 'suspended' then
-    local ok, err = check_resumed(thread, coroutine.resume(thread))
-    if not ok then
-      raise(err)
+    local box = check_resumed(thread, coroutine.resume(thread))
+    if box then
+      raise_box(box)
     end
   end
 end
@@ -166,7 +172,7 @@ end
 
 -- copas takes what its coroutines yield for a request of its own, and drops them.
 local function is_of_copas(thread)
-  local copas = package.loaded.copas
+  local copas = loaded.copas
   return copas and copas.running and not ours[thread]
 end
 
@@ -261,16 +267,20 @@ end
 
 -- An error is caught inside the coroutine: what it closes on its way may still wait.
 local function run(stack, fn, ...)
-  local ok, err = xpcall(fn, on_error, ...)
+  local traceback
+  local ok, err = xpcall(fn, function(err)
+    traceback = get_traceback(nil, 2)
+    return err
+  end, ...)
   if not ok then
-    loop.nextTick(raise, with_traceback(err, started_by(stack)))
+    loop.nextTick(raise_box, add_to(boxed(err, traceback), started_by(stack)))
   end
 end
 
 --- cp.async(fn, …) -> thread: runs `fn(…)` in a coroutine at once, until it first
--- waits; the loop goes on with it.  What it raises leaves cp.run(): a string with two
--- tracebacks, of the coroutine and of this call, an error value with both in its field
--- `traceback`.  Raises ERR_INVALID_ARG_TYPE.
+-- waits; the loop goes on with it.  What it raises leaves cp.run(), unchanged; an error
+-- value of ours has the way to it, and to this call, in its field `traceback`.
+-- Raises ERR_INVALID_ARG_TYPE.
 function M.async(fn, ...)
   if type(fn) ~= 'function' then
     raise(errors.invalid_arg_type('fn', 'of type function', fn))
@@ -278,9 +288,9 @@ function M.async(fn, ...)
   local thread = coroutine.create(run)
   ours[thread] = true
   local stack = stack_of_caller()
-  local ok, err = check_resumed(thread, coroutine.resume(thread, stack, fn, ...))
-  if not ok then
-    loop.nextTick(raise, err)
+  local box = check_resumed(thread, coroutine.resume(thread, stack, fn, ...))
+  if box then
+    loop.nextTick(raise_box, box)
   end
   return thread
 end

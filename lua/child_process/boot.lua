@@ -62,19 +62,23 @@ rawset(os, 'exit', function(code, close)
   exit(code, close)
 end)
 
--- An error in a callback has its traceback already.
-local function report(err)
-  if type(err) == 'string' and not err:find('\nstack traceback:\n', 1, true) then
-    return debug.traceback(err, 2)
-  elseif errors.is_error(err) and not err.traceback then
-    err.traceback = debug.traceback(nil, 2)
-  end
-  return err
+-- ok, error, traceback: xpcall, where the error stays what it is
+local function try(fn, ...)
+  local traceback
+  local ok, err = xpcall(fn, function(err)
+    traceback = debug.traceback(nil, 2)
+    return err
+  end, ...)
+  return ok, err, traceback
 end
 
-local function die(err, code)
-  local trace = errors.is_error(err) and '\n' .. err.traceback or ''
-  io.stderr:write(process.argv0 or 'lua', ': ', tostring(err), trace, '\n')
+-- What is no text of its own is shown as lua5.4 does, without a traceback.
+local function die(err, traceback, code)
+  local text, kind = tostring(err), type(err)
+  if kind == 'string' or errors.is_error(err) then
+    text = text .. '\n' .. (kind == 'table' and err.traceback or traceback)
+  end
+  io.stderr:write(process.argv0 or 'lua', ': ', text, '\n')
   process:exit(code)
 end
 
@@ -87,25 +91,26 @@ local function main()
 end
 
 -- An error ends the process, unless somebody listens for it; one of theirs does.
-local function uncaught(err)
+local function uncaught(err, traceback)
   if process:listenerCount 'uncaughtException' == 0 then
-    die(err, 1)
+    die(err, traceback, 1)
   end
   local event = 'uncaughtException'
-  local ok, problem = xpcall(process.emit, report, process, event, err, event)
+  local ok, problem, way = try(process.emit, process, event, err, event)
   if not ok then
-    die(problem, 7)
+    die(problem, way, 7)
   end
 end
 
 local function guarded(fn, ...)
-  local ok, err = xpcall(fn, report, ...)
+  local ok, err, traceback = try(fn, ...)
   if not ok then
-    uncaught(err)
+    uncaught(err, traceback)
   end
   return ok
 end
 
+lazy.remember()
 guarded(main)
 -- From now on at once, before any other callback; those of a run() of the script were its
 -- own.

@@ -2,6 +2,7 @@
 local await = require 'child_process.await'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local place = require 'child_process.place'
 local show = require 'child_process.show'
 local trace = require 'child_process.trace'
 
@@ -135,7 +136,7 @@ local function to_function(fn)
 end
 
 local function note_origin(handle)
-  trace.origins[handle] = trace.where()
+  trace.origins[handle] = place.where()
 end
 
 local function switch(target)

@@ -22,6 +22,7 @@ local Socket = events.extend {
   _state = 'unbound',
   _connected = false, -- 'connecting' and true
 }
+Socket[Socket], Socket[core.shared] = true, true
 Socket.__index = Socket
 for _, part in ipairs { binding, sending, settings } do
   for key, method in pairs(part.methods) do

@@ -4,20 +4,38 @@
 -- while a child is started, or later, is an event or a callback's argument.  All of them
 -- carry the same kind of value: a table with `name`, `code`, `message` and, where they
 -- apply, `errno` (negative), `syscall`, `path`, `spawnargs`, `stage`, `cause`.
--- `tostring(e)` is `TypeError [ERR_X]: text`, or `Error: text` for a system error.
+-- `tostring(e)` is `TypeError [ERR_X]: text`, or `Error: text` for a system error.  One
+-- that nobody catches also shows where it was made, and a traceback.
 local core = require 'child_process.core'
+local place = require 'child_process.place'
 
 local M = {}
 
+local traceback = debug.traceback
+
 local Error = { __name = 'child_process.Error' }
 Error.__index = Error
+core.error_class(Error)
 
-function Error.__tostring(e)
+-- error -> `file:line` of the program
+local places = setmetatable({}, { __mode = 'k' })
+
+local function in_words(e)
   local code = e.code
   if type(code) == 'string' and code:find '^ERR_' then
     return ('%s [%s]: %s'):format(e.name, code, e.message)
   end
   return ('%s: %s'):format(e.name, e.message)
+end
+
+-- The interpreter shows a value by this alone, so it has all that a text would have:
+-- place and traceback (that of the callback, if it comes out of one).
+function Error.__tostring(e)
+  if not place.is_handled() then
+    return in_words(e)
+  end
+  local where = places[e] and places[e] .. ': ' or ''
+  return where .. in_words(e) .. '\n' .. (e.traceback or traceback(nil, 3))
 end
 
 local NAMED = { ['\n'] = '\\n', ['\r'] = '\\r', ['\t'] = '\\t' }
@@ -39,6 +57,7 @@ local function with_message(e, message, fields)
   for key, value in pairs(fields or {}) do
     e[key] = value
   end
+  places[e] = place.where()
   return setmetatable(e, Error)
 end
 

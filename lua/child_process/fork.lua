@@ -91,6 +91,7 @@ function M.fork(module_path, args, opts)
   asked.stdio, asked.customFds = stdio_of(asked), nil
   asked.file, asked.args = command(asked, module_path, words)
   table.insert(asked.args, 1, asked.argv0 or asked.file)
+  asked.file = process.startable(asked.file)
   return child_process.spawn(asked)
 end
 

@@ -11,6 +11,8 @@ local load_condition = lazy.load 'cqueues.condition'
 
 local M = {}
 
+local loaded = package.loaded
+
 -- controller -> list of waiters; the first one drives
 local queues = setmetatable({}, { __mode = 'k' })
 
@@ -19,7 +21,7 @@ Waiter.__index = Waiter
 
 --- in_cqueues.waiter() -> waiter, or nil if the calling coroutine is not of cqueues.
 function M.waiter()
-  local cqueues = package.loaded.cqueues
+  local cqueues = loaded.cqueues
   local queue, directly = nil, false
   if cqueues then
     queue, directly = cqueues.running()

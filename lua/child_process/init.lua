@@ -6,11 +6,18 @@
 --   cp.run()
 --
 -- Misuse raises at once; everything else is an event or a callback's argument.
+local core = require 'child_process.core'
+
+-- One module a Lua state, also where `package.loaded` is emptied between uses (busted
+-- does that): everything else may tell its own objects by identity.
+if core.module then
+  return core.module
+end
+
 local abort = require 'child_process.abort'
 local arguments = require 'child_process.options.arguments'
 local child = require 'child_process.child'
 local co = require 'child_process.co'
-local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local exec = require 'child_process.exec'
@@ -26,6 +33,8 @@ local load_active = lazy.load 'child_process.active'
 local load_debug = lazy.load 'child_process.debug'
 local load_dgram = lazy.load 'child_process.dgram'
 local load_net = lazy.load 'child_process.net'
+
+lazy.remember()
 
 -- Before there is anything to be told.
 if os.getenv 'CP_DEBUG' then
@@ -181,4 +190,5 @@ M.stop = core.stop
 -- between two calls makes the descriptor readable, so that it may be polled at any time.
 M.loop = loop.pollable
 
+core.module = M
 return M

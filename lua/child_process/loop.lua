@@ -5,14 +5,7 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
--- One instance a Lua state, also where package.loaded is emptied between uses (busted
--- does): the core's loop has one place for the callbacks below.
-if core.loop then
-  return core.loop
-end
-
 local M = {}
-core.loop = M
 
 local function check_callback(fn)
   if type(fn) ~= 'function' then

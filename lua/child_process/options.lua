@@ -183,8 +183,7 @@ local function apply_shell(plan, file, args)
   return plan.shell, { '-c', table.concat(args, ' ') }
 end
 
--- A plan is known by this: what is none has not been checked.  The name counts, since a
--- module that is loaded a second time shares the methods of children with the first.
+-- A plan is known by this: anything else has not been checked.
 local Plan = { __name = 'child_process.Plan' }
 
 -- `args` is argv with argv[0]; `file` what is executed.
@@ -195,8 +194,7 @@ end
 
 --- options.is_plan(value) -> boolean: whether it was made here.
 function M.is_plan(value)
-  local meta = getmetatable(value)
-  return type(meta) == 'table' and meta.__name == Plan.__name
+  return getmetatable(value) == Plan
 end
 
 --- options.normalize(call, file, args, opts) -> plan, from what arguments.lua gave.

@@ -248,13 +248,15 @@ local function arguments(exec_path)
   return argv
 end
 
+-- Asked once: by the time it is needed the file may have been replaced.
+local exe = core.exe()
+
 -- The program that runs us, if it is an interpreter; a host program is none, and says
 -- itself what is to be used (lcp_set_exec_path), at any time.
 local function find_exec_path()
   if core.exec_path then
     return core.exec_path
   end
-  local exe = core.exe()
   local line, lowest = command_line()
   if exe and (lowest < 0 or exe:match '[^/]*$':find '^lua') then
     return exe
@@ -351,6 +353,15 @@ function M.get()
     end
   end
   return core.process
+end
+
+--- process.startable(path) -> what to execute for it: our own program can be started
+-- again after its file has gone.
+function M.startable(path)
+  if path == exe and not core.can_execute(path) then
+    return '/proc/self/exe'
+  end
+  return path
 end
 
 --- process.run_to_end(process): runs the loop until nothing is left, with `beforeExit`,

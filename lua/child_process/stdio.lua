@@ -83,10 +83,7 @@ local function from_stream(value)
   return handle
 end
 
--- A server or a UDP socket: the child shares it with us.
-local SHARED =
-  { ['child_process.net.Server'] = true, ['child_process.dgram.Socket'] = true }
-
+-- A server or a UDP socket (neither may be loaded): the child shares it with us.
 local function from_shared(value)
   local fd = value._handle and value._handle:fileno()
   if not fd then
@@ -105,7 +102,7 @@ local function entry(value, fd)
     return from_number(value, fd)
   elseif stream.is_stream(value) then
     return from_stream(value)
-  elseif kind == 'table' and SHARED[value.__name] then
+  elseif kind == 'table' and value[core.shared] then
     return from_shared(value)
   end
   return from_file(value)

@@ -35,7 +35,7 @@ for _, part in ipairs { readable, flowing, writable, piping } do
   end
 end
 Stream.__index = Stream
-Stream._is_stream = true
+Stream[Stream] = true -- by this a class that inherits from it is known, too
 
 --- The class, to be extended: `setmetatable(Sub, { __index = stream.Stream })`.
 M.Stream = Stream
@@ -129,7 +129,7 @@ end
 
 --- True for a Stream or an object of a subclass.
 function M.is_stream(value)
-  return type(value) == 'table' and value._is_stream == true
+  return type(value) == 'table' and value[Stream] == true
 end
 
 -- The handle ----------------------------------------------------------------------------

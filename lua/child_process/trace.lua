@@ -8,15 +8,10 @@
 -- Every event has `event` (its name), `process` (the id of this process) and `time`
 -- (milliseconds since the module was loaded); the fields of each are listed at cp.debug.
 local core = require 'child_process.core'
+local place = require 'child_process.place'
 local signals = require 'child_process.signals'
 
--- One instance a Lua state, as with the loop: the children are the same for all.
-if core.trace then
-  return core.trace
-end
-
 local M = {}
-core.trace = M
 
 --- function|false: called with each event.  Set by child_process.debug.
 M.on = false
@@ -34,22 +29,6 @@ local function tell(name, event)
 end
 
 -- Where things come from ----------------------------------------------------------------
-
--- What the names of our own files begin with.
-local SOURCE = debug.getinfo(1, 'S').source
-local OWN = SOURCE:match '^(.*)trace' or SOURCE
-
---- trace.where() -> `file:line` of the program's code that called us; nil if none did.
-function M.where()
-  local level, info = 2, debug.getinfo(2, 'Sl')
-  while info do
-    if info.what ~= 'C' and info.source:sub(1, #OWN) ~= OWN then
-      return ('%s:%d'):format(info.short_src, info.currentline)
-    end
-    level = level + 1
-    info = debug.getinfo(level, 'Sl')
-  end
-end
 
 --- handle of the core -> where it was made; only of what was made while somebody looked.
 M.origins = setmetatable({}, { __mode = 'k' })
@@ -71,7 +50,7 @@ local waits = 0
 --- trace.wait(what) -> to-be-closed value: as long as that is open, the caller waits.
 function M.wait(what)
   waits = waits + 1
-  local wait = setmetatable({ what = what, at = M.where(), number = waits }, Wait)
+  local wait = setmetatable({ what = what, at = place.where(), number = waits }, Wait)
   M.waiting[wait] = true
   return wait
 end
@@ -87,7 +66,7 @@ local function new_start(plan, child)
     args = plan.args,
     cwd = plan.cwd or core.cwd(),
     pty = plan.pty and { cols = plan.pty.cols, rows = plan.pty.rows },
-    at = child and M.origins[child] or M.where(),
+    at = child and M.origins[child] or place.where(),
     since = core.hrtime(),
   }
 end

@@ -16,11 +16,14 @@ struct command {
   int status;
 };
 
+/* As in lua.c: a value that has a text of its own shows that alone. */
 static int traceback(lua_State *L) {
   const char *text = lua_tostring(L, 1);
-  if (text == NULL && !luaL_callmeta(L, 1, "__tostring"))
-    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
-  luaL_traceback(L, L, lua_tostring(L, -1), 1);
+  if (text == NULL && luaL_callmeta(L, 1, "__tostring") && lua_isstring(L, -1))
+    return 1;
+  if (text == NULL)
+    text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  luaL_traceback(L, L, text, 1);
   return 1;
 }
 

@@ -260,30 +260,68 @@ describe('a method', function()
   end)
 end)
 
-describe('a second copy of the module', function()
-  it('leaves the first as it was', function()
-    local file, args = t.lua [[
-      local first = require 'child_process'
+describe('the module, required again in the same state', function()
+  local FORGET = [[
+    local function forget()
       for name in pairs(package.loaded) do
         if name:find '^child_process' then
           package.loaded[name] = nil
         end
       end
-      local second = require 'child_process'
-      assert(first ~= second)
-      for _, cp in ipairs { first, second, first } do
-        local child = cp.spawn('sh', { '-c', 'echo $A' }, { env = { A = 'b' } })
-        assert(child:wait().stdout == 'b\n')
-      end
-      local controller = first.AbortController()
-      local signal = second.AbortSignal.any { controller.signal }
-      for _, cp in ipairs { first, second } do
-        cp.setImmediate(function() controller:abort() end)
-        assert(cp.spawn('cat', { signal = signal }):wait().reason == 'abort')
-      end]]
+    end
+  ]]
+
+  local function passes(code, ...)
+    local file, args = t.lua(FORGET .. code, ...)
     local result = cp.spawnSync(file, args)
     assert.equal('', result.stderr)
     assert.equal(0, result.status)
+  end
+
+  it('is the same module when package.loaded was emptied', function()
+    passes [[
+      local first = require 'child_process'
+      local errors = require 'child_process.errors'
+      forget()
+      assert(require 'child_process.errors' == errors)
+      assert(require 'child_process' == first)
+      forget()
+      assert(require 'child_process' == first)]]
+  end)
+
+  it('is the same for what was loaded late, before and after', function()
+    passes [[
+      local first = require 'child_process'
+      local net = first.net
+      forget()
+      local dgram = first.dgram
+      assert(require 'child_process'.net == net)
+      forget()
+      assert(require 'child_process'.dgram == dgram)
+      local server = net.createServer():listen(0)
+      local child = first.spawn('true', { stdio = { server } })
+      assert(child:wait().ok)
+      server:close()]]
+  end)
+
+  it('knows the error values that it made before', function()
+    passes [[
+      local cp = require 'child_process'
+      local err = require 'child_process.errors'.new('TypeError', nil, 'x')
+      forget()
+      local payload = require 'child_process.ipc.advanced'.encode(err)
+      assert(payload:byte(3) == ('r'):byte())]]
+  end)
+
+  it('is that of the global `process` of a forked child', function()
+    local child = cp.fork(t.fixture 'program.lua', {
+      FORGET .. [[
+        forget()
+        process:send(require('child_process').process == process)]],
+    })
+    t.once(child, 'message', function(same)
+      assert.is_true(same)
+    end)
   end)
 end)
 

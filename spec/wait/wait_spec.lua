@@ -355,14 +355,14 @@ describe('cp.async', function()
     end))
   end)
 
-  it('lets an error out of cp.run(), with the way to it', function()
+  it('lets an error out of cp.run() as it is', function()
     cp.async(function()
       cp.spawn('true'):wait()
       error 'mine'
     end)
     local ok, err = pcall(cp.run)
     assert.is_false(ok)
-    assert.truthy(err:find('wait_spec.lua:%d+: mine\nstack traceback:'))
+    assert.truthy(err:find 'wait_spec.lua:%d+: mine$')
   end)
 
   it('lets an error before the first wait out of cp.run() as well', function()

@@ -13,8 +13,7 @@ local M = {}
 local function keep() end
 
 local function is_a(value, class)
-  local methods = class.prototype
-  return type(value) == 'table' and value.__name == methods.__name
+  return type(value) == 'table' and value[class.prototype] == true
 end
 
 local function is_socket(value)

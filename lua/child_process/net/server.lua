@@ -24,6 +24,7 @@ local Server = events.extend {
   _connections = 0,
   _unreferenced = false,
 }
+Server[Server], Server[core.shared] = true, true
 Server.__index = Server
 
 --- The class.

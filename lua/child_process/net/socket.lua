@@ -26,6 +26,7 @@ local Socket = setmetatable({
   connecting = false,
   _unreferenced = false,
 }, { __index = Stream })
+Socket[Socket] = true
 
 --- The class.
 M.Socket = Socket
