@@ -299,6 +299,12 @@ describe('finish of a terminal', function()
     assert.equal('one', child:wait().stdout)
   end)
 
+  it('takes a callback behind the chunk', function()
+    local child = cp.spawn('cat', {}, { pty = { echo = false } })
+    child.pty:finish('one', t.expect())
+    assert.equal('one', child:wait().stdout)
+  end)
+
   it('leaves the output open', function()
     local child = shell('cat; echo after', { echo = false })
     child.pty:finish 'one\n'

@@ -6,24 +6,13 @@ local nearest = require 'child_process.nearest'
 
 local M = {}
 
-local MAX_SIZE = 65535 -- unsigned short in the kernel
-
 local function refuse(err)
   error(err, 0)
 end
 
---- pty.size(value, name) -> integer: columns or rows.
+--- pty.size(value, name) -> integer: columns or rows; the kernel has 16 bits for each.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
-function M.size(value, name)
-  if type(value) ~= 'number' then
-    refuse(errors.invalid_arg_type(name, 'of type number', value))
-  elseif value % 1 ~= 0 then -- NaN and the infinities have no remainder either
-    refuse(errors.out_of_range(name, 'an integer', value))
-  elseif value < 1 or value > MAX_SIZE then
-    refuse(errors.out_of_range(name, ('>= 1 && <= %d'):format(MAX_SIZE), value))
-  end
-  return math.tointeger(value)
-end
+M.size = checks.integer(1, 65535)
 
 local FIELDS = {
   cols = M.size,
