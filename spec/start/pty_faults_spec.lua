@@ -102,9 +102,12 @@ describe('a terminal that cannot be had', function()
 
   it('takes what is typed all the same', function()
     local child = cp.spawn('lcp_nope', { pty = true, input = 'text' })
-    child.pty:write('more', t.expect(function(err)
-      assert.truthy(err)
-    end))
+    child.pty:write(
+      'more',
+      t.expect(function(err)
+        assert.truthy(err)
+      end)
+    )
     assert.same({ 'spawn', 'ENOENT' }, { child:wait().reason, child:wait().error.code })
   end)
 
