@@ -208,21 +208,23 @@ describe('what is typed to a terminal', function()
 
   it('waits when the program does not read, and goes on when it does', function()
     local size = 1 << 20
-    local child = shell(('read go; head -c %d | wc -c'):format(size), { raw = true })
-    child.pty:write 'go\n'
-    local full
-    repeat
-      full = not child.pty:write(('x'):rep(size // 16))
-    until full or child.pty.bytesWritten > size
-    assert.is_true(full)
-    assert.is_true(child.pty.writableLength > 0)
-    local drained = false
-    child.pty:once('drain', function()
-      drained = true
-      child.pty:write(('x'):rep(size))
+    local child = cp.spawn('head', { '-c', size }, { pty = { raw = true } })
+    local out = t.collect(child.pty)
+    child:kill 'SIGSTOP'
+    t.when(function()
+      return t.status_field(child.pid, 'State'):find '^T'
+    end, function()
+      assert.is_false(child.pty:write(('x'):rep(size // 2)))
+      assert.is_true(child.pty.writableLength > 0)
+      child:kill 'SIGCONT'
     end)
-    assert.equal(size, math.tointeger(tonumber(child:wait().stdout)))
-    assert.is_true(drained)
+    t.once(child.pty, 'drain', function()
+      child.pty:write(('y'):rep(size))
+    end)
+    t.once(child, 'close', function(code)
+      assert.equal(0, code)
+      assert.equal(('x'):rep(size // 2) .. ('y'):rep(size // 2), out())
+    end)
   end)
 
   it('may be more than a terminal takes at once', function()
