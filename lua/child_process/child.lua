@@ -15,6 +15,7 @@ local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local guard = require 'child_process.guard'
 local json = require 'child_process.ipc.json'
+local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
 local pty = require 'child_process.options.pty'
@@ -63,7 +64,7 @@ local function flush_stdio(child)
   for i = 1, child.stdio.n do
     local s = child.stdio[i]
     if s and s:_is_lent() then
-      s:destroy()
+      s:_forgo()
     elseif s then
       s:_hang_up()
       collect.run_out(child, s)
@@ -76,6 +77,7 @@ local function after_end(child)
     child._end_handled = true
     channel.ended(child)
     loop.nextTick(flush_stdio, child)
+    lending.give_back_soon(child._borrowed)
     count_down(child)
   end
 end
@@ -243,7 +245,10 @@ function methods:spawn(plan)
     error(errors.coded('ERR_INVALID_STATE', why), 2)
   end
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
-  local entries = plan.pty and TERMINAL or stdio.resolve(plan.stdio, plan.customFds)
+  local entries, lent = TERMINAL, {}
+  if not plan.pty then
+    entries, lent = stdio.resolve(plan.stdio, plan.customFds, plan.keeps_stdin)
+  end
   local list, ipc = for_core(entries, plan.text)
   local codec = CODECS[plan.serialization or 'json']
   plan = setmetatable({
@@ -251,7 +256,7 @@ function methods:spawn(plan)
     stdio = list,
   }, { __index = plan })
   self.spawnfile, self.spawnargs = plan.file, plan.args
-  self._open = 1
+  self._open, self._borrowed = 1, lent
   if plan.signal and plan.signal.aborted then
     ending.note(self, 'abort')
     return fail_start(self, plan, entries, nil, errors.abort(plan.signal.reason))

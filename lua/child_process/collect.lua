@@ -159,8 +159,10 @@ end
 local function ignore() end
 
 -- True if nobody listens to it and it does not flow anywhere.
+-- What is lent is read by another child.
 local function is_unread(stream)
   return not stream.readableFlowing
+    and not stream:_is_lent()
     and stream:listenerCount 'data' == 0
     and stream:listenerCount 'readable' == 0
 end

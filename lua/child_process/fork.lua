@@ -88,6 +88,8 @@ function M.fork(module_path, args, opts)
   module_path, args, opts = arguments.shuffle('fork', module_path, args, opts)
   local asked = options.normalize('fork', module_path, args, opts)
   local words = table.move(asked.args, 2, #asked.args, 1, {})
+  -- by default a worker has our stdin, but does not read it
+  asked.keeps_stdin = asked.stdio == nil and asked.customFds == nil
   asked.stdio, asked.customFds = stdio_of(asked), nil
   asked.file, asked.args = command(asked, module_path, words)
   table.insert(asked.args, 1, asked.argv0 or asked.file)

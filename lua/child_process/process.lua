@@ -1,22 +1,19 @@
 --- The `process` object: this process, as Node's `process` has it.
 --
--- Its standard streams are made on first use, so that nothing is read that was meant for
--- a child that inherits them, and they work on descriptors that stay the host's.  What
--- not every process needs is loaded on first use: a forked child must be quick to start.
+-- What not every process needs is loaded on first use: a forked child must be quick to
+-- start.
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local lazy = require 'child_process.lazy'
-local shortage = require 'child_process.shortage'
 local signals = require 'child_process.signals'
 local trace = require 'child_process.trace'
 
 local load_advanced = lazy.load 'child_process.ipc.advanced'
 local load_json = lazy.load 'child_process.ipc.json'
-local load_readable = lazy.load 'child_process.stream.readable'
-local load_stream = lazy.load 'child_process.stream'
+local load_standard = lazy.load 'child_process.standard'
 
 local M = {}
 
@@ -209,26 +206,6 @@ function methods:_listening(name)
   channel.methods._listening(self, name)
 end
 
--- Standard streams ----------------------------------------------------------------------
-
-local function standard_stream(fd)
-  local handle, errno = shortage.retry(core.standard_stream, fd)
-  if not handle then
-    error(errors.system(errno, 'open'), 4)
-  end
-  local sides = { readable = fd == 0, writable = fd ~= 0, manualStart = true }
-  local s = load_stream().new(handle, sides)
-  s.fd, s.isTTY = fd, core.isatty(fd)
-  s._is_stdio = true -- pipe() does not finish it
-  if sides.readable then
-    -- what comes is left to others then, and does not keep the loop alive
-    s:on('pause', function()
-      load_readable().stop(s)
-    end)
-  end
-  return s
-end
-
 -- Who we are ----------------------------------------------------------------------------
 
 -- Lua's `arg`: the interpreter at the lowest index, its options, the script at 0.
@@ -274,13 +251,13 @@ end
 -- Made when first asked for, and kept.
 local made = {
   stdin = function()
-    return standard_stream(0)
+    return load_standard().open(0)
   end,
   stdout = function()
-    return standard_stream(1)
+    return load_standard().open(1)
   end,
   stderr = function()
-    return standard_stream(2)
+    return load_standard().open(2)
   end,
   execArgv = interpreter_options,
   argv0 = function()

@@ -144,14 +144,24 @@ local function check_one_channel(list)
   end
 end
 
--- Streams that the child takes over: only once nothing in the list can be wrong any more.
-local function lend(list, count)
-  for i = 1, count do
+-- Lends the streams that the child gets, and returns them: only once nothing in the list
+-- can be wrong any more.  `stdin`: what descriptor 0 counts as, if anything.
+local function lend(list, entries, stdin)
+  local lent = {}
+  for i = 1, #entries do
     local value = rawget(list, i)
-    if stream.is_stream(value) then
-      value:_lend()
+    local s = stream.is_stream(value) and value or entries[i] == 0 and stdin
+    if s then
+      s:_lend()
+      lent[#lent + 1] = s
     end
   end
+  return lent
+end
+
+-- Our process.stdin, if the program has asked for it.
+local function own_stdin()
+  return core.process and rawget(core.process, 'stdin') or nil
 end
 
 --- stdio.count(list) -> how many descriptors a child gets by this array.
@@ -159,24 +169,28 @@ function M.count(list)
   return math.max(3, last_index(list))
 end
 
---- stdio.resolve(stdio, custom_fds) -> array for the core.
--- @param stdio string, array or nil: as api and Node have it; index 1 is descriptor 0
--- @param custom_fds array or nil: the older form, used where `stdio` is not given
--- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_SYNC_FORK_INPUT, ERR_IPC_ONE_PIPE,
--- ERR_OUT_OF_RANGE.  Node: options.stdio.
-function M.resolve(stdio, custom_fds)
+local function resolve(stdio, custom_fds, stdin)
   if stdio == nil or stdio == core.null then
     stdio = custom_fds
   end
   local list = stdio == nil and {} or spread(stdio)
   check_one_channel(list)
-  local count = M.count(list)
   local entries = {}
-  for i = 1, count do
+  for i = 1, M.count(list) do
     entries[i] = entry(rawget(list, i), i - 1)
   end
-  lend(list, count)
-  return entries
+  return entries, lend(list, entries, stdin)
+end
+
+--- stdio.resolve(stdio, custom_fds [, keeps_stdin]) -> array for the core, list of the
+-- streams that are lent: see stream/lending.lua.
+-- @param stdio string, array or nil: as api and Node have it; index 1 is descriptor 0
+-- @param custom_fds array or nil: the older form, used where `stdio` is not given
+-- @param keeps_stdin boolean: descriptor 0 is not meant to be read by the child
+-- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_SYNC_FORK_INPUT, ERR_IPC_ONE_PIPE,
+-- ERR_OUT_OF_RANGE.  Node: options.stdio.
+function M.resolve(stdio, custom_fds, keeps_stdin)
+  return resolve(stdio, custom_fds, not keeps_stdin and own_stdin() or nil)
 end
 
 -- `{ input = bytes }` stands for a pipe into the child that has just these bytes in it.
@@ -193,10 +207,12 @@ local function take_input(value, slot)
   return bytes
 end
 
---- stdio.resolve_sync(stdio, input) -> array for the core, table: slot -> bytes for it.
+--- stdio.resolve_sync(stdio, input) -> array for the core, table: slot -> bytes for it,
+-- list of the streams that are lent.
 --
--- As `resolve`, for a child that is waited for: without a channel, and an entry may be
--- `{ input = bytes }`, which is a pipe whose reader gets these bytes and then the end.
+-- As `resolve`, for a child that is waited for, while we read nothing anyway: without a
+-- channel, and an entry may be `{ input = bytes }`, which is a pipe whose reader gets
+-- these bytes and then the end.
 -- @param input string|nil: bytes for slot 1, if that is a pipe
 -- Raises as `resolve`, ERR_INVALID_ARG_TYPE, ERR_IPC_SYNC_FORK.
 function M.resolve_sync(stdio, input)
@@ -212,7 +228,8 @@ function M.resolve_sync(stdio, input)
       inputs[slot] = bytes or inputs[slot]
     end
   end
-  return M.resolve(list or nil), inputs
+  local entries, lent = resolve(list or nil)
+  return entries, inputs, lent
 end
 
 return M

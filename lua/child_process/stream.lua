@@ -11,6 +11,7 @@ local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local flowing = require 'child_process.stream.flowing'
 local guard = require 'child_process.guard'
+local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
 local piping = require 'child_process.stream.piping'
 local readable = require 'child_process.stream.readable'
@@ -29,7 +30,7 @@ local ECANCELED = -125
 local BROKEN_PIPE = { EPIPE = true, ECONNRESET = true }
 
 local Stream = events.extend { __name = 'child_process.Stream' }
-for _, part in ipairs { readable, flowing, writable, piping } do
+for _, part in ipairs { readable, flowing, writable, piping, lending } do
   for name, method in pairs(part.methods) do
     Stream[name] = method
   end
@@ -56,7 +57,13 @@ local defaults = {
   _end_state = 'open',
 }
 
-local parts = { defaults, readable.defaults, writable.defaults, buffer.defaults }
+local parts = {
+  defaults,
+  readable.defaults,
+  writable.defaults,
+  buffer.defaults,
+  lending.defaults,
+}
 for _, fields in ipairs(parts) do
   for key, value in next, fields do
     Stream[key] = value
@@ -64,7 +71,7 @@ for _, fields in ipairs(parts) do
 end
 
 -- Fields that a new stream does not have.
-local OPTIONAL = { 'errored', '_handle', '_failed', '_lent', '_on_destroy' }
+local OPTIONAL = { 'errored', '_handle', '_failed', '_on_destroy' }
 
 function Stream:_read_format(format)
   return M.read_format(self, format)
@@ -89,6 +96,7 @@ function M.init(self, handle, options)
   self.allowHalfOpen = options.allowHalfOpen == true or nil
   self._on_destroy = options.on_destroy
   self._manual_start = options.manualStart or nil
+  self._shared = options.shared or nil
   if handle then
     self:_attach(handle)
   end
@@ -99,8 +107,9 @@ end
 --   nil for a start that failed, see `_fail_start`
 -- @param options table: `readable`, `writable`: the sides it has; `allowHalfOpen`: false
 --   finishes the writing side at the end of the reading side; `manualStart`: nothing is
---   read before somebody asks; `readableHighWaterMark` (65536), `writableHighWaterMark`
---   (16384): bytes; `on_destroy(stream, err)`: called when the handle has been closed
+--   read before somebody asks; `shared`: nor more than is asked for, see readable.lua;
+--   `readableHighWaterMark` (65536), `writableHighWaterMark` (16384): bytes;
+--   `on_destroy(stream, err)`: called when the handle has been closed
 function M.new(handle, options)
   local self = setmetatable({}, Stream)
   M.init(self, handle, options)
@@ -146,22 +155,6 @@ function Stream:_attach(handle)
   end
 end
 
--- What comes is for another process now: nothing is read here, not even ahead, until
--- somebody asks for it again.
-function Stream:_lend()
-  self._lent = true
-  if self._has_readable then
-    self:pause()
-    self.readableFlowing = nil
-    readable.stop(self)
-  end
-end
-
--- Whether it belongs to another process, and nobody here has asked for it since.
-function Stream:_is_lent()
-  return self._lent and not self.readableFlowing and not self._readable_listening
-end
-
 -- Gives the handle up without closing it: the stream is then as one that is not
 -- connected yet, without an event.  Returns the handle (nil if there is none any more)
 -- and the bytes already read from it.  A write that is under way goes on as long as the
@@ -202,11 +195,13 @@ function Stream:ref()
   return self
 end
 
---- stream:unref() -> stream: it does not keep the loop alive any more.
+--- stream:unref() -> stream: it does not keep the loop alive any more.  Nothing more is
+-- read from process.stdin then, unless there is a listener for `data` or `readable`.
 function Stream:unref()
   if self._handle then
     self._handle:unref()
   end
+  readable.withdraw(self)
   return self
 end
 

@@ -7,6 +7,7 @@ local core = require 'child_process.core'
 local encodings = require 'child_process.encoding'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
+local lending = require 'child_process.stream.lending'
 local options = require 'child_process.options'
 local results = require 'child_process.result'
 local shortage = require 'child_process.shortage'
@@ -29,7 +30,7 @@ end
 
 -- Makes the plan one for the core; raises what is wrong with `stdio`.
 local function prepare(plan)
-  plan.stdio, plan.inputs = stdio.resolve_sync(plan.stdio, plan.input)
+  plan.stdio, plan.inputs, plan.lent = stdio.resolve_sync(plan.stdio, plan.input)
   plan.maxBuffer = plan.maxBuffer or DEFAULT_MAX_BUFFER
   plan.killAfter = plan.killAfter or DEFAULT_KILL_AFTER
 end
@@ -45,6 +46,7 @@ local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
 local function call(plan)
   local pid, output, status, signal, duration, usage, errno, stage =
     shortage.retry(core.spawn_sync, plan)
+  lending.give_back_soon(plan.lent)
   if not pid then
     return failed_start(plan, output, status)
   end

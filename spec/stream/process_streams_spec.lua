@@ -383,4 +383,68 @@ describe('process.stdout and process.stderr', function()
       assert.equal('one\ntwo\n', out)
     end)
   end)
+
+  it('outlive destroy(), as in Node', function()
+    local code = [[
+      local cp = require 'child_process'
+      local out, told = cp.process.stdout, {}
+      local function tell(...) table.insert(told, table.concat({ ... }, ' ')) end
+      out:on('error', function(err) tell('error', err.message) end)
+      out:on('close', function(had_error) tell('close', tostring(had_error)) end)
+      assert(out:destroy() == out)
+      assert(not out.destroyed and out.writable and not out.closed)
+      out:write('one ', function(err) tell('written', tostring(err)) end)
+      cp.setImmediate(function()
+        out:destroy { message = 'boom' }
+        cp.setImmediate(function()
+          assert(not out.destroyed and out.writable and not out.errored)
+          do local _ <close> = out end
+          out:write 'two'
+        end)
+      end)
+      cp.run()
+      io.stderr:write(table.concat(told, ', '))]]
+    redirected(code, '', function(out, err)
+      assert.equal('one two', out)
+      assert.equal('close false, written nil, error boom, close true, close false', err)
+    end)
+  end)
+
+  it('may be written again after a write that failed', function()
+    local code = [[
+      local cp = require 'child_process'
+      io.read 'l'
+      local out, codes = cp.process.stdout, {}
+      out:on('error', function(err) table.insert(codes, err.code) end)
+      out:once('close', function() out:write 'once more' end)
+      out:write 'to nobody'
+      cp.run()
+      assert(out.writable and not out.destroyed)
+      io.stderr:write(table.concat(codes, ' '))]]
+    local child = cp.spawn(t.lua(code))
+    local err = t.collect(child.stderr)
+    child.stdout:destroy()
+    t.once(child.stdout, 'close', function()
+      child.stdin:finish 'go on\n'
+    end)
+    t.once(child, 'close', function(status)
+      assert.equal('EPIPE EPIPE', err())
+      assert.equal(0, status)
+    end)
+  end)
+
+  it('take no more once they are finished', function()
+    local code = [[
+      local cp = require 'child_process'
+      local out = cp.process.stdout
+      out:on('error', function(err) io.stderr:write(err.code) end)
+      out:finish 'the end'
+      cp.run()
+      out:write 'more'
+      cp.run()]]
+    redirected(code, '', function(out, err)
+      assert.equal('the end', out)
+      assert.equal('ERR_STREAM_WRITE_AFTER_END', err)
+    end)
+  end)
 end)

@@ -23,7 +23,7 @@ local nextTick = loop.nextTick
 -- Flowing and paused --------------------------------------------------------------------
 
 local function resume_now(self)
-  if not self._reading then
+  if not self._reading and (self.readableFlowing or not self._shared) then
     readable.poke(self)
   end
   self._resume_scheduled = false
@@ -53,13 +53,17 @@ function methods:resume()
 end
 
 --- stream:pause() -> stream: no `data` until resume(); what arrives is buffered, up to
--- the high-water mark.  Node: readable.pause.
+-- the high-water mark, but nothing more is read from process.stdin.
+-- Node: readable.pause.
 function methods:pause()
   local flowing = self.readableFlowing
   self._paused = true
   if flowing ~= false then
     self.readableFlowing = false
     self:emit 'pause'
+  end
+  if self._shared then
+    readable.stop(self)
   end
   return self
 end
@@ -113,6 +117,13 @@ end
 
 -- Listeners -----------------------------------------------------------------------------
 
+-- Unless it has been lent meanwhile: who listens has asked before that.
+local function poke(self, loans)
+  if self._loans == loans then
+    readable.poke(self)
+  end
+end
+
 -- A listener for `data` makes the stream flow, unless it was paused; one for `readable`
 -- stops the flow: whoever listens calls read().
 local function listening(self, name)
@@ -133,7 +144,7 @@ local function listening(self, name)
     if self.readableLength > 0 then
       readable.emit_readable_soon(self)
     elseif not self._reading then
-      nextTick(readable.poke, self)
+      nextTick(poke, self, self._loans)
     end
   end
   return self
@@ -148,6 +159,7 @@ local function not_listening(self)
   elseif self._events.data then
     self:resume()
   elseif not self._readable_listening then
+    readable.withdraw(self)
     self.readableFlowing = nil
   end
 end

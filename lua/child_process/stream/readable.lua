@@ -5,6 +5,10 @@
 -- stopped; every read that takes the buffer below that starts it again.  While data flows
 -- to a listener and nothing is buffered, a chunk goes straight from the handle to it.
 --
+-- Nothing is read ahead from a stream that others read, too (`_shared`: process.stdin,
+-- what was lent to a child): the handle is started by a read that finds too little, or
+-- while data flows, and stopped by the next chunk.
+--
 -- State is changed before anything is emitted, and what must follow an event is
 -- guarded: a listener that raises costs neither data nor the later `end`.
 local buffer = require 'child_process.stream.buffer'
@@ -32,6 +36,7 @@ M.defaults = {
   bytesRead = 0,
   _decoder = false,
   _reading = false, -- the handle has been told to
+  _shared = false,
   _eof = true,
   _end_scheduled = false,
   -- _paused: by pause(): true, by resume(): false
@@ -83,8 +88,8 @@ end
 
 M.stop = stop_reading
 
--- Before `count` bytes are taken: reads on if that makes room.
-local function refill(self, count)
+-- When `count` bytes are taken: reads on if that makes room.
+local function read_on(self, count)
   if self._reading or self._eof or self.destroyed or self.errored then
     return
   end
@@ -94,6 +99,23 @@ local function refill(self, count)
   end
   if self._need_readable or length - count < self.readableHighWaterMark then
     start_reading(self)
+  end
+end
+
+-- Whether more is wanted when only what is there has been asked for.  A listener for
+-- `readable` waits for more, but not the one of an open loop over lines.
+local function is_awaited(self, count)
+  return not self._shared
+    or count == self.readableLength
+      and self._events.readable
+      and not self._line_readings
+end
+
+--- Nobody asks for more of a shared stream, unless there is a listener.
+function M.withdraw(self)
+  if self._shared and not self._events.data and not self._events.readable then
+    self.readableFlowing = nil
+    stop_reading(self)
   end
 end
 
@@ -235,7 +257,7 @@ local function on_data(self, chunk)
   if self._need_readable then
     emit_readable_soon(self)
   end
-  if is_full(self) then
+  if is_full(self) or self._shared and not self.readableFlowing then
     stop_reading(self)
   else
     self._need_readable = true
@@ -286,7 +308,7 @@ local function nothing(self)
     end_if_drained(self)
     return
   end
-  refill(self, 0)
+  read_on(self, 0)
   if self.readableLength <= self.readableHighWaterMark then
     self._need_readable = true
   end
@@ -315,7 +337,9 @@ function take(self, n)
     nothing(self)
     return nil
   end
-  refill(self, count)
+  if is_awaited(self, count) then
+    read_on(self, count)
+  end
   local chunk = buffer.pull(self, count)
   if self.readableLength == 0 then
     if not self._eof then

@@ -1,0 +1,106 @@
+--- Streams that other processes have, too: lent to a child by its `stdio`, or passed on.
+--
+-- A lent stream is the child's until the child has ended: nothing is read here meanwhile,
+-- not even ahead, unless somebody asks.  Afterwards reading goes on if it was going on
+-- before.  One that nobody reads is closed then, so that its writer learns that there is
+-- no reader any more.
+local loop = require 'child_process.loop'
+local readable = require 'child_process.stream.readable'
+
+local M = {}
+local methods = {}
+
+--- The methods, to be copied into the class of streams.
+M.methods = methods
+
+--- Defaults of the class.
+M.defaults = {
+  _lent = false, -- once at least
+  _loans = 0, -- how many children have it now
+  -- what was going on when it was lent: false, 'flowing', 'reading' (somebody waits)
+  _interrupted = false,
+}
+
+-- What goes on here, before it is interrupted.
+local function reading(self)
+  if self.readableFlowing then
+    return 'flowing'
+  end
+  return self._reading and self._events.readable and 'reading'
+end
+
+local function interrupt(self)
+  if self._loans == 1 then
+    self._interrupted = reading(self)
+  end
+  self:pause()
+  self.readableFlowing = nil
+  readable.stop(self)
+end
+
+--- stream:_lend(): what comes is for a child now.
+function methods:_lend()
+  self._lent, self._shared = true, true
+  self._loans = self._loans + 1
+  if self._has_readable then
+    interrupt(self)
+  end
+end
+
+--- stream:_is_lent() -> boolean: it has been lent, and nobody here has asked since.
+function methods:_is_lent()
+  return self._lent and not self.readableFlowing and not self._events.readable
+end
+
+--- stream:_forgo(): the child that writes it has ended, and the rest is for the one that
+-- has it now.  What was interrupted still goes on afterwards.
+function methods:_forgo()
+  if not self._interrupted then
+    self:destroy()
+  end
+end
+
+-- Standard streams are the host's, and who writes says when that is over.
+local function is_of_use(self)
+  return self._is_stdio or self._has_writable or not self:_is_lent()
+end
+
+local function go_on(self)
+  local interrupted = self._interrupted
+  self._interrupted = false
+  if interrupted == 'flowing' and self._events.data then
+    self:resume()
+  elseif interrupted == 'reading' and self._events.readable then
+    readable.poke(self)
+  elseif not is_of_use(self) then
+    self:destroy()
+  end
+end
+
+--- stream:_give_back(): a child that it was lent to has ended.
+function methods:_give_back()
+  if self._loans == 0 then
+    return -- it has been connected anew
+  end
+  self._loans = self._loans - 1
+  if self._loans == 0 and self._has_readable and not self.destroyed then
+    go_on(self)
+  end
+end
+
+local function give_back(list)
+  for _, stream in ipairs(list) do
+    stream:_give_back()
+  end
+end
+
+--- lending.give_back_soon(list): a child that had these streams has ended.  Who waits for
+-- that may go on reading them, or lend them once more: first the caller goes on, which
+-- is a turn later outside of coroutines.
+function M.give_back_soon(list)
+  if #list > 0 then
+    loop.setImmediate(loop.setImmediate, give_back, list)
+  end
+end
+
+return M
