@@ -1,6 +1,7 @@
 /* child.c - the ChildProcess userdata: starts a plan, reports the exit, sends signals.
  *
- * Owns: the process until it is reaped.  If the userdata or the state goes first, a
+ * Owns: the process until it is reaped; the group that it leads until that is empty or
+ * the userdata goes.  If the userdata or the state goes before the process has ended, a
  * waiter (proc.h) reaps it.  While the process lives, the userdata is pinned.
  *
  * The userdata's user values: the table of its fields, and the function that is told of
@@ -113,10 +114,17 @@ static void exit_cb(uv_poll_t *uv, int status, int events) {
   lcp__after_poll(c->base.loop, &c->exit);
 }
 
+static void forget(struct lcp_handle *h) {
+  struct child *c = (struct child *)h;
+  lcp__proc_close(&c->proc, c->reaped);
+}
+
+/* A group can be signalled for longer than its leader lives. */
 static void release(struct lcp_handle *h) {
   struct child *c = (struct child *)h;
   lcp__fd_close(&c->terminal);
-  lcp__proc_close(&c->proc, c->reaped);
+  if (!c->proc.leads || !c->reaped)
+    forget(h);
 }
 
 /* Watching can only fail for want of memory in the kernel; then the child must go.  Its
@@ -201,6 +209,7 @@ static int l_spawn(lua_State *L) {
 static int l_new_child(lua_State *L) {
   struct child *c = lcp__handle_new(L, sizeof *c, LCP_CHILD, SLOTS);
   c->base.release = release;
+  c->base.forget = forget;
   c->terminal = -1;
   lua_newtable(L);
   lua_setiuservalue(L, -2, SLOT_FIELDS);
@@ -217,6 +226,21 @@ static int l_is_child(lua_State *L) {
 static int l_kill(lua_State *L) {
   struct child *c = self(L);
   return lcp__push_errno(L, lcp__proc_kill(&c->proc, lcp__arg_int(L, 2)));
+}
+
+/* core.lives(child) -> boolean: it, or a process of its group, runs. */
+static int l_lives(lua_State *L) {
+  lua_pushboolean(L, lcp__proc_lives(&self(L)->proc));
+  return 1;
+}
+
+/* core.release(child): it has closed, and what is left of its group can be signalled only
+ * if that needs no pid. */
+static int l_release(lua_State *L) {
+  struct child *c = self(L);
+  if (c->reaped && (c->proc.held || lcp__proc_kill(&c->proc, 0) == -ESRCH))
+    forget(&c->base);
+  return 0;
 }
 
 /* core.resize(child, cols, rows): of a terminal that has ended nothing */
@@ -276,7 +300,8 @@ static const luaL_Reg metamethods[] = {{"__newindex", l_newindex},
 
 static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"is_child", l_is_child},
                                      {"spawn", l_spawn},         {"kill", l_kill},
-                                     {"resize", l_resize},       {NULL, NULL}};
+                                     {"resize", l_resize},       {"release", l_release},
+                                     {"lives", l_lives},         {NULL, NULL}};
 
 /* child.lua adds the rest of the methods and finds their table as core.child_methods.  A
  * child is not closed by hand: it lives until it is reaped. */

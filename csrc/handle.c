@@ -195,6 +195,8 @@ static int l_gc(lua_State *L) {
   struct lcp_handle *h = *box;
   if (h != NULL) {
     lcp__handle_close(h);
+    if (h->forget != NULL)
+      h->forget(h);
     h->dropped = 1;
     free_if_done(h);
     *box = NULL;

@@ -28,6 +28,8 @@ struct lcp_handle {
   struct lcp_handle *next, **link;
   void (*release)(struct lcp_handle *); /* frees descriptors and memory of the derived
                                            type when it is closed; may be NULL */
+  void (*forget)(struct lcp_handle *);  /* frees what is of use beyond that, when Lua has
+                                           dropped it; may be NULL */
   /* of a type that polls a descriptor: the events it waits for now, and what it does when
      they come; see lcp__handle_watch */
   int (*wanted)(const struct lcp_handle *);

@@ -139,6 +139,8 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
   p->spawn.nfds = n;
   lcp__identity_read(L, index, &p->spawn);
   lua_setiuservalue(L, -2, 1);
+  if (read_flag(L, index, "killDescendants"))
+    p->spawn.flags |= LCP_SPAWN_LEADS;
   if (read_flag(L, index, "detached"))
     p->spawn.flags |= LCP_SPAWN_SETSID;
   read_pty(L, index, p);

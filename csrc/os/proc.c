@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "os/procfs.h"
 #include "os/waiter.h"
 
 #ifdef __linux__
@@ -28,8 +29,15 @@ struct pidfd_info {
   uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
   int32_t exit_code;
 };
+/* PIDFD_SIGNAL_PROCESS_GROUP of Linux 6.9: EINVAL before. */
+#define SIGNAL_GROUP 4u
+
 #define PIDFD_INFO_EXIT (UINT64_C(1) << 3)
 #define PIDFD_GET_INFO _IOWR(0xFF, 11, struct pidfd_info)
+#endif
+
+#ifndef SIGNAL_GROUP
+#define SIGNAL_GROUP 0u
 #endif
 
 enum { MAX_TRIES = 1000 };
@@ -44,15 +52,32 @@ static int pidfd_open_(pid_t pid) {
 #endif
 }
 
-int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd) {
+/* By pidfd, which reaches nobody else.  0 or a negative errno. */
+static int send_signal(const struct lcp_proc *p, int sig, unsigned flags) {
+#ifdef __linux__
+  if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, flags) == 0)
+    return 0;
+  return -errno;
+#else
+  (void)p;
+  (void)sig;
+  (void)flags;
+  return -ENOSYS;
+#endif
+}
+
+int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd, int leads) {
   int err = 0, killed;
   memset(p, 0, sizeof *p);
   p->pid = pid;
+  p->leads = leads;
   p->pidfd = pidfd >= 0 ? lcp__fd_raise(pidfd) : pidfd_open_(pid);
-  if (p->pidfd >= 0)
+  if (p->pidfd >= 0) {
+    p->held = leads && send_signal(p, 0, SIGNAL_GROUP) != 0;
     return 0;
+  }
   p->pidfd = -1;
-  p->waiter = lcp__waiter_start(pid, &err);
+  p->waiter = lcp__waiter_start(pid, leads, &err);
   if (p->waiter != NULL)
     return 0;
   killed = kill(pid, SIGKILL) == 0;
@@ -91,7 +116,11 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
   int rc;
   if (p->waiter != NULL)
     return lcp__waiter_exit(p->waiter, how);
-  rc = lcp__reap(p->pid, p->pidfd, how);
+  rc = p->held ? lcp__peek(p->pid, p->pidfd, how) : -1;
+  if (rc < 0) {
+    p->held = 0;
+    rc = lcp__reap(p->pid, p->pidfd, how);
+  }
   return rc < 0 ? remembered_exit(p, how) : rc;
 }
 
@@ -109,22 +138,25 @@ static int kill_by_pid(const struct lcp_proc *p, int sig) {
     own = runs(p);
   if (!own)
     return -ESRCH;
-  return kill(p->pid, sig) == 0 ? 0 : -errno;
+  return kill(p->leads ? -p->pid : p->pid, sig) == 0 ? 0 : -errno;
 }
 
 /* A refusal by pidfd may be a sandbox's, with any errno; what kill(2) says is true. */
 int lcp__proc_kill(struct lcp_proc *p, int sig) {
+  int rc;
   if (p->pid == 0)
     return -ESRCH;
   if (p->waiter != NULL)
     return lcp__waiter_kill(p->waiter, sig);
-#ifdef __linux__
-  if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
+  rc = p->leads && p->held ? -EINVAL : send_signal(p, sig, p->leads ? SIGNAL_GROUP : 0);
+  return rc == 0 || rc == -ESRCH ? rc : kill_by_pid(p, sig);
+}
+
+int lcp__proc_lives(struct lcp_proc *p) {
+  int rc = lcp__proc_kill(p, 0);
+  if (rc == -ESRCH)
     return 0;
-  if (errno == ESRCH)
-    return -ESRCH;
-#endif
-  return kill_by_pid(p, sig);
+  return p->leads ? lcp__procfs_group_lives(p->pid) != 0 : runs(p);
 }
 
 void lcp__proc_end(struct lcp_proc *p) {
@@ -140,7 +172,9 @@ void lcp__proc_close(struct lcp_proc *p, int reaped) {
   if (p->pid == 0)
     return;
   if (p->waiter == NULL && !reaped && !lcp__proc_reap(p, &how))
-    p->waiter = lcp__waiter_start(p->pid, &err);
+    p->waiter = lcp__waiter_start(p->pid, 0, &err);
+  if (p->held)
+    lcp__reap(p->pid, p->pidfd, &how);
   if (p->waiter != NULL)
     lcp__waiter_drop(p->waiter);
   lcp__fd_close(&p->pidfd);

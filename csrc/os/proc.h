@@ -14,21 +14,30 @@ struct lcp_proc {
   int pidfd; /* -1: `waiter` watches */
   struct lcp_waiter *waiter;
   int tries; /* see remembered_exit() */
+  int leads; /* a process group, which is what is signalled */
+  int held;  /* it is reaped by lcp__proc_close only, see lcp__proc_open */
 };
 
 /* Takes over a child that has just been started; `pidfd` may be -1.  On failure the child
  * is killed and reaped, and a negative errno returned.  (One that must not be killed is
- * left alone: waiting for it could take for ever.) */
-int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd);
+ * left alone: waiting for it could take for ever.)
+ * @param leads: it leads a process group, and all signals are for that, also when it has
+ * ended itself.  A pidfd names the group for ever (Linux 6.9).  Elsewhere only the number
+ * does, and that is its own until it is reaped: this then waits for lcp__proc_close. */
+int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd, int leads);
 
 /* A descriptor that polls readable when the process has ended. */
 int lcp__proc_fd(const struct lcp_proc *p);
 
-/* 1: reaped, *how is set.  0: it still runs. */
+/* 1: it has ended, and is reaped unless it is held; *how is set.  0: it still runs. */
 int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how);
 
-/* 0 or a negative errno; -ESRCH when it is gone.  Cannot reach another process. */
+/* 0 or a negative errno; -ESRCH when it, or the group that it leads, is gone (one that
+ * nobody has reaped is not).  Cannot reach another process or group. */
 int lcp__proc_kill(struct lcp_proc *p, int sig);
+
+/* Whether it, or a process of the group that it leads, runs: not being a zombie. */
+int lcp__proc_lives(struct lcp_proc *p);
 
 /* Kills it and, if it may be killed, waits until it has ended. */
 void lcp__proc_end(struct lcp_proc *p);

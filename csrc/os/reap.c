@@ -89,22 +89,28 @@ static int reap_by_wait(pid_t pid, struct lcp_exit *how) {
   return rc > 0 ? 1 : rc == 0 ? 0 : -errno;
 }
 
-int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how) {
+/* 1, 0 or a negative errno, as lcp__reap. */
+static int learn(pid_t pid, int pidfd, int flags, struct lcp_exit *how) {
   siginfo_t info;
   int rc;
   memset(how, 0, sizeof *how);
-  rc = pidfd >= 0 ? look((idtype_t)P_PIDFD, pidfd, &info, 0, &how->usage)
-                  : look(P_PID, pid, &info, 0, &how->usage);
-  if (rc == -ECHILD)
+  rc = pidfd >= 0 ? look((idtype_t)P_PIDFD, pidfd, &info, flags, &how->usage)
+                  : look(P_PID, pid, &info, flags, &how->usage);
+  if (rc < 0 || info.si_pid == 0)
     return rc;
-  if (rc < 0)
-    return reap_by_wait(pid, how);
-  if (info.si_pid == 0)
-    return 0;
   how->exited = info.si_code == CLD_EXITED;
   how->signalled = !how->exited;
   how->code = how->sig = info.si_status;
   return 1;
+}
+
+int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how) {
+  int rc = learn(pid, pidfd, 0, how);
+  return rc >= 0 || rc == -ECHILD ? rc : reap_by_wait(pid, how);
+}
+
+int lcp__peek(pid_t pid, int pidfd, struct lcp_exit *how) {
+  return learn(pid, pidfd, WNOWAIT, how);
 }
 
 int lcp__is_unreaped(int pidfd) {

@@ -29,6 +29,10 @@ struct lcp_exit {
  * @param pidfd: -1 where there is none */
 int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how);
 
+/* The same without reaping it: its pid stays its own.  (Where only wait4(2) is allowed
+ * that cannot be had: a negative errno.) */
+int lcp__peek(pid_t pid, int pidfd, struct lcp_exit *how);
+
 /* Whether it has not been reaped, so that its pid is its own: 1, 0, or a negative errno
  * where this system does not tell. */
 int lcp__is_unreaped(int pidfd);

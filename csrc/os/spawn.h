@@ -18,7 +18,8 @@ enum lcp_spawn_flags {
   LCP_SPAWN_SETGROUPS = 32,
   LCP_SPAWN_NICE = 64,
   LCP_SPAWN_UMASK = 128,
-  LCP_SPAWN_NO_NEW_PRIVS = 256
+  LCP_SPAWN_NO_NEW_PRIVS = 256,
+  LCP_SPAWN_LEADS = 512 /* its group gets what signals are sent, see lcp__proc_open */
 };
 
 /* One call of prlimit(2); LCP_RLIM_INFINITY: no limit. */

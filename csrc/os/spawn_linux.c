@@ -193,7 +193,7 @@ static int launch_run(struct lcp_launch *l, struct lcp_proc *proc,
     discard(pid, &pidfd);
     return -1;
   }
-  err = lcp__proc_open(proc, pid, pidfd);
+  err = lcp__proc_open(proc, pid, pidfd, (l->plan->flags & LCP_SPAWN_LEADS) != 0);
   return err < 0 ? fail(why, LCP_STAGE_FORK, err) : 0;
 }
 

@@ -149,7 +149,7 @@ int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
   lcp__uvloop_unplug(plugs);
   if (rc < 0)
     return fail(why, guess_stage(plan, rc), rc);
-  rc = lcp__proc_open(proc, pid, -1);
+  rc = lcp__proc_open(proc, pid, -1, 0);
   return rc < 0 ? fail(why, LCP_STAGE_FORK, rc) : 0;
 }
 

@@ -19,7 +19,8 @@ struct lcp_waiter {
   pthread_mutex_t lock;
   pid_t pid;
   struct lcp_exit how;
-  int reaped;
+  int ended, reaped;
+  int leads, held; /* see lcp__waiter_start; held: until the caller has gone */
   int users;
   int fds[2];
 };
@@ -41,13 +42,19 @@ static void release(struct lcp_waiter *w, int is_caller) {
 }
 
 /* Under the lock: until `reaped` is set the pid is the child's, so a kill under the same
- * lock cannot reach anyone else. */
-static int reap(struct lcp_waiter *w) {
-  int reaped;
+ * lock cannot reach anyone else.  A leader is left as it is, if that is possible. */
+static int notice_end(struct lcp_waiter *w) {
+  int rc = -1, ended;
   pthread_mutex_lock(&w->lock);
-  w->reaped = reaped = lcp__reap(w->pid, -1, &w->how) != 0;
+  if (w->held)
+    rc = lcp__peek(w->pid, -1, &w->how);
+  if (rc < 0) {
+    rc = lcp__reap(w->pid, -1, &w->how);
+    w->reaped = rc != 0;
+  }
+  w->ended = ended = rc != 0;
   pthread_mutex_unlock(&w->lock);
-  return reaped;
+  return ended;
 }
 
 /* Waits without reaping.  Where waitid(2) is refused nothing can wait so: then we look
@@ -65,7 +72,7 @@ static void *wait_for_end(void *arg) {
       nanosleep(&nap, NULL);
       nap.tv_nsec = nap.tv_nsec < MOST_NS ? 2 * nap.tv_nsec : MOST_NS;
     }
-  } while (!reap(w));
+  } while (!notice_end(w));
   release(w, 0);
   return NULL;
 }
@@ -86,13 +93,14 @@ static int start_thread(struct lcp_waiter *w) {
   return -rc;
 }
 
-struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err) {
+struct lcp_waiter *lcp__waiter_start(pid_t pid, int leads, int *err) {
   struct lcp_waiter *w = calloc(1, sizeof *w);
   if (w == NULL) {
     *err = -ENOMEM;
     return NULL;
   }
   w->pid = pid;
+  w->leads = w->held = leads;
   w->users = 2;
   *err = lcp__fd_pipe(w->fds);
   if (*err < 0) {
@@ -112,21 +120,28 @@ struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err) {
 int lcp__waiter_fd(const struct lcp_waiter *w) { return w->fds[0]; }
 
 int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how) {
-  int reaped;
+  int ended;
   pthread_mutex_lock(&w->lock);
-  reaped = w->reaped;
+  ended = w->ended;
   *how = w->how;
   pthread_mutex_unlock(&w->lock);
-  return reaped;
+  return ended;
 }
 
 int lcp__waiter_kill(struct lcp_waiter *w, int sig) {
   int rc = -ESRCH;
   pthread_mutex_lock(&w->lock);
   if (!w->reaped)
-    rc = kill(w->pid, sig) == 0 ? 0 : -errno;
+    rc = kill(w->leads ? -w->pid : w->pid, sig) == 0 ? 0 : -errno;
   pthread_mutex_unlock(&w->lock);
   return rc;
 }
 
-void lcp__waiter_drop(struct lcp_waiter *w) { release(w, 1); }
+void lcp__waiter_drop(struct lcp_waiter *w) {
+  pthread_mutex_lock(&w->lock);
+  w->held = 0;
+  if (w->ended && !w->reaped)
+    lcp__reap(w->pid, -1, &w->how);
+  pthread_mutex_unlock(&w->lock);
+  release(w, 1);
+}

@@ -13,13 +13,15 @@
 
 struct lcp_waiter;
 
-/* Starts waiting for the child `pid`.  NULL and a negative errno in *err on failure. */
-struct lcp_waiter *lcp__waiter_start(pid_t pid, int *err);
+/* Starts waiting for the child `pid`.  NULL and a negative errno in *err on failure.
+ * @param leads: it leads a process group, which is what is signalled, and it is reaped by
+ * lcp__waiter_drop: until then no other group can get its number */
+struct lcp_waiter *lcp__waiter_start(pid_t pid, int leads, int *err);
 
-/* Polls readable (end of file) once the process has been reaped. */
+/* Polls readable (end of file) once the process has ended. */
 int lcp__waiter_fd(const struct lcp_waiter *w);
 
-/* 1 and *how once the process has been reaped, by us or by others. */
+/* 1 and *how once the process has ended, or been reaped by others. */
 int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how);
 
 /* Sends `sig` unless the process has been reaped (then -ESRCH): never to a stranger. */

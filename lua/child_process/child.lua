@@ -298,6 +298,7 @@ end
 --- child:kill([signal]) -> boolean: sends a signal (name or number, default SIGTERM; 0
 -- only tests).  True if it was delivered, false if the child is gone: it reaches no other
 -- process, even if one has got the same pid.  Sets `killed`.
+-- With killDescendants all this is about its group: false if that is empty.
 -- Raises ERR_UNKNOWN_SIGNAL.  Not being permitted is an event `error`.
 -- Node: subprocess.kill; pidfd_send_signal(2).
 function methods:kill(signal)
@@ -314,6 +315,7 @@ function methods:kill(signal)
   end
   if ok then
     self.killed = self.killed or signo ~= 0
+    ending.signalled(self, signo)
     return true
   end
   local code = core.errname(errno)

@@ -3,6 +3,7 @@
 -- Adapters only: events are turned into returns here, and nothing is done that events
 -- could not do.  See await.lua for how a call waits.
 local await = require 'child_process.await'
+local checks = require 'child_process.options.checks'
 local collect = require 'child_process.collect'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
@@ -85,6 +86,50 @@ local function wait(child, timeout)
     return result(child)
   end
   return nil, why
+end
+
+local DEFAULT_GRACE = 5000 -- ms
+
+-- Nothing announces the end of a group that lasts beyond its leader: it is looked at,
+-- ever less often.
+local FIRST_LOOK, LAST_LOOK = 5, 100 -- ms
+
+-- Begins once it is certain that it may wait.
+local function await_end(child, begin)
+  local pause, due, closed = FIRST_LOOK, false, nil
+  local function is_ready()
+    return due or child._closed ~= closed or ending.is_over(child)
+  end
+  while not ending.is_over(child) do
+    due, closed = false, child._closed
+    local came = await.await('terminate()', is_ready, function(registrations)
+      watch(child, registrations)
+      if begin then
+        begin()
+        begin = nil
+      end
+      if closed then
+        pause = math.min(2 * pause, LAST_LOOK)
+        registrations:after(pause, function()
+          due = true
+        end)
+      end
+    end)
+    if not came then
+      refuse(await.never 'terminate()')
+    end
+  end
+end
+
+local function terminate(child, grace)
+  if not core.is_child(child) then
+    refuse(errors.no_self 'child:terminate(…)')
+  end
+  grace = grace == nil and DEFAULT_GRACE or checks.milliseconds(grace, 'grace')
+  await_end(child, function()
+    ending.terminate(child, grace)
+  end)
+  return result(child)
 end
 
 local function check_children(children)
@@ -174,9 +219,14 @@ M.async = await.async
 -- `timeout` ms nil and 'timeout': the child goes on, and a later call returns all of the
 -- output.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 --
+-- `child:terminate([grace])` -> result: SIGTERM, after `grace` ms (default 5000) SIGKILL,
+-- then as `wait` without a time; with killDescendants until its group is empty, too.  It
+-- joins one that is under way; of a child that has ended it only returns the result.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+--
 -- Of streams: `lines`, `readAll`, `read`, see lines.lua.
 function M.install(stream_methods, child_methods)
-  child_methods.wait = wait
+  child_methods.wait, child_methods.terminate = wait, terminate
   for name, method in pairs(lines.methods) do
     stream_methods[name] = method
   end

@@ -9,13 +9,21 @@
 --
 -- The first cause counts, and the first error: a child that timed out and then wrote too
 -- much has timed out.
+--
+-- With killDescendants a child leads a process group, which gets all signals in its place
+-- (csrc/os/proc.h).  Its limits and the SIGKILL of killAfter then last until the group is
+-- empty or the child has closed, and not only until it has exited.
+local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
+local trace = require 'child_process.trace'
 
 local M = {}
 
 -- `child._ending`: `cause`, `error`, `duration`; `signal`: killSignal, as a number;
--- `closes_pipes`: see `by`; `timers`, and the `abort_signal` with its `on_abort`: the limits that run.
+-- `closes_pipes`: see `by`; `leads`: killDescendants; `timers`, and the `abort_signal`
+-- with its `on_abort`: the limits that run.  Of killAfter: `kill_after` (ms), the timer
+-- `escalation` and when it is `due` (ms), `forced`; `terminating`, see `terminate`.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -59,6 +67,7 @@ function M.how(child)
     reason = M.reason(ending.cause, pid, signal),
     error = ending.error,
     duration = ending.duration,
+    forced = ending.forced,
     usage = child.usage,
   }
 end
@@ -68,7 +77,70 @@ function M.took(child, duration)
   of(child).duration = duration
 end
 
+local NS = 1000000 -- a millisecond
+
+local function now()
+  return core.hrtime() // NS
+end
+
+--- ending.is_over(child): it has closed, and no process of its group is left but zombies:
+-- some containers have nothing that reaps orphans.
+function M.is_over(child)
+  return child._closed and not (of(child).leads and core.lives(child))
+end
+
 -- Ending it -----------------------------------------------------------------------------
+
+local SIGKILL, SIGTERM = core.signals.SIGKILL, core.signals.SIGTERM
+
+local function force(child)
+  local ending = of(child)
+  ending.escalation = nil
+  if ending.leads and not core.lives(child) then
+    return
+  end
+  local ok, errno = core.kill(child, SIGKILL)
+  if trace.on then
+    trace.kill(child.pid, SIGKILL, errno, ending.cause)
+  end
+  if ok then
+    child.killed, ending.forced = true, true
+  end
+end
+
+--- ending.escalate(child, ms): SIGKILL so much later, unless it is to come earlier.
+function M.escalate(child, ms)
+  local ending, due = of(child), now() + ms
+  if not (ending.escalation and ending.due <= due) then
+    loop.clearTimeout(ending.escalation)
+    ending.escalation, ending.due = loop.setTimeout(force, ms, child), due
+  end
+end
+
+--- ending.signalled(child, signo): a signal of ours was delivered: the first that is to
+-- end it begins killAfter.
+function M.signalled(child, signo)
+  local ending = of(child)
+  local ends = signo == SIGTERM or signo == ending.signal
+  if ending.kill_after and ends and signo ~= SIGKILL and not ending.escalation then
+    M.escalate(child, ending.kill_after)
+  end
+end
+
+--- ending.terminate(child, grace): SIGTERM, SIGKILL `grace` ms later; once.
+function M.terminate(child, grace)
+  local ending = of(child)
+  if not ending.terminating then
+    ending.terminating = true
+    M.escalate(child, grace)
+    child:kill(SIGTERM)
+  end
+end
+
+local function calm(ending)
+  loop.clearTimeout(ending.escalation)
+  ending.escalation = nil
+end
 
 --- ending.close_pipes(child): of its output.  Descendants may hold the other ends for
 -- longer than anybody wants to wait.
@@ -93,6 +165,7 @@ function M.by(child, cause, err)
   local ok, sent = pcall(child.kill, child, ending.signal)
   if not ok then
     M.note(child, nil, sent)
+    M.signalled(child, ending.signal)
     child:emit('error', sent)
   end
   return ok and sent
@@ -131,6 +204,7 @@ end
 function M.prepare(child, plan)
   local ending = of(child)
   ending.signal, ending.closes_pipes = plan.killSignal, plan.closesPipes
+  ending.kill_after, ending.leads = plan.killAfter, plan.killDescendants
 end
 
 --- ending.watch(child, plan): it has been started: its limits run from now on.
@@ -139,24 +213,44 @@ function M.watch(child, plan)
   obey(child, plan.signal)
 end
 
---- ending.closed(child): no limit is of interest any more.
-function M.closed(child)
-  local ending = of(child)
+local function forget_time(ending)
   for i, timer in ipairs(ending.timers) do
     loop.clearTimeout(timer)
     ending.timers[i] = nil
   end
 end
 
---- ending.exited(child): there is no process to be ended any more.
-function M.exited(child)
-  local ending = of(child)
+local function disobey(ending)
   if ending.on_abort then
     ending.abort_signal:removeEventListener('abort', ending.on_abort)
     ending.on_abort, ending.abort_signal = nil, nil
   end
+end
+
+--- ending.exited(child): the process has ended, or could not be started.
+function M.exited(child)
+  local ending = of(child)
+  if child.pid and ending.leads then
+    return
+  end
+  calm(ending)
+  disobey(ending)
   if not ending.closes_pipes then
-    M.closed(child)
+    forget_time(ending)
+  end
+end
+
+--- ending.closed(child): no limit is of interest any more.  What is left of its group
+-- gets the SIGKILL that is under way.
+function M.closed(child)
+  local ending = of(child)
+  forget_time(ending)
+  disobey(ending)
+  if ending.leads and child.pid then
+    if ending.escalation and not core.lives(child) then
+      calm(ending)
+    end
+    core.release(child)
   end
 end
 

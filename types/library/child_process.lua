@@ -507,6 +507,11 @@ function ChildProcess:ref() end
 ---@return self
 function ChildProcess:unref() end
 
+--- SIGTERM, then SIGKILL; waits until it has closed.
+---@param grace? integer milliseconds between the two, 5000
+---@return child_process.Result
+function ChildProcess:terminate(grace) end
+
 --- Waits until it has closed; in a coroutine the rest of the program goes on.
 ---@param timeout? number milliseconds after which it returns nil and 'timeout'
 ---@return child_process.Result? result
@@ -625,6 +630,8 @@ function Channel:hasRef() end
 ---@field parentDeathSignal? child_process.Signal when the thread that started it ends
 ---@field timeout? integer milliseconds until killSignal is sent; 0: never
 ---@field killSignal? child_process.Signal SIGTERM
+---@field killAfter? integer milliseconds from the first ending signal of ours to SIGKILL
+---@field killDescendants? boolean signals go to all that it has started
 ---@field windowsHide? boolean without effect here
 ---@field windowsVerbatimArguments? boolean without effect here
 
@@ -685,7 +692,6 @@ function Channel:hasRef() end
 ---@field shell? boolean|string true: /bin/sh
 ---@field detached? boolean a process group of its own
 ---@field stdio? child_process.SyncStdioOption `pipe`
----@field killAfter? integer milliseconds after killSignal until SIGKILL, 1000
 ---@field maxBuffer? number bytes of all pipes together, 1024 * 1024; math.huge: no limit
 ---@field encoding? child_process.Encoding raw bytes
 ---@field input? string written to stdin, which is then finished

@@ -132,6 +132,7 @@ M.umask = checks.mode
 
 local LINUX_ONLY = {
   'groups',
+  'killDescendants',
   'nice',
   'noNewPrivs',
   'parentDeathSignal',
@@ -184,7 +185,11 @@ function M.apply(plan)
   if plan.groups == 'init' then
     plan.groups = groups_of(plan)
   end
-  plan.pgid, plan.deathSignal = plan.processGroup, plan.parentDeathSignal
+  plan.deathSignal = plan.parentDeathSignal
+  plan.pgid = plan.processGroup
+  if plan.killDescendants and not plan.detached and not plan.pty then
+    plan.pgid = 0
+  end
 end
 
 return M
