@@ -6,7 +6,9 @@
  *   times N HEX                these bytes N times, as fast as they are taken; writes
  *                              `held BYTES` when no more are taken for a while, those
  *                              that were, and goes on; and `sent BYTES` at the end
- *   receive                    waits for bytes and writes them to standard output
+ *   receive [BYTES]            waits for bytes, as many at least, and writes them to
+ *                              standard output
+ *   relent                     from now on reads, and forgets, when it is held up
  *   shut                       nothing more will be sent
  *   close                      gives up the channel
  *   stay                       goes on in a process of its own; this one ends
@@ -30,6 +32,7 @@ static int attached[MOST];
 static int count;
 static size_t sent; /* of `times` */
 static int told_held;
+static int relents;
 
 static void die(const char *what) {
   fprintf(stderr, "raw_peer: %s: %s\n", what, strerror(errno));
@@ -133,23 +136,27 @@ static void attach(const char *what) {
 
 /* ---- what goes over the channel ---- */
 
+static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
 static size_t unhex(const char *text, char *bytes) {
   size_t n = 0;
-  unsigned byte;
-  for (; n < BYTES && sscanf(text, "%2x", &byte) == 1; text += 2)
-    bytes[n++] = (char)byte;
+  for (; n < BYTES && text[0] != '\0'; text += 2)
+    bytes[n++] = (char)(digit(text[0]) << 4 | digit(text[1]));
   return n;
 }
 
 /* Waits until the socket takes more, and says so once if that lasts. */
 static void wait_writable(void) {
+  static char bytes[BYTES];
   struct pollfd p = {channel, POLLOUT, 0};
-  if (poll(&p, 1, 300) == 0) {
-    if (!told_held)
-      printf("held %zu\n", sent);
-    told_held = 1;
+  if (!told_held && poll(&p, 1, 300) == 0) {
+    printf("held %zu\n", sent);
     fflush(stdout);
-    poll(&p, 1, -1);
+    told_held = 1;
+  }
+  p.events = relents && told_held ? POLLIN | POLLOUT : POLLOUT;
+  poll(&p, 1, -1);
+  while (p.revents & POLLIN && recv(channel, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
   }
 }
 
@@ -204,11 +211,15 @@ static void send_times(const char *text) {
   fflush(stdout);
 }
 
-static void receive(void) {
+static void receive(long least) {
   static char bytes[BYTES];
-  ssize_t n = recv(channel, bytes, sizeof bytes, 0);
-  if (n > 0 && write(STDOUT_FILENO, bytes, (size_t)n) != n)
-    die("write");
+  ssize_t n;
+  do {
+    n = recv(channel, bytes, sizeof bytes, 0);
+    if (n > 0 && write(STDOUT_FILENO, bytes, (size_t)n) != n)
+      die("write");
+    least -= n;
+  } while (n > 0 && least > 0);
 }
 
 static void obey(const char *line) {
@@ -219,8 +230,10 @@ static void obey(const char *line) {
     send_all(bytes, unhex(line + 5, bytes));
   else if (strncmp(line, "times ", 6) == 0)
     send_times(line + 6);
-  else if (strcmp(line, "receive") == 0)
-    receive();
+  else if (strncmp(line, "receive", 7) == 0)
+    receive(atol(line + 7));
+  else if (strcmp(line, "relent") == 0)
+    relents = 1;
   else if (strcmp(line, "shut") == 0)
     shutdown(channel, SHUT_WR);
   else if (strcmp(line, "close") == 0)

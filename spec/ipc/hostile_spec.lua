@@ -1,7 +1,92 @@
 -- A child that breaks the rules costs its parent at most one `error`.
+local hostile = require 'spec.support.hostile'
 local raw_peer = require 'spec.support.raw_peer'
 local t = require 'spec.helper'
+local cp = t.cp
 local it = t.wrap(it)
+
+-- As a program does that expects the right thing.
+local function use(handle)
+  if io.type(handle) == 'file' then
+    handle:close()
+  elseif type(handle) == 'userdata' then
+    handle:close()
+  elseif handle.listen then
+    handle:on('error', function() end):close()
+  elseif handle.write then
+    handle:on('error', function() end)
+    handle:resume():write 'x'
+    cp.setImmediate(handle.destroy, handle)
+  elseif handle.send then
+    handle:on('error', function() end):close()
+  end
+end
+
+-- What came of a row: `errors`, `heard`, `order` of events.
+local function play(row, serialization)
+  local peer = raw_peer.spawn { serialization = serialization }
+  local seen = { errors = 0, heard = 0 }
+  for _, kind in ipairs(row.attach or {}) do
+    peer:attach(kind)
+  end
+  local bytes = row.bytes or raw_peer.encode(row.message, serialization)
+  peer:bytes(bytes, row.times)
+  if not row.unfinished then
+    peer:message 'after'
+  end
+  peer.child:on('message', function(message, handle)
+    if message == 'after' then
+      seen.after = true
+      peer:receive():finish()
+      peer.child:send 'answer' -- for a peer that has got none
+    else
+      seen.heard = seen.heard + 1
+    end
+    if handle then
+      use(handle)
+    end
+  end)
+  peer.child:on('error', function()
+    seen.errors = seen.errors + 1
+  end)
+  seen.order = t.record(peer.child, { 'error', 'disconnect', 'exit', 'close' })
+  if row.unfinished then
+    peer:finish()
+  end
+  t.once(peer.child, 'disconnect', function()
+    peer:finish()
+  end)
+  t.once(peer.child, 'close')
+  cp.run()
+  seen.refused = peer.answers():find('NODE_HANDLE_NACK', 1, true) ~= nil
+  return seen
+end
+
+local function outcome_of(seen)
+  return seen.errors > 0 and 'error' or seen.refused and 'refused' or 'accepted'
+end
+
+describe('what a child may send', function()
+  for _, serialization in ipairs { 'json', 'advanced' } do
+    for _, row in ipairs(hostile.rows) do
+      if (row.only or serialization) == serialization then
+        local title = '%s, %s, in %s is %s'
+        it(title:format(row.field, row.value, serialization, row.outcome), function()
+          local seen = play(row, serialization)
+          assert.equal(row.outcome, outcome_of(seen))
+          assert.equal(row.heard or 0, seen.heard)
+          if row.outcome == 'error' then
+            assert.equal(1, seen.errors)
+            assert.equal('error', seen.order[1])
+            assert.equal('disconnect', seen.order[2])
+          elseif not row.unfinished then
+            assert.is_true(seen.after)
+          end
+        end)
+      end
+    end
+  end
+end)
 
 describe('a descriptor of a child', function()
   it(
@@ -36,6 +121,169 @@ describe('a descriptor of a child', function()
           handle[close](handle)
           peer:finish()
         end)
+      end)
+      t.once(peer.child, 'close')
+    end)
+  end
+end)
+
+describe('a child that asks and does not read', function()
+  it('is not read from when a mebibyte of answers waits', function()
+    local peer = raw_peer.spawn()
+    local question = { cmd = 'NODE_SOCKET_GET_COUNT', key = ('k'):rep(1000) }
+    local times = 20000 -- nearly 20 MiB each way
+    peer.child:on('message', t.never())
+    peer:on_held(t.expect(function(bytes)
+      assert.is_true(bytes < 3 << 20, bytes)
+      peer.child:kill()
+    end))
+    peer:message(question, times):finish()
+    t.once(peer.child, 'close')
+  end)
+
+  it('goes on when it reads them', function()
+    local peer = raw_peer.spawn()
+    local question = { cmd = 'NODE_SOCKET_GET_COUNT', key = ('k'):rep(1000) }
+    peer:tell('relent'):message(question, 20000):message('after'):finish()
+    t.once(peer.child, 'message', function(message)
+      assert.equal('after', message)
+    end)
+    t.once(peer.child, 'close')
+  end)
+end)
+
+describe('a child that passes sockets of a server', function()
+  it('leaves nothing of their keys behind when they are closed, or dropped', function()
+    local peer, count = raw_peer.spawn(), 0
+    local function heap()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage 'count'
+    end
+    local before = heap()
+    peer.child:on('message', function(message, handle)
+      count = count + 1
+      if message == 'last' then
+        cp.setImmediate(function()
+          assert.is_true(heap() - before < 1000, heap() - before)
+          peer:finish()
+        end)
+      elseif count % 2 == 0 then
+        handle:destroy()
+      end
+      if count % 20 == 0 then
+        collectgarbage() -- what was dropped has descriptors
+      end
+    end)
+    for i = 1, 1000 do
+      local name = i % 2 == 0 and 'net.Socket' or 'lua.Fd'
+      local key = ('%d'):format(i):rep(1000)
+      peer:attach('pair 1'):handle { type = name, msg = 1, key = key }
+    end
+    peer:message 'last'
+    t.once(peer.child, 'close')
+    cp.run()
+    assert.equal(1001, count)
+  end)
+end)
+
+describe('a child that is passed a handle', function()
+  local function null()
+    return assert(io.open '/dev/null')
+  end
+
+  it('and refuses it ten times has not got it, says the callback', function()
+    local peer, file <close> = raw_peer.spawn(), null()
+    for _ = 1, 11 do
+      peer:receive():message { cmd = 'NODE_HANDLE_NACK' }
+    end
+    peer.child:send(
+      'x',
+      file,
+      t.expect(function(err)
+        assert.equal('ERR_IPC_HANDLE_REFUSED', err.code)
+        peer:finish()
+      end)
+    )
+    peer.child:send('y', t.expect(assert.is_nil))
+    peer.child:on('error', t.never())
+    t.once(peer.child, 'close')
+  end)
+
+  it('and is silent holds up what follows until it ends', function()
+    local peer, file <close> = raw_peer.spawn(), null()
+    local order = {}
+    peer:receive():message 'got it'
+    t.once(peer.child, 'message', function()
+      peer:finish()
+    end)
+    for i = 1, 3 do
+      peer.child:send(
+        i,
+        i == 1 and file or nil,
+        t.expect(function(err)
+          order[i] = err and err.code or 'went'
+        end)
+      )
+    end
+    t.once(peer.child, 'close', function()
+      local closed = 'ERR_IPC_CHANNEL_CLOSED'
+      assert.same({ 'went', closed, closed }, order)
+    end)
+  end)
+
+  it('and refuses it before it has gone gets it once', function()
+    local peer, file <close> = raw_peer.spawn(), null()
+    local large = ('x'):rep(2 << 20)
+    for _ = 1, 5 do
+      peer:message { cmd = 'NODE_HANDLE_NACK' }
+    end
+    peer:message 'refused'
+    t.once(peer.child, 'message', function()
+      peer:receive(#large + 4):message({ cmd = 'NODE_HANDLE_ACK' }):finish()
+    end)
+    peer.child:send(large)
+    peer.child:send('h', file, t.expect(assert.is_nil))
+    t.once(peer.child, 'close', function()
+      local _, times = peer.answers():gsub('NODE_HANDLE', '')
+      assert.equal(1, times)
+    end)
+  end)
+end)
+
+describe('a child that has sockets of a server of ours', function()
+  for value, count in pairs {
+    ['less than none'] = -5,
+    ['no number'] = 'x',
+    ['1e300'] = 1e300,
+  } do
+    it(('and says that they are %s has none'):format(value), function()
+      local peer, server = raw_peer.spawn(), nil
+      server = cp.net.createServer(function(socket)
+        peer:receive():message { cmd = 'NODE_HANDLE_ACK' }
+        peer.child:send(
+          'x',
+          socket,
+          t.expect(function()
+            peer:receive()
+            server:getConnections(t.expect(function(err, n)
+              assert.is_nil(err)
+              assert.equal(0, n)
+              peer:finish()
+              server:close()
+            end))
+            peer:message {
+              cmd = 'NODE_SOCKET_COUNT',
+              key = server._connectionKey,
+              count = count,
+            }
+          end)
+        )
+      end)
+      server:listen(0, '127.0.0.1', function()
+        local client = cp.net.connect(server:address().port, '127.0.0.1')
+        client:on('error', function() end)
+        client:resume()
       end)
       t.once(peer.child, 'close')
     end)

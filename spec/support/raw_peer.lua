@@ -86,9 +86,9 @@ function Peer:on_held(fn)
   return self
 end
 
---- peer:receive() -> peer: waits for an answer.
-function Peer:receive()
-  return self:tell 'receive'
+--- peer:receive([bytes]) -> peer: waits for an answer, or for so many bytes.
+function Peer:receive(bytes)
+  return self:tell('receive ' .. (bytes or ''))
 end
 
 --- peer:finish() -> peer: it ends when it has done what it was told.
