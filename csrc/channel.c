@@ -1,29 +1,24 @@
 /* channel.c - see channel.h.  What the frames mean is not known here.
  *
- * Owns: the socket; the bytes to be sent and copies of the descriptors that go with them;
- * the descriptors that have arrived and nobody has taken yet.
+ * Owns: the socket; what is to be sent; the descriptors that have arrived and nobody has
+ * taken yet.
  *
- * A descriptor travels with the first byte of the write it is given to, so a write never
- * spans the beginning of a frame that has one.  The receiver gets them in the order of
- * their frames; a frame may be complete many reads later, so it is Lua, which knows what
- * a frame means, that takes the next one.
+ * Descriptors come in the order of their frames; a frame may be complete many reads
+ * later, so it is Lua, which knows what a frame means, that takes the next one.
  *
  * The userdata's user values: the owner (a Lua object), its callbacks, the encoder, and
  * what a frame is shown by. */
 #include "channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lauxlib.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "arg.h"
 #include "fdpass.h"
 #include "handle.h"
-#include "os/buf.h"
 #include "os/fd.h"
 #include "os/frame.h"
+#include "os/outbox.h"
 #include "os/scm.h"
 #include "result.h"
 #include "shortage.h"
@@ -51,11 +46,6 @@ enum {
   KEPT = 256 * 1024 /* bytes of an encoder's memory that are kept for the next message */
 };
 
-struct passed {
-  size_t at; /* the byte it travels with, counted from the first ever sent */
-  int fd;
-};
-
 struct channel {
   struct lcp_handle base;
   int fd;
@@ -68,26 +58,17 @@ struct channel {
   size_t frame_size;
   struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
   int delivering;         /* a frame is in use: it must not be freed */
-  struct lcp_buf out;
-  size_t sent;         /* bytes that have left, of all that were ever queued */
-  unsigned turn;       /* of the loop, in which the last frame was queued */
-  uint64_t flushed_at; /* ns: when the last bytes were given to the socket */
-  struct passed *passed;
-  size_t npassed, room;
+  struct lcp__outbox out;
+  unsigned turn;               /* of the loop, in which the last frame was queued */
+  uint64_t flushed_at;         /* ns: when the last bytes were given to the socket */
   struct lcp__scm_fds arrived; /* that nobody has taken */
 };
 
 static void release(struct lcp_handle *h) {
   struct channel *c = (struct channel *)h;
-  size_t i;
   lcp__fd_close(&c->fd);
-  for (i = 0; i < c->npassed; i++)
-    lcp__fd_close(&c->passed[i].fd);
   lcp__scm_close(&c->arrived);
-  c->npassed = 0;
-  free(c->passed);
-  c->passed = NULL;
-  lcp__buf_free(&c->out);
+  lcp__outbox_free(&c->out);
   if (c->view != NULL)
     c->view->bytes = NULL;
   c->view = NULL;
@@ -104,7 +85,7 @@ static int takes_more(const struct channel *c) {
 /* Where no more is taken, the end of the other side is still looked for. */
 static int wanted(const struct lcp_handle *h) {
   const struct channel *c = (const struct channel *)h;
-  int pending = c->out.end > c->out.start;
+  int pending = lcp__outbox_pending(&c->out) > 0;
   int in = !c->reading ? 0 : takes_more(c) ? UV_READABLE : UV_DISCONNECT;
   return in | (pending ? UV_WRITABLE : 0);
 }
@@ -164,7 +145,7 @@ static int l_end(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONEND);
   e->c->reading = 0;
-  lcp__buf_free(&e->c->out);
+  lcp__outbox_free(&e->c->out);
   update(L, e->c, 2);
   if (e->err == UV_EOF)
     lua_pushnil(L);
@@ -235,47 +216,16 @@ static void hung_up(struct channel *c) {
 
 /* ---- writing ---- */
 
-static void drop_passed(struct channel *c) {
-  lcp__fd_close(&c->passed[0].fd);
-  memmove(c->passed, c->passed + 1, --c->npassed * sizeof *c->passed);
-}
-
-/* 1: all is sent; 0: the socket takes no more now; < 0: errno.  What the kernel has
- * against a descriptor is not the channel's end: ETOOMANYREFS, for one, says that the
- * user has too many on their way, be it by another process.  Its bytes go without it, and
- * the peer will say that it has not come. */
-static int flush(struct channel *c) {
-  while (c->out.end > c->out.start) {
-    size_t size = c->out.end - c->out.start;
-    int here = c->npassed > 0 && c->passed[0].at == c->sent;
-    size_t next = here ? 1 : 0; /* the piece ends where the next descriptor begins */
-    struct iovec piece = {c->out.data + c->out.start, size};
-    ssize_t n;
-    if (c->npassed > next && c->passed[next].at - c->sent < size)
-      piece.iov_len = c->passed[next].at - c->sent;
-    n = lcp__scm_send(c->fd, &piece, 1, here ? c->passed[0].fd : -1);
-    if (n == -EAGAIN || n == -EWOULDBLOCK || n == -ENOBUFS)
-      return 0;
-    if (n < 0 && !here)
-      return (int)n;
-    if (here)
-      drop_passed(c);
-    if (n < 0)
-      continue;
-    c->sent += (size_t)n;
-    lcp__buf_take(&c->out, (size_t)n);
-  }
-  return 1;
-}
+static int flush(struct channel *c) { return lcp__outbox_flush(&c->out, c->fd); }
 
 /* onwritten(owner, bytes ever sent, errno | nil) */
 static int l_written(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONWRITTEN);
   if (e->err < 0)
-    lcp__buf_free(&e->c->out);
+    lcp__outbox_free(&e->c->out);
   update(L, e->c, 2);
-  lua_pushinteger(L, (lua_Integer)e->c->sent);
+  lua_pushinteger(L, (lua_Integer)e->c->out.sent);
   if (e->err < 0)
     lua_pushinteger(L, e->err);
   else
@@ -285,10 +235,10 @@ static int l_written(lua_State *L) {
 }
 
 static void writable(struct channel *c) {
-  size_t before = c->sent;
+  size_t before = c->out.sent;
   struct event e = {.c = c};
   e.err = flush(c);
-  if (e.err != 0 || c->sent != before)
+  if (e.err != 0 || c->out.sent != before)
     lcp__enter(c->base.loop, l_written, &e);
 }
 
@@ -298,7 +248,7 @@ static void ready(struct lcp_handle *h, int events) {
     hung_up(c);
   else if (is_open(c) && (events & UV_READABLE))
     readable(c);
-  if ((events & UV_WRITABLE) && !h->closing && c->out.end > c->out.start)
+  if ((events & UV_WRITABLE) && !h->closing && lcp__outbox_pending(&c->out) > 0)
     writable(c);
 }
 
@@ -375,25 +325,6 @@ static int l_drop_arrived(lua_State *L) {
   return 0;
 }
 
-/* A copy of `fd` will travel with the next byte that is appended. */
-static int pass(struct channel *c, int fd) {
-  int copy;
-  if (c->npassed == c->room) {
-    size_t room = c->room * 2 + 4;
-    struct passed *more = realloc(c->passed, room * sizeof *more);
-    if (more == NULL)
-      return -ENOMEM;
-    c->passed = more;
-    c->room = room;
-  }
-  copy = lcp__fd_copy(fd);
-  if (copy < 0)
-    return copy;
-  c->passed[c->npassed].at = c->sent + (c->out.end - c->out.start);
-  c->passed[c->npassed++].fd = copy;
-  return 0;
-}
-
 struct payload {
   char *bytes;
   size_t size;
@@ -418,36 +349,20 @@ static void cut_frame(const struct channel *c, struct payload p, char prefix[OVE
 }
 
 /* The first frame of a turn, when nothing waits before it, needs no copy.  How much of it
- * went; an error shows again, and is told, at the next flush(). */
+ * went. */
 static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
-  ssize_t n;
-  if (c->turn == c->base.loop->turn || c->out.end > c->out.start || c->npassed > 0)
+  if (c->turn == c->base.loop->turn || lcp__outbox_pending(&c->out) > 0)
     return 0;
   c->flushed_at = uv_hrtime();
-  n = lcp__scm_send(c->fd, pieces, PIECES, -1);
-  c->sent += n > 0 ? (size_t)n : 0;
-  return n > 0 ? (size_t)n : 0;
+  return lcp__outbox_try(&c->out, c->fd, pieces, PIECES);
 }
 
 /* For what must be there, lest half a frame be sent. */
 static int make_room(struct channel *c, size_t size, int fd) {
-  int rc =
-      size > LCP__FRAME_LIMIT ? -EMSGSIZE : lcp__buf_reserve(&c->out, size + OVERHEAD);
-  return rc == 0 && fd >= 0 ? pass(c, fd) : rc;
-}
-
-/* There is room: see make_room(). */
-static void append_from(struct channel *c, const struct iovec pieces[PIECES],
-                        size_t from) {
-  int i;
-  for (i = 0; i < PIECES; i++) {
-    size_t skipped = from < pieces[i].iov_len ? from : pieces[i].iov_len;
-    size_t n = pieces[i].iov_len - skipped;
-    memcpy(c->out.data + c->out.end, (char *)pieces[i].iov_base + skipped, n);
-    c->out.end += n;
-    from -= skipped;
-  }
-  lcp__buf_take(&c->out, 0);
+  if (c->base.closing)
+    return -EPIPE;
+  return size > LCP__FRAME_LIMIT ? -EMSGSIZE
+                                 : lcp__outbox_reserve(&c->out, size + OVERHEAD, fd);
 }
 
 /* -> bytes ever queued, bytes not sent, whether flush() should follow now: if it is the
@@ -455,16 +370,16 @@ static void append_from(struct channel *c, const struct iovec pieces[PIECES],
 static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
   char prefix[OVERHEAD];
   struct iovec pieces[PIECES];
-  int rc = c->base.closing ? -EPIPE : make_room(c, p.size, fd), first;
+  int rc = make_room(c, p.size, fd), first;
   size_t pending;
   if (rc < 0)
     return lcp__push_errno(L, rc);
   cut_frame(c, p, prefix, pieces);
-  append_from(c, pieces, send_at_once(c, pieces));
+  lcp__outbox_put(&c->out, pieces, PIECES, send_at_once(c, pieces));
   first = c->turn != c->base.loop->turn;
   c->turn = c->base.loop->turn;
-  pending = c->out.end - c->out.start;
-  lua_pushinteger(L, (lua_Integer)(c->sent + pending));
+  pending = lcp__outbox_pending(&c->out);
+  lua_pushinteger(L, (lua_Integer)(c->out.sent + pending));
   lua_pushinteger(L, (lua_Integer)pending);
   lua_pushboolean(L, first || pending >= BATCH || uv_hrtime() - c->flushed_at > PROMPT);
   return 3;
@@ -529,14 +444,14 @@ static int l_flush(lua_State *L) {
   c->flushed_at = uv_hrtime();
   rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0) {
-    lcp__buf_free(&c->out);
+    lcp__outbox_free(&c->out);
     update(L, c, 1);
     return lcp__push_errno(L, rc);
   }
   rc = update(L, c, 1);
   if (rc < 0)
     return lcp__push_errno(L, rc);
-  lua_pushinteger(L, (lua_Integer)c->sent);
+  lua_pushinteger(L, (lua_Integer)c->out.sent);
   return 1;
 }
 
@@ -548,10 +463,10 @@ static int l_flush_blocking(lua_State *L) {
   uint64_t end = uv_hrtime() + patience;
   int rc = c->base.closing ? -EPIPE : flush(c);
   while (rc == 0 && uv_hrtime() < end) {
-    size_t before = c->sent;
+    size_t before = c->out.sent;
     int ms = (int)((end - uv_hrtime()) / 1000000) + 1;
     rc = lcp__fd_wait_writable(c->fd, ms) < 0 ? -EIO : flush(c);
-    if (c->sent != before)
+    if (c->out.sent != before)
       end = uv_hrtime() + patience;
   }
   lua_pushboolean(L, rc == 1);
