@@ -70,10 +70,11 @@ describe('a program without a loop yet', function()
         assert(not ok)
         tell(err)
       end
-      local files = {}
+      local files, file = {}, nil
       repeat
-        files[#files + 1] = io.open '/dev/null'
-      until not io.open '/dev/null'
+        file = io.open '/dev/null'
+        files[#files + 1] = file
+      until not file
       raises(cp.setTimeout, print, 1)
       raises(cp.loop.pollfd)
       raises(cp.process.on, cp.process, 'SIGUSR1', print)
