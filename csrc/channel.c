@@ -1,4 +1,5 @@
-/* channel.c - see channel.h.  What the frames mean is not known here.
+/* channel.c - see channel.h.  A codec makes frames of messages and messages of frames;
+ * what a message means is not known here.
  *
  * Owns: the socket; what is to be sent; the descriptors that have arrived and nobody has
  * taken yet.
@@ -6,14 +7,15 @@
  * Descriptors come in the order of their frames; a frame may be complete many reads
  * later, so it is Lua, which knows what a frame means, that takes the next one.
  *
- * The userdata's user values: the owner (a Lua object), its callbacks, the encoder, and
- * what a frame is shown by. */
+ * The userdata's user values: the owner (a Lua object) and its callbacks. */
 #include "channel.h"
 
 #include <errno.h>
 #include <lauxlib.h>
 
 #include "arg.h"
+#include "codec/codec.h"
+#include "codec/out.h"
 #include "fdpass.h"
 #include "handle.h"
 #include "os/fd.h"
@@ -23,27 +25,16 @@
 #include "result.h"
 #include "shortage.h"
 #include "stream.h"
-#include "view.h"
 
 #define LCP_CHANNEL "child_process.core.Channel"
 
-enum {
-  SLOT_OWNER = 1,
-  SLOT_ONFRAME,
-  SLOT_ONEND,
-  SLOT_ONWRITTEN,
-  SLOT_ENCODE,
-  SLOT_VIEW,
-  SLOTS = SLOT_VIEW
-};
+enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
 
 enum {
-  MEMORY = 1,          /* its index in the metatable, see take_memory */
-  OVERHEAD = 4,        /* of a frame: its length or its newline */
-  BATCH = 64 * 1024,   /* bytes that are sent before a callback has ended */
-  PROMPT = 1000000,    /* ns: a callback that goes on for longer is not waited for */
-  CAREFUL = 16 * 1024, /* bytes of a read after which it may have to stop */
-  KEPT = 256 * 1024 /* bytes of an encoder's memory that are kept for the next message */
+  OVERHEAD = 4,       /* of a frame: its length or its newline */
+  BATCH = 64 * 1024,  /* bytes that are sent before a callback has ended */
+  PROMPT = 1000000,   /* ns: a callback that goes on for longer is not waited for */
+  CAREFUL = 16 * 1024 /* bytes of a read after which it may have to stop */
 };
 
 struct channel {
@@ -53,11 +44,11 @@ struct channel {
   size_t allowed; /* see l_allow */
   int hung_up;    /* the other side sends no more: what it has sent is all there is */
   int reset;      /* see read_some */
+  const struct lcp__codec *codec;
   struct lcp__frames frames;
   const char *frame; /* the one that is in use, for l_frame_text */
   size_t frame_size;
-  struct lcp__view *view; /* in SLOT_VIEW; NULL when frames are given as strings */
-  int delivering;         /* a frame is in use: it must not be freed */
+  int delivering; /* a frame is in use: it must not be freed */
   struct lcp__outbox out;
   unsigned turn;               /* of the loop, in which the last frame was queued */
   uint64_t flushed_at;         /* ns: when the last bytes were given to the socket */
@@ -69,9 +60,6 @@ static void release(struct lcp_handle *h) {
   lcp__fd_close(&c->fd);
   lcp__scm_close(&c->arrived);
   lcp__outbox_free(&c->out);
-  if (c->view != NULL)
-    c->view->bytes = NULL;
-  c->view = NULL;
   if (!c->delivering)
     lcp__frames_free(&c->frames);
 }
@@ -124,19 +112,22 @@ static void push_callback(lua_State *L, const struct event *e, int slot) {
   lua_getiuservalue(L, 2, SLOT_OWNER);
 }
 
+/* The frame is decoded where it lies.  A finalizer that runs meanwhile may close the
+ * channel: then nothing is told any more. */
 static int l_frame(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
+  struct channel *c = e->c;
   push_callback(L, e, SLOT_ONFRAME);
-  e->c->frame = e->data;
-  e->c->frame_size = e->size;
-  if (e->c->view != NULL) {
-    e->c->view->bytes = e->data;
-    e->c->view->size = e->size;
-    lua_getiuservalue(L, 2, SLOT_VIEW);
-  } else {
-    lua_pushlstring(L, e->data, e->size);
+  c->frame = e->data;
+  c->frame_size = e->size;
+  lua_pushinteger(L, (lua_Integer)e->size);
+  int done = c->codec->decode(L, e->data, e->size);
+  if (!done) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
   }
-  lua_call(L, 2, 0);
+  if (!c->base.closing)
+    lua_call(L, done ? 3 : 4, 0);
   return 0;
 }
 
@@ -168,8 +159,6 @@ static int deliver(struct channel *c) {
   while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
     lcp__enter(c->base.loop, l_frame, &e);
     c->frame = NULL;
-    if (c->view != NULL)
-      c->view->bytes = NULL;
   }
   c->delivering = 0;
   if (rc == 0 && lcp__frames_held(&c->frames) == 0)
@@ -256,17 +245,17 @@ static void ready(struct lcp_handle *h, int events) {
 
 static struct channel *self(lua_State *L) { return lcp__handle_self(L); }
 
-/* channel:bind(owner, onframe, onend, onwritten, encode)
- * onframe(owner, payload), a string or (mode 'length') a view; onend(owner, nil | errno),
- * once; onwritten(owner, bytes ever sent, nil | errno) when what flush() left has gone
- * on; encode(message, userdata | true) -> userdata, size | nil, …, for send(). */
+/* channel:bind(owner, onframe, onend, onwritten)
+ * onframe(owner, size, message) or (owner, size, nil, text): what is wrong with a frame;
+ * onend(owner, nil | errno), once; onwritten(owner, bytes ever sent, nil | errno) when
+ * what flush() left has gone on. */
 static int l_bind(lua_State *L) {
   int i;
   self(L);
-  for (i = 3; i <= 6; i++)
+  for (i = 3; i <= 5; i++)
     luaL_checktype(L, i, LUA_TFUNCTION);
-  lua_settop(L, 6);
-  for (i = SLOT_ENCODE; i >= SLOT_OWNER; i--)
+  lua_settop(L, 5);
+  for (i = SLOTS; i >= SLOT_OWNER; i--)
     lua_setiuservalue(L, 1, i);
   return 0;
 }
@@ -399,38 +388,21 @@ static int l_queue(lua_State *L) {
   return queue(L, c, p, fd);
 }
 
-/* Pushes what the encoder may use again: one for all channels of the state, in the
- * metatable.  It is taken away meanwhile: a finalizer may send in the middle. */
-static void take_memory(lua_State *L) {
-  if (lua_rawgeti(L, lua_upvalueindex(1), MEMORY) != LUA_TUSERDATA) {
-    lua_pop(L, 1);
-    lua_pushboolean(L, 1);
-    return;
-  }
-  lua_pushnil(L);
-  lua_rawseti(L, lua_upvalueindex(1), MEMORY);
-}
-
-/* channel:send(message): encodes it, then see queue() | nil, and what the encoder has
- * against it */
+/* channel:send(message): encodes it, then see queue() | nil, text: what cannot be sent,
+ * and where it is */
 static int l_send(lua_State *L) {
   struct channel *c = self(L);
-  struct payload p;
-  int results;
+  struct lcp__out out;
   lua_settop(L, 2);
-  lua_getiuservalue(L, 1, SLOT_ENCODE);
-  lua_insert(L, 2);
-  take_memory(L);
-  lua_call(L, 2, LUA_MULTRET);
-  if (lua_type(L, 2) != LUA_TUSERDATA)
-    return lua_gettop(L) - 1;
-  p.bytes = lua_touserdata(L, 2);
-  p.size = (size_t)lua_tointeger(L, 3);
-  results = queue(L, c, p, -1);
-  if (lua_rawlen(L, 2) <= KEPT) {
-    lua_pushvalue(L, 2);
-    lua_rawseti(L, lua_upvalueindex(1), MEMORY);
+  lcp__out_begin(L, &out);
+  if (!c->codec->encode(L, 2, &out)) {
+    lcp__out_end(&out);
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
   }
+  int results = queue(L, c, (struct payload){out.bytes, lcp__out_size(&out)}, -1);
+  lcp__out_end(&out);
   return results;
 }
 
@@ -489,30 +461,25 @@ static int l_take(lua_State *L) {
   return 1;
 }
 
-/* core.channel(stream | descriptor, mode) -> channel | nil, errno: over the socket of a
+/* core.channel(stream | descriptor, codec) -> channel | nil, errno: over the socket of a
  * stream that has not been used, which is given up, or over an inherited one.
- * mode: 'line' or 'length', how frames are told apart. */
+ * codec: 'json' or 'advanced', what is sent and received. */
 static int l_channel(lua_State *L) {
-  static const char *const names[] = {"line", "length", NULL};
-  static const enum lcp__framing modes[] = {LCP__FRAME_LINE, LCP__FRAME_LENGTH};
-  int mode = luaL_checkoption(L, 2, NULL, names), fd;
+  const struct lcp__codec *codec = lcp__codec_check(L, 2);
   struct channel *c = lcp__handle_new(L, sizeof *c, LCP_CHANNEL, SLOTS);
   c->fd = -1;
   c->base.release = release;
   c->base.wanted = wanted;
   c->base.ready = ready;
   c->allowed = SIZE_MAX;
-  lcp__frames_init(&c->frames, modes[mode], LCP__FRAME_LIMIT);
-  fd = lua_isinteger(L, 1) ? lcp__scm_adopt(lcp__arg_fd(L, 1))
-                           : lcp__stream_take_fd(lcp__stream_check(L, 1));
+  c->codec = codec;
+  lcp__frames_init(&c->frames, codec->framing, LCP__FRAME_LIMIT);
+  int fd = lua_isinteger(L, 1) ? lcp__scm_adopt(lcp__arg_fd(L, 1))
+                               : lcp__stream_take_fd(lcp__stream_check(L, 1));
   if (fd < 0)
     return lcp__push_errno(L, fd);
   lcp__fd_nonblock(fd, 1);
   c->fd = fd;
-  if (modes[mode] == LCP__FRAME_LENGTH) {
-    c->view = lcp__view_new(L);
-    lua_setiuservalue(L, -2, SLOT_VIEW);
-  }
   return 1;
 }
 

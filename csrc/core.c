@@ -18,9 +18,8 @@
 #include "channel.h"
 #include "child.h"
 #include "child_process.h"
+#include "codec/codec.h"
 #include "codec/encoding.h"
-#include "codec/json.h"
-#include "codec/v8codec.h"
 #include "fdpass.h"
 #include "gate.h"
 #include "handle.h"
@@ -81,8 +80,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__signo_open(L);
   lcp__sigwatch_open(L);
   lcp__encoding_open(L);
-  lcp__v8codec_open(L);
-  lcp__json_open(L);
+  lcp__codec_open(L);
   lua_newtable(L);
   lua_setfield(L, -2, "modules");
   lua_newtable(L);

@@ -124,6 +124,19 @@ static int l_decoder_finish(lua_State *L) {
   return 1;
 }
 
+void lcp__encoding_push_utf8(lua_State *L, const char *bytes, size_t size) {
+  struct lcp__decoder d = {.encoding = LCP__UTF8};
+  luaL_Buffer buffer;
+  if (is_plain(&d, bytes, size)) {
+    lua_pushlstring(L, bytes, size);
+    return;
+  }
+  char *out = luaL_buffinitsize(L, &buffer, lcp__decode_bound(&d, size));
+  size_t n = lcp__decode(&d, bytes, size, out);
+  n += lcp__decode_finish(&d, out + n);
+  luaL_pushresultsize(&buffer, n);
+}
+
 static const luaL_Reg decoder_methods[] = {
     {"write", l_decoder_write},
     {"finish", l_decoder_finish},

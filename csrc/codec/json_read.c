@@ -3,17 +3,29 @@
  *
  * No recursion: each open table has a slot of the Lua stack, nil at first, and above it
  * what has been read and not yet stored, for objects key and value.  So small tables are
- * made when their size is known.  The text is a Lua string, so that a NUL, which nothing
- * in JSON may begin with, stands behind it. */
+ * made when their size is known.
+ *
+ * The byte behind the text is a newline or a NUL, neither of which can go on with
+ * anything: only white space has to be stopped by the length.
+ *
+ * stack, from `base` on: the memory of the levels, the values */
 #include "codec/json.h"
 
 #include <lauxlib.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "codec/class.h"
+#include "codec/encoding.h"
 #include "codec/numeral.h"
 #include "codec/transcode.h"
+#include "codec/walk.h"
 
-#define WAITING 32 /* most slots that wait to be stored; even */
+enum {
+  WAITING = 32,  /* most slots that wait to be stored; even */
+  STACK_USE = 8, /* more slots of a level: the table, and what helpers take */
+  NEAR = 24      /* bytes on each side that are shown of what is wrong */
+};
 
 struct level {
   int slot; /* of the table */
@@ -25,8 +37,9 @@ struct reader {
   lua_State *L;
   const char *text, *at, *end;
   const char *reason;
-  int depth;
-  struct level levels[LCP__JSON_DEPTH];
+  struct level *levels;
+  int base, depth, room;
+  struct level first[LCP__LEVELS];
 };
 
 enum progress {
@@ -46,16 +59,69 @@ static enum progress fail(struct reader *r) {
   return fail_at(r, r->at, reason);
 }
 
+/* The next character that counts; NUL at the end. */
 static char skip_space(struct reader *r) {
   const char *p = r->at;
-  while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
+  while (p < r->end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
     p++;
   r->at = p;
-  return *p;
+  return p < r->end ? *p : '\0';
 }
 
-/* Strings -------------------------------------------------------------------------------
- */
+/* ---- strings ---- */
+
+/* A vector type of gcc and clang; they know what the processor has. */
+typedef unsigned char block __attribute__((vector_size(16)));
+
+#define BLOCKS 4 /* looked at in one go */
+
+static block block_at(const char *p) {
+  block b;
+  memcpy(&b, p, sizeof b);
+  return b;
+}
+
+static uint64_t block_any(block b) {
+  uint64_t halves[2];
+  memcpy(halves, &b, sizeof halves);
+  return halves[0] | halves[1];
+}
+
+/* All ones where a byte is not plain. */
+static block block_special(block b) {
+  return (block)(b < 0x20) | (block)(b == '"') | (block)(b == '\\');
+}
+
+static int is_plain(char c) { return (unsigned char)c >= 0x20 && c != '"' && c != '\\'; }
+
+size_t lcp__json_plain(const char *text, size_t size, unsigned *high) {
+  size_t i = 0;
+  block all = {0};
+  while (size - i >= BLOCKS * sizeof all) {
+    block special = {0}, seen = {0};
+    for (size_t j = 0; j < BLOCKS; j++) {
+      block b = block_at(text + i + j * sizeof b);
+      special |= block_special(b);
+      seen |= b;
+    }
+    if (block_any(special))
+      break;
+    all |= seen;
+    i += BLOCKS * sizeof all;
+  }
+  while (size - i >= sizeof all) {
+    block b = block_at(text + i);
+    if (block_any(block_special(b)))
+      break;
+    all |= b;
+    i += sizeof b;
+  }
+  unsigned seen = (block_any(all) & UINT64_C(0x8080808080808080)) != 0 ? 0x80 : 0;
+  for (; i < size && is_plain(text[i]); i++)
+    seen |= (unsigned char)text[i];
+  *high |= seen & 0x80;
+  return i;
+}
 
 static int hex_value(char c) {
   if (c >= '0' && c <= '9')
@@ -77,39 +143,19 @@ static int unit_at(const char *p) {
   return unit;
 }
 
-static char *put_utf8(char *out, unsigned long code) {
-  if (code < 0x80) {
-    *out++ = (char)code;
-    return out;
-  }
-  if (code < 0x800) {
-    *out++ = (char)(0xC0 | code >> 6);
-  } else {
-    if (code < 0x10000) {
-      *out++ = (char)(0xE0 | code >> 12);
-    } else {
-      *out++ = (char)(0xF0 | code >> 18);
-      *out++ = (char)(0x80 | (code >> 12 & 0x3F));
-    }
-    *out++ = (char)(0x80 | (code >> 6 & 0x3F));
-  }
-  *out++ = (char)(0x80 | (code & 0x3F));
-  return out;
-}
-
 /* `p` is behind the first \u, whose four digits have been checked.  A surrogate
  * without its other half is U+FFFD. */
 static const char *unescape_unit(const char *p, char **out) {
-  unsigned long code = (unsigned long)unit_at(p);
+  uint32_t code = (uint32_t)unit_at(p);
   p += 4;
   if (code >= 0xD800 && code < 0xDC00 && p[0] == '\\' && p[1] == 'u') {
     int low = unit_at(p + 2);
     if (low >= 0xDC00 && low < 0xE000) {
-      *out = put_utf8(*out, 0x10000 + ((code - 0xD800) << 10) + (unsigned)low - 0xDC00);
+      *out = lcp__utf8_put(*out, lcp__utf16_pair(code, (uint32_t)low));
       return p + 6;
     }
   }
-  *out = put_utf8(*out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
+  *out = lcp__utf8_put(*out, code >= 0xD800 && code < 0xE000 ? LCP__REPLACEMENT : code);
   return p;
 }
 
@@ -150,35 +196,27 @@ static char *unescape(const char *p, const char *end, char *out) {
   return out;
 }
 
-/* stack: + text with U+FFFD for what is not UTF-8 */
-static const char *push_repaired(lua_State *L, const char *text, size_t *size) {
-  struct lcp__decoder d = {.encoding = LCP__UTF8};
-  luaL_Buffer buffer;
-  char *out = luaL_buffinitsize(L, &buffer, lcp__decode_bound(&d, *size));
-  size_t n = lcp__decode(&d, text, *size, out);
-  n += lcp__decode_finish(&d, out + n);
-  luaL_pushresultsize(&buffer, n);
-  return lua_tolstring(L, -1, size);
-}
-
 static void push_unescaped(lua_State *L, const char *text, size_t size) {
   luaL_Buffer buffer;
   char *out = luaL_buffinitsize(L, &buffer, size);
   luaL_pushresultsize(&buffer, (size_t)(unescape(text, text + size, out) - out));
 }
 
-/* stack: + the text between the quotation marks */
+/* stack: -> the text between the quotation marks */
 static void push_text(lua_State *L, const char *text, size_t size, int escaped,
                       int high) {
-  int repaired = high && lcp__utf8_prefix(text, size) < size;
-  if (repaired)
-    text = push_repaired(L, text, &size);
-  if (escaped)
-    push_unescaped(L, text, size);
-  else if (!repaired)
+  if (!escaped && !high) {
     lua_pushlstring(L, text, size);
-  if (repaired && escaped)
+  } else if (!escaped) {
+    lcp__encoding_push_utf8(L, text, size);
+  } else if (!high || lcp__utf8_prefix(text, size) == size) {
+    push_unescaped(L, text, size);
+  } else {
+    lcp__encoding_push_utf8(L, text, size);
+    text = lua_tolstring(L, -1, &size);
+    push_unescaped(L, text, size);
     lua_remove(L, -2);
+  }
 }
 
 /* Behind an escape that begins at `p`; NULL when it is none. */
@@ -212,8 +250,7 @@ static enum progress read_string(struct reader *r) {
   return VALUE;
 }
 
-/* Tables --------------------------------------------------------------------------------
- */
+/* ---- tables ---- */
 
 /* stack: table or nil at the level's slot, then what waits; after it only the table.  The
  * first of two equal keys is stored first. */
@@ -263,19 +300,19 @@ static enum progress read_name(struct reader *r) {
 /* stack: + an empty table that is one for JSON too */
 static enum progress push_empty(struct reader *r, int is_object) {
   lua_newtable(r->L);
-  if (!is_object) {
-    lua_pushvalue(r->L, lua_upvalueindex(1));
-    lua_setmetatable(r->L, -2);
-  }
+  if (!is_object)
+    lcp__class_set(r->L, LCP__CLASS_ARRAY);
   r->at++;
   return VALUE;
 }
 
 /* at: the bracket */
 static enum progress open_table(struct reader *r, int is_object) {
-  if (r->depth == LCP__JSON_DEPTH)
-    return fail_at(r, r->at, "nested too deep");
-  luaL_checkstack(r->L, WAITING + 8, "message");
+  if (r->depth == LCP__DEPTH || !lua_checkstack(r->L, WAITING + STACK_USE))
+    return fail_at(r, r->at, "nested deeper than " LCP__DEPTH_TEXT " levels");
+  if (r->depth == r->room)
+    r->levels =
+        lcp__levels_double(r->L, r->base + 1, r->levels, &r->room, sizeof *r->levels);
   r->at++;
   if (skip_space(r) == (is_object ? '}' : ']'))
     return push_empty(r, is_object);
@@ -309,8 +346,7 @@ static enum progress read_on(struct reader *r) {
   return c == (level->is_object ? '}' : ']') ? close_table(r) : fail(r);
 }
 
-/* Values --------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 static enum progress read_number(struct reader *r) {
   int64_t n;
@@ -368,20 +404,31 @@ static int read_message(struct reader *r) {
   return progress == VALUE;
 }
 
-/* core.json_decode(text) -> value | nil, reason, at: which byte is wrong, from 1 */
-int lcp__json_decode(lua_State *L) {
+/* stack: -> what is wrong, and where */
+static void push_failure(struct reader *r) {
+  const char *from = r->at - r->text > NEAR ? r->at - NEAR : r->text;
+  const char *to = r->end - r->at > NEAR ? r->at + NEAR : r->end;
+  lua_pushlstring(r->L, from, (size_t)(to - from));
+  lcp__walk_quote(r->L);
+  lua_pushfstring(r->L, "%s at byte %I of a JSON text, near %s", r->reason,
+                  (LUAI_UACINT)(r->at - r->text + 1), lua_tostring(r->L, -1));
+}
+
+int lcp__json_decode(lua_State *L, const char *text, size_t size) {
   struct reader r;
-  size_t size;
-  luaL_checktype(L, 1, LUA_TSTRING);
-  r.text = r.at = lua_tolstring(L, 1, &size);
-  r.end = r.text + size;
   r.L = L;
+  r.text = r.at = text;
+  r.end = text + size;
   r.depth = 0;
-  lua_settop(L, 1);
-  if (read_message(&r))
-    return 1;
+  r.base = lua_gettop(L);
+  r.levels = r.first;
+  r.room = LCP__LEVELS;
+  luaL_checkstack(L, STACK_USE, "message");
   lua_pushnil(L);
-  lua_pushstring(L, r.reason);
-  lua_pushinteger(L, r.at - r.text + 1);
-  return 3;
+  int done = read_message(&r);
+  if (!done)
+    push_failure(&r);
+  lua_replace(L, r.base + 1);
+  lua_settop(L, r.base + 1);
+  return done;
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Writing integers ---------------------------------------------------------------- */
+/* ---- writing integers ---- */
 
 static const char pairs[] =
     "00010203040506070809101112131415161718192021222324252627282930"
@@ -43,7 +43,7 @@ unsigned lcp__numeral_integer(int64_t n, char *out) {
   return 1 + write_unsigned(0 - (uint64_t)n, out + 1);
 }
 
-/* The digits of a double ------------------------------------------------------------ */
+/* ---- the digits of a double ---- */
 
 struct wide { /* f * 2^e */
   uint64_t f;
@@ -208,8 +208,7 @@ static int double_digits(double x, char *digits, int *exponent) {
   return t.count;
 }
 
-/* Writing doubles ---------------------------------------------------------------------
- */
+/* ---- writing doubles ---- */
 
 static char *write_zeros(char *out, int n) {
   memset(out, '0', (size_t)n);
@@ -269,8 +268,7 @@ unsigned lcp__numeral_double(double x, char *out) {
   return (unsigned)(out - start);
 }
 
-/* Reading ------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 struct reading {
   const char *digits; /* the first that counts; a point may be between them */

@@ -5,12 +5,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#define REPLACEMENT UINT32_C(0xFFFD)
 #define ASCII_MASK UINT64_C(0x8080808080808080)
 
 typedef unsigned char byte;
 
-/* UTF-8 --------------------------------------------------------------------------- */
+/* ---- UTF-8 ---- */
 
 enum sequence {
   SEQUENCE_WHOLE, /* a character */
@@ -57,6 +56,22 @@ static size_t ascii_run(const byte *p, size_t n) {
   return i;
 }
 
+int lcp__is_ascii(const char *bytes, size_t size) {
+  uint64_t word[4], any = 0;
+  for (; size >= sizeof word; bytes += sizeof word, size -= sizeof word) {
+    memcpy(word, bytes, sizeof word);
+    if ((word[0] | word[1] | word[2] | word[3]) & ASCII_MASK)
+      return 0;
+  }
+  for (; size >= sizeof any; bytes += sizeof any, size -= sizeof any) {
+    memcpy(word, bytes, sizeof any);
+    any |= word[0];
+  }
+  for (; size > 0; bytes++, size--)
+    any |= (unsigned char)*bytes;
+  return (any & ASCII_MASK) == 0;
+}
+
 size_t lcp__utf8_prefix(const char *text, size_t size) {
   const byte *p = (const byte *)text;
   size_t i = ascii_run(p, size), length;
@@ -67,17 +82,9 @@ size_t lcp__utf8_prefix(const char *text, size_t size) {
   return i;
 }
 
+/* How many bytes that takes. */
 static size_t utf8_put(uint32_t code, char *out) {
-  if (code < 0x80) {
-    out[0] = (char)code;
-    return 1;
-  }
-  size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  static const byte lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-  for (size_t i = n - 1; i > 0; i--, code >>= 6)
-    out[i] = (char)(0x80 | (code & 0x3F));
-  out[0] = (char)(lead[n] | code);
-  return n;
+  return (size_t)(lcp__utf8_put(out, code) - out);
 }
 
 /* The code point at `p` and its length; U+FFFD for a malformed sequence. */
@@ -87,7 +94,7 @@ static uint32_t utf8_get(const byte *p, size_t n, size_t *length) {
   if (p[0] < 0x80)
     return p[0];
   if (sequence_scan(p, n, length) != SEQUENCE_WHOLE)
-    return REPLACEMENT;
+    return LCP__REPLACEMENT;
   uint32_t code = p[0] & mask[*length];
   for (size_t i = 1; i < *length; i++)
     code = code << 6 | (p[i] & 0x3F);
@@ -117,7 +124,7 @@ static size_t utf8_resume(struct lcp__decoder *d, const byte *p, size_t n, char 
   if (what == SEQUENCE_WHOLE)
     memcpy(out, joined, *written = length);
   else
-    *written = utf8_put(REPLACEMENT, out);
+    *written = utf8_put(LCP__REPLACEMENT, out);
   return length - had;
 }
 
@@ -135,13 +142,13 @@ static size_t utf8_decode(struct lcp__decoder *d, const byte *p, size_t n, char 
       keep(d, p + i, n - i);
       break;
     }
-    used += utf8_put(REPLACEMENT, out + used);
+    used += utf8_put(LCP__REPLACEMENT, out + used);
     i += length;
   }
   return used;
 }
 
-/* UTF-16LE and single bytes ---------------------------------------------------------- */
+/* ---- UTF-16LE and single bytes ---- */
 
 static uint32_t unit_at(const byte *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8; }
 
@@ -159,12 +166,12 @@ static size_t utf16_get(const byte *p, size_t n, uint32_t *code) {
       return 0;
     uint32_t low = unit_at(p + 2);
     if (is_low(low)) {
-      *code = 0x10000 + ((*code & 0x3FF) << 10) + (low & 0x3FF);
+      *code = lcp__utf16_pair(*code, low);
       return 4;
     }
   }
   if (is_high(*code) || is_low(*code))
-    *code = REPLACEMENT;
+    *code = LCP__REPLACEMENT;
   return 2;
 }
 
@@ -200,7 +207,7 @@ static size_t latin1_decode(const byte *p, size_t n, byte mask, char *out) {
   return used;
 }
 
-/* hex and base64 --------------------------------------------------------------------- */
+/* ---- hex and base64 ---- */
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -251,8 +258,7 @@ static size_t base64_decode(struct lcp__decoder *d, const byte *p, size_t n, cha
   return used;
 }
 
-/* Decoding, by encoding ----------------------------------------------------------------
- */
+/* ---- decoding, by encoding ---- */
 
 size_t lcp__decode_bound(const struct lcp__decoder *d, size_t size) {
   size += d->kept;
@@ -299,9 +305,9 @@ size_t lcp__decode_finish(struct lcp__decoder *d, char *out) {
   d->kept = 0;
   switch (d->encoding) {
   case LCP__UTF8: /* one maximal subpart */
-    return kept > 0 ? utf8_put(REPLACEMENT, out) : 0;
+    return kept > 0 ? utf8_put(LCP__REPLACEMENT, out) : 0;
   case LCP__UTF16LE: /* a high surrogate counts, an odd byte does not */
-    return kept >= 2 ? utf8_put(REPLACEMENT, out) : 0;
+    return kept >= 2 ? utf8_put(LCP__REPLACEMENT, out) : 0;
   case LCP__BASE64:
   case LCP__BASE64URL:
     used = kept > 0 ? base64_put(alphabet_of(d->encoding), d->tail, kept, out) : 0;
@@ -313,7 +319,7 @@ size_t lcp__decode_finish(struct lcp__decoder *d, char *out) {
   }
 }
 
-/* Encoding --------------------------------------------------------------------------- */
+/* ---- encoding ---- */
 
 /* Node's strings are UTF-16: a character beyond U+FFFF gives two bytes. */
 static size_t latin1_encode(const byte *p, size_t n, char *out) {

@@ -14,6 +14,7 @@
 #define LCP_TRANSCODE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum lcp__encoding {
   LCP__BYTES, /* untouched */
@@ -48,5 +49,37 @@ size_t lcp__encode(enum lcp__encoding encoding, const char *text, size_t size, c
 /* The length of the longest prefix that is well-formed UTF-8 and ends with a character.
  */
 size_t lcp__utf8_prefix(const char *text, size_t size);
+
+/* Whether all bytes are below 0x80. */
+int lcp__is_ascii(const char *bytes, size_t size);
+
+#define LCP__UTF8_MAX 4 /* bytes of a character */
+#define LCP__REPLACEMENT UINT32_C(0xFFFD)
+
+/* Writes a character; returns what is behind it. */
+static inline char *lcp__utf8_put(char *out, uint32_t code) {
+  if (code < 0x80) {
+    *out++ = (char)code;
+    return out;
+  }
+  if (code < 0x800) {
+    *out++ = (char)(0xC0 | code >> 6);
+  } else {
+    if (code < 0x10000) {
+      *out++ = (char)(0xE0 | code >> 12);
+    } else {
+      *out++ = (char)(0xF0 | code >> 18);
+      *out++ = (char)(0x80 | (code >> 12 & 0x3F));
+    }
+    *out++ = (char)(0x80 | (code >> 6 & 0x3F));
+  }
+  *out++ = (char)(0x80 | (code & 0x3F));
+  return out;
+}
+
+/* The character of a surrogate pair. */
+static inline uint32_t lcp__utf16_pair(uint32_t high, uint32_t low) {
+  return 0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF);
+}
 
 #endif

@@ -1,80 +1,88 @@
-/* v8in.h - the bytes of a payload while it is read.  No Lua.
- * A function returns 0 (take_bytes NULL) with `problem` set when they do not go on as
- * they must; nothing is read beyond `end`. */
+/* v8in.h - a payload while it is read: its bytes, the objects that have begun, and the
+ * values that have no values in them.
+ * A function returns 0 (lcp__in_bytes NULL) with `problem` set when the bytes do not go
+ * on as they must; nothing is read beyond `end`. */
 #ifndef LCP_V8IN_H
 #define LCP_V8IN_H
 
+#include <lua.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "codec/v8format.h"
+#include "codec/v8.h"
 
-struct in {
+struct lcp__in {
   const unsigned char *begin, *at, *end;
   const char *problem;
+  lua_State *L;
+  uint32_t version; /* of the format */
+  uint32_t next_id; /* of the next object */
+  int objects;      /* the slot of a table with them by id + 1; 0: no reference comes */
 };
 
-static inline int in_fail(struct in *in, const char *problem) {
+static inline int lcp__in_fail(struct lcp__in *in, const char *problem) {
   in->problem = problem;
   return 0;
 }
 
-static inline size_t in_left(const struct in *in) { return (size_t)(in->end - in->at); }
+static inline size_t lcp__in_left(const struct lcp__in *in) {
+  return (size_t)(in->end - in->at);
+}
 
-static inline int take_varint(struct in *in, uint32_t *value) {
+static inline int lcp__in_varint(struct lcp__in *in, uint32_t *value) {
   uint32_t sum = 0;
   for (unsigned shift = 0; in->at < in->end; shift += 7) {
     unsigned char byte = *in->at++;
     if (shift > 28 || (shift == 28 && byte > 0x0F))
-      return in_fail(in, "a number of more than 32 bits");
+      return lcp__in_fail(in, "a number of more than 32 bits");
     sum |= (uint32_t)(byte & 0x7F) << shift;
     if (byte < 0x80) {
       *value = sum;
       return 1;
     }
   }
-  return in_fail(in, "the end of the data");
+  return lcp__in_fail(in, "the end of the data");
 }
 
 /* The next `size` bytes; NULL when there are fewer. */
-static inline const unsigned char *take_bytes(struct in *in, size_t size) {
+static inline const unsigned char *lcp__in_bytes(struct lcp__in *in, size_t size) {
   const unsigned char *bytes = in->at;
-  if (size > in_left(in)) {
-    in_fail(in, "the end of the data");
+  if (size > lcp__in_left(in)) {
+    lcp__in_fail(in, "the end of the data");
     return NULL;
   }
   in->at += size;
   return bytes;
 }
 
-static inline int take_double(struct in *in, double *value) {
-  const unsigned char *bytes = take_bytes(in, sizeof *value);
+static inline int lcp__in_double(struct lcp__in *in, double *value) {
+  const unsigned char *bytes = lcp__in_bytes(in, sizeof *value);
   if (bytes)
     memcpy(value, bytes, sizeof *value);
   return bytes != NULL;
 }
 
 /* Passes padding and counts of old versions; *padded tells of a float of ours. */
-static inline int take_tag(struct in *in, int *tag, int *padded) {
+static inline int lcp__in_tag(struct lcp__in *in, int *tag, int *padded) {
   uint32_t ignored;
   *padded = 0;
   while (in->at < in->end) {
     *tag = *in->at++;
-    if (*tag == TAG_PADDING)
+    if (*tag == V8_PADDING)
       *padded = 1;
-    else if (*tag != TAG_OBJECT_COUNT)
+    else if (*tag != V8_OBJECT_COUNT)
       return 1;
-    else if (!take_varint(in, &ignored))
+    else if (!lcp__in_varint(in, &ignored))
       return 0;
   }
-  return in_fail(in, "the end of the data");
+  return lcp__in_fail(in, "the end of the data");
 }
 
 /* Whether `tag` comes next; then it is passed. */
-static inline int take_if(struct in *in, enum v8_tag tag) {
+static inline int lcp__in_if(struct lcp__in *in, enum lcp__v8_tag tag) {
   const unsigned char *at = in->at;
-  while (at < in->end && *at == TAG_PADDING)
+  while (at < in->end && *at == V8_PADDING)
     at++;
   if (at == in->end || *at != tag)
     return 0;
@@ -83,11 +91,32 @@ static inline int take_if(struct in *in, enum v8_tag tag) {
 }
 
 /* A number that the writer had to count right. */
-static inline int take_count(struct in *in, uint32_t expected) {
+static inline int lcp__in_count(struct lcp__in *in, uint32_t expected) {
   uint32_t count;
-  if (!take_varint(in, &count))
+  if (!lcp__in_varint(in, &count))
     return 0;
-  return count == expected || in_fail(in, "a wrong count");
+  return count == expected || lcp__in_fail(in, "a wrong count");
 }
+
+/* ---- in v8in.c: stack: -> what is read ---- */
+
+/* The table of an object that begins here. */
+void lcp__in_object(struct lcp__in *in, int positions, int fields);
+
+/* stack: object, which references may mean from now on */
+void lcp__in_keep(struct lcp__in *in, uint32_t id);
+
+/* A length and as many bytes. */
+int lcp__in_push_bytes(struct lcp__in *in);
+
+/* A text with its tag, where only a text may be. */
+int lcp__in_push_text(struct lcp__in *in);
+
+/* Reads one part of an error into the table; a tag that is none of them names its class.
+ */
+int lcp__in_error_part(struct lcp__in *in, int table, int tag);
+
+/* What follows the tag of a value that has no values in it; -1: it is none. */
+int lcp__in_push_plain(struct lcp__in *in, int tag, int padded);
 
 #endif

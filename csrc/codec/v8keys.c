@@ -12,23 +12,23 @@
 #include <math.h>
 #include <string.h>
 
-enum slot {                  /* above the table */
-            SLOT_COUNTS = 1, /* a userdata with hashes and counts */
-            SLOT_WAITING     /* a list: key, value, key, value ... */
-};
-
 enum {
   BEARABLE = 128,      /* comparisons for each entry */
   LEAST = 8,           /* bits of the smallest number of nodes that is counted for */
   AT_ONCE = 1 << LEAST /* numbers that are not counted: as many cost what is bearable */
 };
 
-void lcp__v8_keys_begin(lua_State *L, struct lcp__v8_keys *keys, int room) {
-  *keys = (struct lcp__v8_keys){
-      .table = lua_gettop(L), .room = (uint64_t)room, .least = LEAST};
-  lua_pushnil(L);
-  lua_pushnil(L);
-}
+enum uservalue { COUNTS = 1, WAITING, USERVALUES = WAITING };
+
+/* Made when there are many numbers: a userdata in the slot above the table. */
+struct watch {
+  uint64_t waiting;     /* entries of which it is not known whether they need a node */
+  uint64_t watched;     /* numbers that are counted */
+  uint64_t spent;       /* comparisons, of those that the entries so far may take */
+  unsigned least, most; /* the table has at least 2^least nodes, and at most 2^most */
+  uint64_t *hashes;     /* of the watched numbers, in the user value COUNTS */
+  uint32_t *counts;     /* of them by node; those of a table of n nodes begin at n */
+};
 
 /* How Lua's ltable.c spreads numbers over nodes: l_hashfloat, hashint, mainposition. */
 
@@ -61,11 +61,6 @@ static size_t node_of(uint64_t hash, unsigned bits) {
   return hash == greatest ? 0 : (size_t)hash;
 }
 
-/* With how many keys this one has to be compared in a table of 2^bits nodes. */
-static uint64_t count(struct lcp__v8_keys *keys, uint64_t hash, unsigned bits) {
-  return keys->counts[((size_t)1 << bits) + node_of(hash, bits)]++;
-}
-
 /* At least `bits`, and enough for n nodes. */
 static unsigned enough(unsigned bits, uint64_t n) {
   while (UINT64_C(1) << bits < n)
@@ -73,124 +68,156 @@ static unsigned enough(unsigned bits, uint64_t n) {
   return bits;
 }
 
+/* ---- counting ---- */
+
+/* With how many keys this one has to be compared in a table of 2^bits nodes. */
+static uint64_t count(struct watch *w, uint64_t hash, unsigned bits) {
+  return w->counts[((size_t)1 << bits) + node_of(hash, bits)]++;
+}
+
 /* Hashes and counts for tables of up to 2^bits nodes, the larger ones not yet counted. */
-static void make_room(lua_State *L, struct lcp__v8_keys *keys, unsigned bits) {
-  size_t nodes = (size_t)1 << bits, counted = keys->most ? (size_t)2 << keys->most : 0;
-  size_t hashes_size = nodes * sizeof *keys->hashes;
-  size_t counts_size = 2 * nodes * sizeof *keys->counts;
+static void make_room(lua_State *L, struct watch *w, int slot, unsigned bits) {
+  size_t nodes = (size_t)1 << bits, counted = w->most ? (size_t)2 << w->most : 0;
+  size_t hashes_size = nodes * sizeof *w->hashes;
+  size_t counts_size = 2 * nodes * sizeof *w->counts;
   uint64_t *hashes = lua_newuserdatauv(L, hashes_size + counts_size, 0);
   uint32_t *counts = (uint32_t *)(hashes + nodes);
   memset(counts, 0, counts_size);
   if (counted > 0) {
-    memcpy(hashes, keys->hashes, keys->watched * sizeof *hashes);
-    memcpy(counts, keys->counts, counted * sizeof *counts);
+    memcpy(hashes, w->hashes, w->watched * sizeof *hashes);
+    memcpy(counts, w->counts, counted * sizeof *counts);
   }
-  keys->hashes = hashes;
-  keys->counts = counts;
-  lua_replace(L, keys->table + SLOT_COUNTS);
-}
-
-static uint64_t stored(const struct lcp__v8_keys *keys) {
-  return keys->entries - keys->waiting;
+  w->hashes = hashes;
+  w->counts = counts;
+  lua_setiuservalue(L, slot, COUNTS);
 }
 
 /* What it costs that the table may have more nodes now. */
-static uint64_t grow(lua_State *L, struct lcp__v8_keys *keys) {
-  unsigned most = enough(LEAST, stored(keys));
+static uint64_t grow(lua_State *L, struct watch *w, int slot, uint64_t stored) {
+  unsigned most = enough(LEAST, stored);
   uint64_t cost = 0;
-  make_room(L, keys, most);
-  for (unsigned bits = keys->most + 1; bits <= most; bits++)
-    for (uint64_t i = 0; i < keys->watched; i++)
-      cost += count(keys, keys->hashes[i], bits);
-  keys->most = most;
+  make_room(L, w, slot, most);
+  for (unsigned bits = w->most + 1; bits <= most; bits++)
+    for (uint64_t i = 0; i < w->watched; i++)
+      cost += count(w, w->hashes[i], bits);
+  w->most = most;
   return cost;
 }
 
 /* What it costs to store the number that has this hash. */
-static uint64_t watch(struct lcp__v8_keys *keys, uint64_t hash) {
+static uint64_t watch_number(struct watch *w, uint64_t hash, uint64_t nodes) {
   uint64_t cost = 0;
-  keys->least = enough(keys->least, stored(keys) - keys->near);
-  keys->hashes[keys->watched++] = hash;
-  for (unsigned bits = keys->least; bits <= keys->most; bits++)
-    cost += count(keys, hash, bits);
+  w->least = enough(w->least, nodes);
+  w->hashes[w->watched++] = hash;
+  for (unsigned bits = w->least; bits <= w->most; bits++)
+    cost += count(w, hash, bits);
   return cost;
 }
 
-/* stack: number; an integer may also come as a float */
+static struct watch *new_watch(lua_State *L, int slot) {
+  struct watch *w = lua_newuserdatauv(L, sizeof *w, USERVALUES);
+  *w = (struct watch){.least = LEAST};
+  lua_replace(L, slot);
+  return w;
+}
+
+/* ---- entries ---- */
+
+/* The key as an index of an array, from 1 on; 0 if it is none.  A float that is whole is
+ * the same key as the integer. */
+static uint64_t position(lua_State *L, int index) {
+  int is_whole;
+  lua_Integer i = lua_tointegerx(L, index, &is_whole);
+  return is_whole && i > 0 ? (uint64_t)i : 0;
+}
+
 static uint64_t hash_of(lua_State *L, int index) {
   int is_whole;
   lua_Integer i = lua_tointegerx(L, index, &is_whole);
   return is_whole ? integer_hash(i) : float_hash(lua_tonumber(L, index));
 }
 
-/* The key as an index of an array, from 1 on; 0 if it is none. */
-static uint64_t position(lua_State *L, int index) {
-  int is_whole;
-  lua_Integer i = lua_tointegerx(L, index, &is_whole);
-  return is_whole && lua_type(L, index) == LUA_TNUMBER && i > 0 ? (uint64_t)i : 0;
-}
-
 static int is_near(const struct lcp__v8_keys *keys, uint64_t position) {
-  return position > 0 && (position <= keys->room || position <= 2 * keys->entries);
+  return position > 0 &&
+         (position <= keys->room || position <= 2 * (uint64_t)keys->entries);
 }
 
-/* stack: key, value.  What it costs to store them. */
-static uint64_t cost_of(lua_State *L, struct lcp__v8_keys *keys) {
-  int is_close = is_near(keys, position(L, -2));
-  int counts = lua_type(L, -2) == LUA_TNUMBER && !is_close && keys->numbers++ >= AT_ONCE;
-  uint64_t cost = 0;
-  keys->near += (uint64_t)is_close;
-  if (keys->numbers > AT_ONCE && stored(keys) > UINT64_C(1) << keys->most)
-    cost = grow(L, keys);
-  return counts ? cost + watch(keys, hash_of(L, -2)) : cost;
-}
-
-/* stack: key, value */
-static int store(lua_State *L, struct lcp__v8_keys *keys, uint64_t *spare) {
-  uint64_t cost = cost_of(L, keys);
-  keys->credit += BEARABLE;
-  uint64_t lent = cost > keys->credit ? cost - keys->credit : 0;
+/* stack: key, value.  Whether storing them is bearable. */
+static int pay(lua_State *L, const struct lcp__v8_keys *keys, struct watch *w, int slot,
+               int counts, uint64_t *spare) {
+  uint64_t stored = keys->entries - w->waiting, cost = 0;
+  if (stored > UINT64_C(1) << w->most)
+    cost = grow(L, w, slot, stored);
+  if (counts)
+    cost += watch_number(w, hash_of(L, -2), stored - keys->near);
+  uint64_t credit = BEARABLE * (uint64_t)keys->entries - w->spent;
+  uint64_t lent = cost > credit ? cost - credit : 0;
   if (lent > *spare)
     return 0;
   *spare -= lent;
-  keys->credit -= cost - lent;
-  lua_rawset(L, keys->table);
+  w->spent += cost - lent;
   return 1;
 }
 
 /* stack: key, value */
-static int wait(lua_State *L, struct lcp__v8_keys *keys) {
-  int list = keys->table + SLOT_WAITING;
-  if (keys->waiting++ == 0) {
+static int wait(lua_State *L, struct watch *w, int slot) {
+  if (w->waiting++ == 0) {
     lua_newtable(L);
-    lua_replace(L, list);
+    lua_setiuservalue(L, slot, WAITING);
   }
-  lua_Integer last = 2 * (lua_Integer)keys->waiting;
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, list, last - 1);
-  lua_rawseti(L, list, last);
+  lua_Integer last = 2 * (lua_Integer)w->waiting;
+  lua_getiuservalue(L, slot, WAITING);
+  lua_insert(L, -3);
+  lua_rawseti(L, -3, last);
+  lua_rawseti(L, -2, last - 1);
   lua_pop(L, 1);
   return 1;
 }
 
-int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, size_t left,
-                     uint64_t *spare) {
-  keys->entries++;
-  uint64_t i = position(L, -2);
-  if (i > 0 && !is_near(keys, i) && i <= 2 * (keys->entries + left))
-    return wait(L, keys);
-  return store(L, keys, spare);
+/* stack: key, value */
+static int store(lua_State *L, struct lcp__v8_keys *keys, int table, int needs_node,
+                 uint64_t *spare) {
+  struct watch *w = lua_touserdata(L, table + 1);
+  keys->numbers += (uint32_t)needs_node;
+  if (w != NULL && !pay(L, keys, w, table + 1, needs_node, spare))
+    return 0;
+  lua_rawset(L, table);
+  return 1;
 }
 
-int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, uint64_t *spare) {
-  int list = keys->table + SLOT_WAITING;
-  for (lua_Integer i = 1; keys->waiting > 0; i += 2) {
-    keys->waiting--;
-    lua_rawgeti(L, list, i);
-    lua_rawgeti(L, list, i + 1);
-    if (!store(L, keys, spare))
-      return 0;
+int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, int table, size_t left,
+                     uint64_t *spare) {
+  keys->entries++;
+  if (lua_type(L, -2) != LUA_TNUMBER)
+    return store(L, keys, table, 0, spare);
+  uint64_t i = position(L, -2);
+  if (is_near(keys, i)) {
+    keys->near++;
+    return store(L, keys, table, 0, spare);
   }
-  lua_settop(L, keys->table);
+  if (keys->numbers >= AT_ONCE) {
+    struct watch *w = lua_touserdata(L, table + 1);
+    if (w == NULL)
+      w = new_watch(L, table + 1);
+    if (i > 0 && i <= 2 * (keys->entries + (uint64_t)left))
+      return wait(L, w, table + 1);
+  }
+  return store(L, keys, table, 1, spare);
+}
+
+int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, int table,
+                     uint64_t *spare) {
+  struct watch *w = lua_touserdata(L, table + 1);
+  for (lua_Integer i = 1; w != NULL && w->waiting > 0; i += 2) {
+    lua_getiuservalue(L, table + 1, WAITING);
+    lua_rawgeti(L, -1, i);
+    lua_rawgeti(L, -2, i + 1);
+    w->waiting--;
+    int near = is_near(keys, position(L, -2));
+    keys->near += (uint32_t)near;
+    if (!store(L, keys, table, !near, spare))
+      return 0;
+    lua_pop(L, 1);
+  }
   return 1;
 }

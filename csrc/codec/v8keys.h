@@ -6,13 +6,13 @@
  * table of them quadratic.  So beyond the first few numbers it is counted how many come
  * to each node, and a table that they would crowd is not made.
  *
- *   uint64_t spare = LCP__V8_KEYS_SPARE;            // for a whole message
- *   struct lcp__v8_keys keys;
- *   lcp__v8_keys_begin(L, &keys, room);             // stack: table -> table, two more
- *   for each entry:                                 // stack: table, x, y, key, value
- *     if (!lcp__v8_keys_put(L, &keys, left, &spare)) ...refused
- *   if (!lcp__v8_keys_end(L, &keys, &spare)) ...refused
- *                                                   // stack: table */
+ *   uint64_t spare = LCP__V8_KEYS_SPARE;          // for a whole message
+ *   struct lcp__v8_keys keys = {0};
+ *   lua_pushnil(L);                               // stack: table -> table, nil
+ *   for each entry:                               // stack: table, x, key, value
+ *     if (!lcp__v8_keys_put(L, &keys, table, left, &spare)) ...refused
+ *   if (!lcp__v8_keys_end(L, &keys, table, &spare)) ...refused
+ *                                                 // stack: table, x */
 #ifndef LCP_V8KEYS_H
 #define LCP_V8KEYS_H
 
@@ -26,26 +26,17 @@
 #define LCP__V8_KEYS_SPARE ((uint64_t)1 << 21)
 
 struct lcp__v8_keys {
-  int table;            /* where it lies on the stack; see enum slot in v8keys.c */
-  uint64_t room;        /* of its array: what is within it needs no node */
-  uint64_t entries;     /* so far */
-  uint64_t near;        /* of them integers that may be in the array */
-  uint64_t waiting;     /* of them integers of which that is not known yet */
-  uint64_t numbers;     /* of them numbers that cannot, and so need a node */
-  uint64_t watched;     /* of those the ones that are counted */
-  uint64_t credit;      /* comparisons that the entries so far may still take */
-  unsigned least, most; /* the table has at least 2^least nodes, and at most 2^most */
-  uint64_t *hashes;     /* of the watched numbers */
-  uint32_t *counts;     /* of them by node; those of a table of n nodes begin at n */
+  uint32_t room;    /* of the table's array: what is within it needs no node */
+  uint32_t entries; /* so far */
+  uint32_t near;    /* of them integers that may be in the array */
+  uint32_t numbers; /* of them numbers that cannot, and so need a node */
 };
 
-/* `room`: the array's, as the table has been made. */
-void lcp__v8_keys_begin(lua_State *L, struct lcp__v8_keys *keys, int room);
-
 /* Stores an entry, whose key is neither nil nor NaN, or keeps it until the end; `left`:
- * how many more there can be at most.  0: it would crowd the table. */
-int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, size_t left,
+ * how many more there can be at most.  0: it would crowd the table, which lies at
+ * `table`, with a slot of ours above it. */
+int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, int table, size_t left,
                      uint64_t *spare);
-int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, uint64_t *spare);
+int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, int table, uint64_t *spare);
 
 #endif

@@ -1,31 +1,184 @@
-/* v8out.c - see v8out.h.  Owns: nothing outside the userdata. */
+/* v8out.c - see v8out.h.  Owns nothing. */
 #include "codec/v8out.h"
 
-enum { FIRST = 1024 };
+#include <lauxlib.h>
 
-static void use(struct out *out, size_t size, size_t used) {
-  out->bytes = lua_touserdata(out->L, out->slot);
-  out->at = out->bytes + used;
-  out->end = out->bytes + size;
+#include "codec/transcode.h"
+
+enum { BIGINT_MAX = 1 << 27 /* bytes: a length has 30 bits, of bits */ };
+
+/* ---- texts ---- */
+
+static void put_text(struct lcp__out *out, enum lcp__v8_tag tag, const char *text,
+                     size_t size) {
+  lcp__out_tag(out, tag, (uint32_t)size);
+  lcp__out_put(out, text, size);
 }
 
-void lcp__out_take(struct out *out, lua_State *L, int slot) {
-  out->L = L;
-  out->slot = slot;
-  if (lua_type(L, slot) != LUA_TUSERDATA) {
-    lua_newuserdatauv(L, FIRST, 0);
-    lua_replace(L, slot);
+void lcp__out_name(struct lcp__out *out, const char *name) {
+  put_text(out, V8_ONE_BYTE, name, strlen(name));
+}
+
+/* As Node's channel tags a Buffer (lib/internal/child_process/serialization.js). */
+static void put_buffer(struct lcp__out *out, const char *bytes, size_t size) {
+  lcp__out_tag(out, V8_HOST, V8_HOST_VIEW);
+  lcp__out_varint(out, V8_KIND_BUFFER);
+  lcp__out_varint(out, (uint32_t)size);
+  lcp__out_put(out, bytes, size);
+}
+
+uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index) {
+  size_t size;
+  const char *text = lua_tolstring(L, index, &size);
+  if (size > LCP__OUT_LIMIT) {
+    out->too_long = 1;
+    return 0;
   }
-  use(out, lua_rawlen(L, slot), 0);
+  if (lcp__is_ascii(text, size)) {
+    put_text(out, V8_ONE_BYTE, text, size);
+    return 0;
+  }
+  if (lcp__utf8_prefix(text, size) == size) {
+    put_text(out, V8_UTF8, text, size);
+    return 0;
+  }
+  put_buffer(out, text, size);
+  return 1;
 }
 
-void lcp__out_grow(struct out *out, size_t n) {
-  size_t used = lcp__out_size(out), size = 2 * (size_t)(out->end - out->bytes);
-  if (size < used + n)
-    size = used + n;
-  memcpy(lua_newuserdatauv(out->L, size, 0), out->bytes, used);
-  lua_replace(out->L, out->slot);
-  use(out, size, used);
+/* ---- tables that stand for something else ---- */
+
+/* stack: -> table[name], raw; returns its type */
+static int push_field(lua_State *L, int table, const char *name) {
+  lua_pushstring(L, name);
+  return lua_rawget(L, table);
 }
 
-size_t lcp__out_size(const struct out *out) { return (size_t)(out->at - out->bytes); }
+/* The same; 0 for what is no string, or cannot be a text of JavaScript: not UTF-8. */
+static int push_text(lua_State *L, int table, const char *name) {
+  size_t size;
+  if (push_field(L, table, name) != LUA_TSTRING)
+    return 0;
+  const char *text = lua_tolstring(L, -1, &size);
+  return size <= LCP__OUT_LIMIT && lcp__utf8_prefix(text, size) == size;
+}
+
+int lcp__out_date(lua_State *L, struct lcp__out *out, int table) {
+  int fits = push_field(L, table, "time") == LUA_TNUMBER;
+  if (fits)
+    lcp__out_double(out, V8_DATE, lua_tonumber(L, -1));
+  lua_pop(L, 1);
+  return fits;
+}
+
+/* stack: flags; -1: not flags of a RegExp */
+static int64_t regexp_bits(lua_State *L) {
+  int64_t bits = 0;
+  if (lua_type(L, -1) != LUA_TSTRING)
+    return -1;
+  for (const char *c = lua_tostring(L, -1); *c; c++) {
+    const struct lcp__v8_flag *flag = lcp__v8_flags;
+    while (flag->letter && flag->letter != *c)
+      flag++;
+    if (!flag->letter)
+      return -1;
+    bits |= flag->bit;
+  }
+  return bits;
+}
+
+int lcp__out_regexp(lua_State *L, struct lcp__out *out, int table) {
+  int top = lua_gettop(L);
+  int fits = push_text(L, table, "source");
+  push_field(L, table, "flags");
+  int64_t bits = regexp_bits(L);
+  fits = fits && bits >= 0;
+  if (fits) {
+    lcp__out_byte(out, V8_REGEXP);
+    lcp__out_string(L, out, top + 1);
+    lcp__out_varint(out, (uint32_t)bits);
+  }
+  lua_settop(L, top);
+  return fits;
+}
+
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  c |= 0x20;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* `size` digits as bytes, the lowest first, in whole words of 64 bits; 0: no digits. */
+static int put_hex(struct lcp__out *out, const char *digits, size_t size, int negative) {
+  size_t bytes = (size + 15) / 16 * 8;
+  if (size == 0 || bytes > BIGINT_MAX)
+    return 0;
+  for (size_t i = 0; i < size; i++) {
+    if (hex_digit(digits[i]) < 0)
+      return 0;
+  }
+  lcp__out_tag(out, V8_BIGINT, (uint32_t)bytes << 1 | (uint32_t)negative);
+  lcp__out_reserve(out, bytes);
+  memset(out->at, 0, bytes);
+  for (size_t i = 0; i < size; i++) {
+    int digit = hex_digit(digits[size - 1 - i]);
+    out->at[i / 2] = (char)(out->at[i / 2] | (i % 2 ? digit << 4 : digit));
+  }
+  out->at += bytes;
+  return 1;
+}
+
+int lcp__out_bigint(lua_State *L, struct lcp__out *out, int table) {
+  size_t size;
+  int fits = 0;
+  if (push_text(L, table, "value")) {
+    const char *text = lua_tolstring(L, -1, &size);
+    size_t negative = text[0] == '-';
+    text += negative;
+    size -= negative;
+    if (size > 2 && text[0] == '0' && text[1] == 'x')
+      fits = put_hex(out, text + 2, size - 2, (int)negative);
+  }
+  lua_pop(L, 1);
+  return fits;
+}
+
+const struct lcp__v8_error_class *lcp__error_class(lua_State *L, int table) {
+  static const char *const texts[] = {"name", "message", "stack", NULL};
+  const struct lcp__v8_error_class *row = lcp__v8_error_classes;
+  int top = lua_gettop(L), fields = 0, fits = 1;
+  for (int i = 0; texts[i] != NULL; i++) {
+    fits &= push_text(L, table, texts[i]) || (i > 0 && lua_isnil(L, -1));
+    fields += !lua_isnil(L, -1);
+  }
+  while (fits && row->name && strcmp(row->name, lua_tostring(L, top + 1)) != 0)
+    row++;
+  fields += push_field(L, table, "cause") != LUA_TNIL;
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    fields--;
+  }
+  lua_settop(L, top);
+  return fits && row->name && fields == 0 ? row : NULL;
+}
+
+static void put_error_text(lua_State *L, struct lcp__out *out, int table,
+                           const char *name, int tag) {
+  if (push_field(L, table, name) != LUA_TNIL) {
+    lcp__out_byte(out, tag);
+    lcp__out_string(L, out, lua_gettop(L));
+  }
+  lua_pop(L, 1);
+}
+
+/* The cause comes last: the V8 of newer Nodes takes no stack behind it. */
+void lcp__out_error(lua_State *L, struct lcp__out *out, int table,
+                    const struct lcp__v8_error_class *class) {
+  lcp__out_byte(out, V8_ERROR);
+  if (class->tag)
+    lcp__out_byte(out, class->tag);
+  put_error_text(L, out, table, "message", V8_ERROR_MESSAGE);
+  put_error_text(L, out, table, "stack", V8_ERROR_STACK);
+}

@@ -1,185 +1,236 @@
-/* v8read.c - see v8read.h.
+/* v8read.c - V8's format as a Lua value.
  * Owns: nothing outside Lua.  The bytes may come from anybody: what is made before the
- * bytes for it have been seen is bounded by `budget`, the nesting by V8_DEPTH.
- * A read_ function pushes one value and returns 1, or returns 0 with in.problem set.
- * stack: 1 the bytes, 2 the objects by id + 1, or nil when nothing refers to one */
-#include "codec/v8read.h"
+ * bytes for it have been seen is bounded by `budget`, the nesting by LCP__DEPTH.  No
+ * recursion: see walk.h.
+ *
+ * A function that reads pushes one value, or returns 0 with in.problem set.
+ *
+ * stack, from `base` on: the objects by id + 1, or nil when nothing refers to one; the
+ * memory of the levels; of each open object its table, for a Map or an array with holes
+ * a slot for v8keys.c, and the key whose value comes next */
+#include "codec/v8.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
-#include "codec/v8class.h"
-#include "codec/v8format.h"
+#include "codec/class.h"
 #include "codec/v8in.h"
 #include "codec/v8keys.h"
-#include "codec/v8scalar.h"
-#include "view.h"
+#include "codec/walk.h"
 
 enum {
-  STACK_USE = 12,    /* slots that a level and its helpers take */
+  STACK_USE = 16,    /* slots that a level and its helpers take */
   OBJECT_FIELDS = 4, /* room made for an object, whose size comes last */
   PAIR_MIN = 3       /* bytes of an entry whose key is an integer */
 };
 
-enum { SLOT_BYTES = 1, SLOT_OBJECTS };
+enum { SLOT_OBJECTS = 1, SLOT_LEVELS }; /* above `base` */
 
-#define UPVALUE_CLASSES lua_upvalueindex(1)
+enum kind {
+  OBJECT,
+  DENSE,        /* the elements of an array */
+  DENSE_FIELDS, /* its properties, which come behind them */
+  SPARSE,
+  MAP,
+  SET,
+  ERROR, /* its cause */
+  HOST   /* no table: what comes next is the value */
+};
+
+struct level {
+  int table; /* its slot */
+  unsigned char kind;
+  unsigned char has_key;   /* a key is on the stack, or the value of a HOST */
+  unsigned char is_packed; /* there was undefined in an array */
+  uint32_t length;         /* of an array; the id of a HOST */
+  uint32_t count;          /* entries so far */
+  struct lcp__v8_keys keys;
+};
 
 struct reader {
   lua_State *L;
-  struct in in;
-  uint32_t version;
-  uint32_t next_id;
+  struct lcp__in in;
   size_t budget;  /* slots of arrays that may still be made in advance */
   uint64_t spare; /* comparisons of keys, see v8keys.h */
-  int keeps_objects;
-  int level;
+  int base, depth, room;
+  struct level *levels;
+  struct level first[LCP__LEVELS];
 };
 
-static int read_value(struct reader *r);
+enum progress {
+  FAILED,
+  VALUE, /* a whole value is on top of the stack */
+  OPENED /* a level has been opened */
+};
 
-/* Objects -------------------------------------------------------------------------- */
-
-static void keep(struct reader *r, uint32_t id) {
-  if (r->keeps_objects) {
-    lua_pushvalue(r->L, -1);
-    lua_rawseti(r->L, SLOT_OBJECTS, (lua_Integer)id + 1);
-  }
+static enum progress fail(struct reader *r, const char *problem) {
+  r->in.problem = problem;
+  return FAILED;
 }
 
-static void set_class(struct reader *r, enum v8_class class) {
-  lcp__v8_set_class(r->L, class, UPVALUE_CLASSES);
-}
+/* ---- opening ---- */
 
-/* stack: -> the table for an object that begins here.  Returns the room of its array. */
-static int push_object(struct reader *r, size_t positions, int fields) {
+/* stack: -> the table of an object.  Returns the room of its array. */
+static uint32_t push_array(struct reader *r, uint32_t positions) {
   size_t room = positions < r->budget ? positions : r->budget;
   if (room > INT32_MAX)
     room = INT32_MAX;
   r->budget -= room;
-  lua_createtable(r->L, (int)room, fields);
-  keep(r, r->next_id++);
-  return (int)room;
+  lcp__in_object(&r->in, (int)room, 0);
+  return (uint32_t)room;
 }
 
-static int enter(struct reader *r) {
-  if (r->level >= V8_DEPTH || !lua_checkstack(r->L, STACK_USE))
-    return in_fail(&r->in, "objects nested too deeply");
-  r->level++;
-  return 1;
+/* stack: table */
+static struct level *open_level(struct reader *r, enum kind kind, uint32_t length) {
+  if (r->depth == r->room)
+    r->levels = lcp__levels_double(r->L, r->base + SLOT_LEVELS, r->levels, &r->room,
+                                   sizeof *r->levels);
+  struct level *level = &r->levels[r->depth++];
+  level->table = lua_gettop(r->L);
+  level->kind = (unsigned char)kind;
+  level->has_key = level->is_packed = 0;
+  level->length = length;
+  level->count = 0;
+  return level;
 }
 
-static int read_reference(struct reader *r) {
-  uint32_t id;
-  if (!take_varint(&r->in, &id))
-    return 0;
-  if (id >= r->next_id)
-    return in_fail(&r->in, "a reference to an object that has not begun");
-  /* nil: one that is no table and has not ended */
-  if (lua_rawgeti(r->L, SLOT_OBJECTS, (lua_Integer)id + 1) == LUA_TNIL)
-    return in_fail(&r->in, "a reference to an object that has not ended");
-  return 1;
+/* stack: table -> table, the slot for v8keys.c */
+static void open_keys(struct reader *r, enum kind kind, uint32_t length, uint32_t room) {
+  open_level(r, kind, length)->keys = (struct lcp__v8_keys){.room = room};
+  lua_pushnil(r->L);
 }
+
+static enum progress open_object(struct reader *r) {
+  int is_empty = r->in.at < r->in.end && *r->in.at == V8_OBJECT_END;
+  lcp__in_object(&r->in, 0, is_empty ? 0 : OBJECT_FIELDS);
+  open_level(r, OBJECT, 0);
+  return OPENED;
+}
+
+static enum progress open_dense(struct reader *r) {
+  uint32_t length;
+  if (!lcp__in_varint(&r->in, &length))
+    return FAILED;
+  if (length > lcp__in_left(&r->in))
+    return fail(r, "an array longer than the data");
+  push_array(r, length);
+  if (length == 0)
+    lcp__class_set(r->L, LCP__CLASS_ARRAY);
+  open_level(r, DENSE, length);
+  return OPENED;
+}
+
+/* V8 writes so whatever has had a hole once, also what is full by now. */
+static enum progress open_sparse(struct reader *r) {
+  uint32_t length;
+  if (!lcp__in_varint(&r->in, &length))
+    return FAILED;
+  uint32_t room = push_array(r, length <= lcp__in_left(&r->in) / PAIR_MIN ? length : 0);
+  if (length == 0)
+    lcp__class_set(r->L, LCP__CLASS_ARRAY);
+  open_keys(r, SPARSE, length, room);
+  return OPENED;
+}
+
+static enum progress open_map(struct reader *r) {
+  lcp__in_object(&r->in, 0, 0);
+  open_keys(r, MAP, 0, 0);
+  return OPENED;
+}
+
+static enum progress open_set(struct reader *r) {
+  lcp__in_object(&r->in, 0, 0);
+  lcp__class_set(r->L, LCP__CLASS_SET);
+  open_level(r, SET, 0);
+  return OPENED;
+}
+
+static enum progress open_error(struct reader *r) {
+  lcp__in_object(&r->in, 0, OBJECT_FIELDS);
+  lua_pushliteral(r->L, "Error");
+  lua_setfield(r->L, -2, "name");
+  lua_pushliteral(r->L, "");
+  lua_setfield(r->L, -2, "message");
+  open_level(r, ERROR, 0);
+  return OPENED;
+}
+
+static enum progress read_host_view(struct reader *r, uint32_t id) {
+  uint32_t kind;
+  if (!lcp__in_varint(&r->in, &kind) || !lcp__in_push_bytes(&r->in))
+    return FAILED;
+  lcp__in_keep(&r->in, id);
+  return VALUE;
+}
+
+/* What the channel of Node writes by itself. */
+static enum progress open_host(struct reader *r) {
+  uint32_t what, id = r->in.next_id++;
+  if (!lcp__in_varint(&r->in, &what))
+    return FAILED;
+  if (what == V8_HOST_VIEW)
+    return read_host_view(r, id);
+  if (what != V8_HOST_OBJECT)
+    return fail(r, "an unknown kind of object");
+  open_level(r, HOST, id);
+  return OPENED;
+}
+
+/* Objects that have values in them. */
+static enum progress open_nest(struct reader *r, int tag) {
+  if (r->depth == LCP__DEPTH || !lua_checkstack(r->L, STACK_USE))
+    return fail(r, "objects nested deeper than " LCP__DEPTH_TEXT " levels");
+  switch (tag) {
+  case V8_OBJECT:
+    return open_object(r);
+  case V8_DENSE:
+    return open_dense(r);
+  case V8_SPARSE:
+    return open_sparse(r);
+  case V8_MAP:
+    return open_map(r);
+  case V8_SET:
+    return open_set(r);
+  case V8_ERROR:
+    return open_error(r);
+  case V8_HOST:
+    return open_host(r);
+  default:
+    return fail(r, "an unknown kind of value");
+  }
+}
+
+/* ---- values ---- */
+
+static enum progress read_value(struct reader *r) {
+  int tag, padded;
+  if (!lcp__in_tag(&r->in, &tag, &padded))
+    return FAILED;
+  int done = lcp__in_push_plain(&r->in, tag, padded);
+  if (done >= 0)
+    return done ? VALUE : FAILED;
+  return open_nest(r, tag);
+}
+
+/* ---- a value of the innermost object is on top of the stack ---- */
 
 /* stack: key -> the name of a property: always a string, as JavaScript has it */
 static int turn_name(struct reader *r) {
   if (lua_tostring(r->L, -1) == NULL)
-    return in_fail(&r->in, "a property without a name");
+    return lcp__in_fail(&r->in, "a property without a name");
   return 1;
-}
-
-/* stack: table.  Up to the end tag and the count behind it. */
-static int fill_properties(struct reader *r, enum v8_tag end) {
-  uint32_t count = 0;
-  for (; !take_if(&r->in, end); count++) {
-    if (!read_value(r) || !turn_name(r) || !read_value(r))
-      return 0;
-    lua_rawset(r->L, -3);
-  }
-  return take_count(&r->in, count);
-}
-
-static int read_object(struct reader *r) {
-  int is_empty = r->in.at < r->in.end && *r->in.at == TAG_OBJECT_END;
-  push_object(r, 0, is_empty ? 0 : OBJECT_FIELDS);
-  return fill_properties(r, TAG_OBJECT_END);
-}
-
-/* stack: table.  One with undefined in it is a packed list, and says its length. */
-static void set_packed(lua_State *L, uint32_t length) {
-  lua_pushinteger(L, length);
-  lua_setfield(L, -2, "n");
-}
-
-/* stack: table */
-static int fill_elements(struct reader *r, uint32_t length) {
-  int packed = 0;
-  for (uint32_t i = 1; i <= length; i++) {
-    if (take_if(&r->in, TAG_HOLE))
-      continue;
-    if (!read_value(r))
-      return 0;
-    packed |= lua_isnil(r->L, -1);
-    lua_rawseti(r->L, -2, i);
-  }
-  if (packed)
-    set_packed(r->L, length);
-  return 1;
-}
-
-static int read_dense(struct reader *r) {
-  uint32_t length;
-  if (!take_varint(&r->in, &length))
-    return 0;
-  if (length > in_left(&r->in))
-    return in_fail(&r->in, "an array longer than the data");
-  push_object(r, length, 0);
-  if (length == 0)
-    set_class(r, CLASS_ARRAY);
-  return fill_elements(r, length) && fill_properties(r, TAG_DENSE_END) &&
-         take_count(&r->in, length);
-}
-
-static int fail_crowded(struct reader *r) {
-  return in_fail(&r->in, "numbers as keys that would crowd a table");
 }
 
 /* stack: key of a sparse array -> key of the table.  An index counts from 0, anything
  * else is a name. */
-static int turn_key(struct reader *r, uint32_t length) {
+static int turn_key(struct reader *r, const struct level *level) {
   if (!lua_isinteger(r->L, -1))
     return turn_name(r);
   lua_Integer position = lua_tointeger(r->L, -1) + 1;
-  if (position < 1 || position > length)
-    return in_fail(&r->in, "an index beyond the array");
+  if (position < 1 || position > level->length)
+    return lcp__in_fail(&r->in, "an index beyond the array");
   lua_pushinteger(r->L, position);
   lua_replace(r->L, -2);
   return 1;
-}
-
-/* Node writes so whatever has had a hole once, also what is full by now. */
-static int read_sparse(struct reader *r) {
-  uint32_t length, count = 0;
-  int packed = 0;
-  struct lcp__v8_keys keys;
-  if (!take_varint(&r->in, &length))
-    return 0;
-  int room = push_object(r, length <= in_left(&r->in) / PAIR_MIN ? length : 0, 0);
-  if (length == 0)
-    set_class(r, CLASS_ARRAY);
-  lcp__v8_keys_begin(r->L, &keys, room);
-  for (; !take_if(&r->in, TAG_SPARSE_END); count++) {
-    if (!read_value(r) || !turn_key(r, length) || !read_value(r))
-      return 0;
-    packed |= lua_isnil(r->L, -1) && lua_isinteger(r->L, -2);
-    if (!lcp__v8_keys_put(r->L, &keys, in_left(&r->in) / PAIR_MIN, &r->spare))
-      return fail_crowded(r);
-  }
-  if (!lcp__v8_keys_end(r->L, &keys, &r->spare))
-    return fail_crowded(r);
-  if (packed)
-    set_packed(r->L, length);
-  return take_count(&r->in, count) && take_count(&r->in, length);
 }
 
 /* stack: key, value.  A Lua table has no entry for nil and NaN. */
@@ -189,328 +240,262 @@ static int is_entry(lua_State *L) {
                              : type != LUA_TNIL;
 }
 
-static int read_map(struct reader *r) {
-  uint32_t count = 0;
-  struct lcp__v8_keys keys;
-  push_object(r, 0, 0);
-  lcp__v8_keys_begin(r->L, &keys, 0);
-  for (; !take_if(&r->in, TAG_MAP_END); count += 2) {
-    if (!read_value(r) || !read_value(r))
-      return 0;
-    if (!is_entry(r->L))
-      lua_pop(r->L, 2);
-    else if (!lcp__v8_keys_put(r->L, &keys, in_left(&r->in) / PAIR_MIN, &r->spare))
-      return fail_crowded(r);
+static int fail_crowded(struct reader *r) {
+  return lcp__in_fail(&r->in, "numbers as keys that would crowd a table");
+}
+
+/* stack: key, value */
+static int put_pair(struct reader *r, struct level *level) {
+  level->has_key = 0;
+  level->count++;
+  if (level->kind == OBJECT || level->kind == DENSE_FIELDS) {
+    lua_rawset(r->L, level->table);
+    return 1;
   }
-  if (!lcp__v8_keys_end(r->L, &keys, &r->spare))
-    return fail_crowded(r);
+  if (!is_entry(r->L)) {
+    lua_pop(r->L, 2);
+    return 1;
+  }
+  if (level->kind == SPARSE && lua_isnil(r->L, -1) && lua_isinteger(r->L, -2))
+    level->is_packed = 1;
+  size_t left = lcp__in_left(&r->in) / PAIR_MIN;
+  return lcp__v8_keys_put(r->L, &level->keys, level->table, left, &r->spare) ||
+         fail_crowded(r);
+}
+
+static int put_key(struct reader *r, struct level *level) {
+  level->has_key = 1;
+  if (level->kind == MAP)
+    return 1;
+  return level->kind == SPARSE ? turn_key(r, level) : turn_name(r);
+}
+
+static void put_element(struct reader *r, struct level *level) {
+  level->is_packed |= (unsigned char)lua_isnil(r->L, -1);
+  lua_rawseti(r->L, level->table, ++level->count);
+}
+
+static void put_member(struct reader *r, struct level *level) {
+  if (lua_isnil(r->L, -1))
+    lua_pop(r->L, 1);
+  else
+    lua_rawseti(r->L, level->table, (lua_Integer)++level->length);
+  level->count++;
+}
+
+/* The value is an object that has just ended. */
+static int put(struct reader *r) {
+  struct level *level = &r->levels[r->depth - 1];
+  switch (level->kind) {
+  case DENSE:
+    put_element(r, level);
+    return 1;
+  case SET:
+    put_member(r, level);
+    return 1;
+  case ERROR:
+    lua_setfield(r->L, level->table, "cause");
+    return 1;
+  case HOST:
+    level->has_key = 1;
+    return 1;
+  default:
+    return level->has_key ? put_pair(r, level) : put_key(r, level);
+  }
+}
+
+/* ---- going on with the innermost object ---- */
+
+/* With undefined in it an array is a packed list, and says its length. */
+static void set_packed(struct reader *r, const struct level *level) {
+  if (level->is_packed) {
+    lua_pushinteger(r->L, level->length);
+    lua_setfield(r->L, level->table, "n");
+  }
+}
+
+static int end_keys(struct reader *r, struct level *level) {
+  int done = lcp__v8_keys_end(r->L, &level->keys, level->table, &r->spare);
+  lua_settop(r->L, level->table);
+  return done || fail_crowded(r);
+}
+
+/* stack: table, ... */
+static int end_map(struct reader *r, struct level *level) {
+  if (!end_keys(r, level))
+    return 0;
   /* one that would not go back as a Map by itself */
-  if (lcp__v8_layout(r->L, lua_gettop(r->L)).shape != SHAPE_MAP)
-    set_class(r, CLASS_MAP);
-  return take_count(&r->in, count);
+  if (lcp__v8_layout(r->L, level->table).shape != V8_SHAPE_MAP)
+    lcp__class_set(r->L, LCP__CLASS_MAP);
+  return lcp__in_count(&r->in, 2 * level->count);
 }
 
-static int read_set(struct reader *r) {
-  uint32_t count = 0;
-  lua_Integer position = 0;
-  push_object(r, 0, 0);
-  set_class(r, CLASS_SET);
-  for (; !take_if(&r->in, TAG_SET_END); count++) {
-    if (!read_value(r))
-      return 0;
-    if (lua_isnil(r->L, -1))
-      lua_pop(r->L, 1);
-    else
-      lua_rawseti(r->L, -2, ++position);
-  }
-  return take_count(&r->in, count);
-}
-
-/* stack: the buffer's bytes -> the bytes that a view behind it shows */
-static int read_view(struct reader *r) {
-  size_t size;
-  uint32_t kind, offset, length, flags;
-  const char *bytes = lua_tolstring(r->L, -1, &size);
-  if (!take_varint(&r->in, &kind) || !take_varint(&r->in, &offset) ||
-      !take_varint(&r->in, &length))
-    return 0;
-  if (r->version >= 14 && !take_varint(&r->in, &flags))
-    return 0;
-  if (offset > size || length > size - offset)
-    return in_fail(&r->in, "a view beyond its buffer");
-  lua_pushlstring(r->L, bytes + offset, length);
-  lua_remove(r->L, -2);
-  keep(r, r->next_id++);
-  return 1;
-}
-
-/* A view may stand only right behind the buffer: one buffer and many references to it,
- * each with a view, would come to more than the data.  Node's channel writes none. */
-static int read_array_buffer(struct reader *r, int grows) {
-  uint32_t size, greatest, id = r->next_id++;
-  if (grows) {
-    if (!take_varint(&r->in, &size) || !take_varint(&r->in, &greatest))
-      return 0;
-    const unsigned char *bytes = take_bytes(&r->in, size);
-    if (!bytes)
-      return 0;
-    lua_pushlstring(r->L, (const char *)bytes, size);
-  } else if (!lcp__v8_read_bytes(r->L, &r->in)) {
-    return 0;
-  }
-  keep(r, id);
-  return !take_if(&r->in, TAG_VIEW) || read_view(r);
-}
-
-/* Other classes -------------------------------------------------------------------- */
-
-static int read_host(struct reader *r) {
-  uint32_t what, kind, id = r->next_id++;
-  if (!take_varint(&r->in, &what))
-    return 0;
-  if (what == HOST_VIEW) {
-    if (!take_varint(&r->in, &kind) || !lcp__v8_read_bytes(r->L, &r->in))
-      return 0;
-  } else if (what != HOST_OBJECT) {
-    return in_fail(&r->in, "an unknown kind of object");
-  } else if (!read_value(r)) {
-    return 0;
-  }
-  keep(r, id);
-  return 1;
-}
-
-static int read_date(struct reader *r) {
-  push_object(r, 0, 1);
-  set_class(r, CLASS_DATE);
-  if (!lcp__v8_read_double(r->L, &r->in, 0))
-    return 0;
-  lua_setfield(r->L, -2, "time");
-  return 1;
-}
-
-static void push_flags(lua_State *L, uint32_t bits) {
-  char letters[16];
-  size_t n = 0;
-  for (const struct v8_flag *flag = lcp__v8_flags; flag->letter; flag++) {
-    if (bits & flag->bit)
-      letters[n++] = flag->letter;
-  }
-  lua_pushlstring(L, letters, n);
-}
-
-static int read_regexp(struct reader *r) {
-  uint32_t bits;
-  push_object(r, 0, 2);
-  set_class(r, CLASS_REGEXP);
-  if (!lcp__v8_read_any_text(r->L, &r->in))
-    return 0;
-  lua_setfield(r->L, -2, "source");
-  if (!take_varint(&r->in, &bits))
-    return 0;
-  push_flags(r->L, bits);
-  lua_setfield(r->L, -2, "flags");
-  return 1;
-}
-
-static const char *error_name(int tag) {
-  const struct v8_error_class *row = lcp__v8_error_classes;
-  while (row->tag && row->tag != tag)
-    row++;
-  return row->name;
-}
-
-/* stack: table.  One part of an error; a tag that is none of them names its class. */
-static int fill_error(struct reader *r, int tag) {
-  const char *name;
-  switch (tag) {
-  case ERROR_MESSAGE:
-  case ERROR_STACK:
-    if (!lcp__v8_read_any_text(r->L, &r->in))
-      return 0;
-    lua_setfield(r->L, -2, tag == ERROR_MESSAGE ? "message" : "stack");
+/* The counts behind the end.  stack: table, perhaps more -> table */
+static int end(struct reader *r, struct level *level) {
+  switch (level->kind) {
+  case DENSE_FIELDS:
+    return lcp__in_count(&r->in, level->count) && lcp__in_count(&r->in, level->length);
+  case SPARSE:
+    set_packed(r, level);
+    return end_keys(r, level) && lcp__in_count(&r->in, level->count) &&
+           lcp__in_count(&r->in, level->length);
+  case MAP:
+    return end_map(r, level);
+  case ERROR:
+    lcp__class_set(r->L, LCP__CLASS_ERROR);
     return 1;
-  case ERROR_CAUSE:
-    if (!read_value(r))
-      return 0;
-    lua_setfield(r->L, -2, "cause");
+  case HOST:
+    lcp__in_keep(&r->in, level->length);
     return 1;
+  default:
+    return lcp__in_count(&r->in, level->count);
   }
-  name = error_name(tag);
-  if (strcmp(name, "Error") == 0)
-    return in_fail(&r->in, "an unknown part of an error");
-  lua_pushstring(r->L, name);
-  lua_setfield(r->L, -2, "name");
-  return 1;
 }
 
-static int read_error(struct reader *r) {
-  push_object(r, 0, OBJECT_FIELDS);
-  lua_pushliteral(r->L, "Error");
-  lua_setfield(r->L, -2, "name");
-  lua_pushliteral(r->L, "");
-  lua_setfield(r->L, -2, "message");
+static enum progress close(struct reader *r, struct level *level) {
+  r->depth--;
+  return end(r, level) ? VALUE : FAILED;
+}
+
+/* The following go on until the object has ended, or another has been opened in it. */
+
+static enum progress go_on_pairs(struct reader *r, struct level *level,
+                                 enum lcp__v8_tag end_tag) {
   for (;;) {
-    const unsigned char *tag = take_bytes(&r->in, 1);
-    if (!tag || (*tag != ERROR_END && !fill_error(r, *tag)))
-      return 0;
-    if (*tag == ERROR_END)
-      break;
+    if (!level->has_key && lcp__in_if(&r->in, end_tag))
+      return close(r, level);
+    enum progress progress = read_value(r);
+    if (progress != VALUE)
+      return progress;
+    if (!(level->has_key ? put_pair(r, level) : put_key(r, level)))
+      return FAILED;
   }
-  set_class(r, CLASS_ERROR);
-  return 1;
 }
 
-/* An object around a scalar comes as the scalar. */
-static int read_boxed(struct reader *r, int tag) {
-  uint32_t id = r->next_id++;
-  int done = 1;
-  switch (tag) {
-  case TAG_BOXED_TRUE:
-  case TAG_BOXED_FALSE:
-    lua_pushboolean(r->L, tag == TAG_BOXED_TRUE);
-    break;
-  case TAG_BOXED_NUMBER:
-    done = lcp__v8_read_double(r->L, &r->in, 0);
-    break;
-  case TAG_BOXED_BIGINT:
-    done = lcp__v8_read_bigint(r->L, &r->in, UPVALUE_CLASSES);
-    break;
+static enum progress go_on_elements(struct reader *r, struct level *level) {
+  while (level->count < level->length) {
+    if (lcp__in_if(&r->in, V8_HOLE)) {
+      level->count++;
+      continue;
+    }
+    enum progress progress = read_value(r);
+    if (progress != VALUE)
+      return progress;
+    put_element(r, level);
+  }
+  set_packed(r, level);
+  level->kind = DENSE_FIELDS;
+  level->count = 0;
+  return go_on_pairs(r, level, V8_DENSE_END);
+}
+
+static enum progress go_on_members(struct reader *r, struct level *level) {
+  while (!lcp__in_if(&r->in, V8_SET_END)) {
+    enum progress progress = read_value(r);
+    if (progress != VALUE)
+      return progress;
+    put_member(r, level);
+  }
+  return close(r, level);
+}
+
+static enum progress go_on_error(struct reader *r, struct level *level) {
+  for (;;) {
+    const unsigned char *tag = lcp__in_bytes(&r->in, 1);
+    if (!tag)
+      return FAILED;
+    if (*tag == V8_ERROR_END)
+      return close(r, level);
+    if (*tag != V8_ERROR_CAUSE) {
+      if (!lcp__in_error_part(&r->in, level->table, *tag))
+        return FAILED;
+      continue;
+    }
+    enum progress progress = read_value(r);
+    if (progress != VALUE)
+      return progress;
+    lua_setfield(r->L, level->table, "cause");
+  }
+}
+
+static enum progress go_on_host(struct reader *r, struct level *level) {
+  enum progress progress = level->has_key ? VALUE : read_value(r);
+  return progress == VALUE ? close(r, level) : progress;
+}
+
+static enum progress go_on(struct reader *r) {
+  struct level *level = &r->levels[r->depth - 1];
+  switch (level->kind) {
+  case OBJECT:
+    return go_on_pairs(r, level, V8_OBJECT_END);
+  case DENSE:
+    return go_on_elements(r, level);
+  case DENSE_FIELDS:
+    return go_on_pairs(r, level, V8_DENSE_END);
+  case SPARSE:
+    return go_on_pairs(r, level, V8_SPARSE_END);
+  case MAP:
+    return go_on_pairs(r, level, V8_MAP_END);
+  case SET:
+    return go_on_members(r, level);
+  case ERROR:
+    return go_on_error(r, level);
   default:
-    done = lcp__v8_read_any_text(r->L, &r->in);
+    return go_on_host(r, level);
   }
-  if (done)
-    keep(r, id);
-  return done;
 }
 
-/* Objects that have values in them, and so nest. */
-static int read_nest(struct reader *r, int tag) {
-  int done;
-  if (!enter(r))
-    return 0;
-  switch (tag) {
-  case TAG_OBJECT:
-    done = read_object(r);
-    break;
-  case TAG_DENSE:
-    done = read_dense(r);
-    break;
-  case TAG_SPARSE:
-    done = read_sparse(r);
-    break;
-  case TAG_MAP:
-    done = read_map(r);
-    break;
-  case TAG_SET:
-    done = read_set(r);
-    break;
-  case TAG_ERROR:
-    done = read_error(r);
-    break;
-  default:
-    done = read_host(r);
-  }
-  r->level--;
-  return done;
-}
+/* ---- the message ---- */
 
-static int read_constant(struct reader *r, int tag) {
-  switch (tag) {
-  case TAG_HOLE:
-  case TAG_UNDEFINED:
-    lua_pushnil(r->L);
-    return 1;
-  case TAG_NULL:
-    lua_pushlightuserdata(r->L, NULL);
-    return 1;
-  case TAG_TRUE:
-  case TAG_FALSE:
-    lua_pushboolean(r->L, tag == TAG_TRUE);
-    return 1;
-  }
-  return in_fail(&r->in, "an unknown kind of value");
-}
-
-static int read_value(struct reader *r) {
-  int tag, padded;
-  if (!take_tag(&r->in, &tag, &padded))
-    return 0;
-  switch (tag) {
-  case TAG_INT32:
-    return lcp__v8_read_int32(r->L, &r->in);
-  case TAG_ONE_BYTE:
-  case TAG_TWO_BYTE:
-  case TAG_UTF8:
-    return lcp__v8_read_text(r->L, &r->in, tag);
-  case TAG_OBJECT:
-  case TAG_DENSE:
-  case TAG_SPARSE:
-  case TAG_MAP:
-  case TAG_SET:
-  case TAG_ERROR:
-  case TAG_HOST:
-    return read_nest(r, tag);
-  case TAG_DOUBLE:
-    return lcp__v8_read_double(r->L, &r->in, padded);
-  case TAG_UINT32:
-    return lcp__v8_read_uint32(r->L, &r->in);
-  case TAG_BIGINT:
-    return lcp__v8_read_bigint(r->L, &r->in, UPVALUE_CLASSES);
-  case TAG_REFERENCE:
-    return read_reference(r);
-  case TAG_DATE:
-    return read_date(r);
-  case TAG_REGEXP:
-    return read_regexp(r);
-  case TAG_ARRAY_BUFFER:
-  case TAG_GROWING_BUFFER:
-    return read_array_buffer(r, tag == TAG_GROWING_BUFFER);
-  case TAG_BOXED_TRUE:
-  case TAG_BOXED_FALSE:
-  case TAG_BOXED_NUMBER:
-  case TAG_BOXED_BIGINT:
-  case TAG_BOXED_STRING:
-    return read_boxed(r, tag);
-  }
-  return read_constant(r, tag);
-}
-
-static int take_header(struct reader *r) {
-  if (in_left(&r->in) < 2 || r->in.at[0] != TAG_VERSION)
-    return in_fail(&r->in, "no header");
+static int read_header(struct reader *r) {
+  if (lcp__in_left(&r->in) < 2 || r->in.at[0] != V8_HEADER)
+    return lcp__in_fail(&r->in, "no header");
   r->in.at++;
-  if (!take_varint(&r->in, &r->version))
+  if (!lcp__in_varint(&r->in, &r->in.version))
     return 0;
-  return (r->version >= V8_OLDEST && r->version <= V8_VERSION) ||
-         in_fail(&r->in, "a version that is not known");
+  return (r->in.version >= V8_OLDEST && r->in.version <= V8_VERSION) ||
+         lcp__in_fail(&r->in, "a version that is not known");
 }
 
 static int read_message(struct reader *r) {
-  if (!take_header(r) || !read_value(r))
+  if (!read_header(r))
     return 0;
-  return r->in.at == r->in.end || in_fail(&r->in, "more than one value");
+  enum progress progress = read_value(r);
+  while (progress != FAILED && r->depth > 0)
+    progress = progress == VALUE && !put(r) ? FAILED : go_on(r);
+  if (progress == FAILED)
+    return 0;
+  return r->in.at == r->in.end || lcp__in_fail(&r->in, "more than one value");
 }
 
-int lcp__v8_decode(lua_State *L) {
-  size_t size;
+static void push_failure(struct reader *r) {
+  lua_pushfstring(r->L, "%s at byte %I", r->in.problem,
+                  (LUAI_UACINT)(r->in.at - r->in.begin));
+}
+
+int lcp__v8_decode(lua_State *L, const char *bytes, size_t size) {
   struct reader r;
-  const char *bytes = lcp__view_check(L, 1, &size);
-  memset(&r, 0, sizeof r);
-  lua_settop(L, SLOT_BYTES);
-  r.L = L;
+  memset(&r, 0, offsetof(struct reader, first));
+  r.L = r.in.L = L;
   r.in.begin = r.in.at = (const unsigned char *)bytes;
   r.in.end = r.in.begin + size;
-  r.spare = LCP__V8_KEYS_SPARE;
   r.budget = size; /* no element takes less than a byte */
-  r.keeps_objects = memchr(bytes, TAG_REFERENCE, size) != NULL;
-  if (r.keeps_objects)
+  r.spare = LCP__V8_KEYS_SPARE;
+  r.base = lua_gettop(L);
+  r.levels = r.first;
+  r.room = LCP__LEVELS;
+  luaL_checkstack(L, STACK_USE, "message");
+  if (memchr(bytes, V8_REFERENCE, size) != NULL) {
+    r.in.objects = r.base + SLOT_OBJECTS;
     lua_newtable(L);
-  else
+  } else {
     lua_pushnil(L);
-  if (read_message(&r))
-    return 1;
+  }
   lua_pushnil(L);
-  lua_pushfstring(L, "%s at byte %I", r.in.problem, (LUAI_UACINT)(r.in.at - r.in.begin));
-  return 2;
+  int done = read_message(&r);
+  if (!done)
+    push_failure(&r);
+  lua_replace(L, r.base + 1);
+  lua_settop(L, r.base + 1);
+  return done;
 }

@@ -92,15 +92,14 @@ static int line_next(struct lcp__frames *f, const char **frame, size_t *length) 
     frames_skip(f, n + 1);
     return 1;
   }
-  /* nobody knows where the line ends */
-  if (held_add(f, n, 2 * (f->held_size + n)) < 0)
+  /* with the newline, which must stand behind it; where that is nobody knows before */
+  if (held_add(f, n + (end != NULL), 2 * (f->held_size + n)) < 0)
     return f->error;
   if (end == NULL)
     return 0;
-  frames_skip(f, 1);
   f->delivered = 1;
   *frame = f->held;
-  *length = f->held_size;
+  *length = f->held_size - 1;
   return 1;
 }
 

@@ -22,7 +22,7 @@
 #define LCP__FRAME_LIMIT ((size_t)1 << 30)
 
 enum lcp__framing {
-  LCP__FRAME_LINE,  /* ends with a newline, which is not part of it */
+  LCP__FRAME_LINE, /* ends with a newline, which stands behind it and is not part of it */
   LCP__FRAME_LENGTH /* begins with its length: 4 bytes, the highest first */
 };
 

@@ -161,7 +161,7 @@ end
 
 local function open_channel(child, stream_handle, codec)
   child._open = child._open + 1
-  local handle = assert(core.channel(stream_handle, codec.framing))
+  local handle = assert(core.channel(stream_handle, codec.name))
   channel.open(child, handle, codec, { on_closed = on_channel_closed })
 end
 

@@ -309,7 +309,7 @@ local function open_channel(process)
   core.setenv('NODE_CHANNEL_SERIALIZATION_MODE', nil)
   if fd and CODECS[mode] then
     local codec = CODECS[mode]()
-    local handle = core.channel(fd, codec.framing)
+    local handle = core.channel(fd, codec.name)
     if handle then
       local options = { count_listeners = true, on_closed = channel.ended }
       channel.open(process, handle, codec, options)

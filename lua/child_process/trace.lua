@@ -152,9 +152,9 @@ function M.lost(ipc, err)
   tell('send', { pid = M.peer(ipc), error = err })
 end
 
---- A message has come.
-function M.receive(ipc, payload)
-  tell('receive', { pid = M.peer(ipc), size = #payload })
+--- A message of `size` bytes has come.
+function M.receive(ipc, size)
+  tell('receive', { pid = M.peer(ipc), size = size })
 end
 
 --- The channel is closed.

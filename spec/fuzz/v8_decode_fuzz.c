@@ -1,4 +1,4 @@
-/* v8_decode_fuzz.c - hostile payloads for core.v8_decode.
+/* v8_decode_fuzz.c - hostile payloads for the codec 'advanced'.
  * Whatever is decoded must be encoded again unless that is refused, and come out the same
  * a second time.  The allocator ends the run when a payload takes more memory than a
  * fixed multiple of its length.
@@ -10,7 +10,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "codec/v8codec.h"
+#include "codec/codec.h"
 
 enum {
   MEMORY_PER_BYTE = 256, /* an empty object takes three bytes of payload */
@@ -43,7 +43,9 @@ static void *allocate(void *ud, void *block, size_t osize, size_t nsize) {
 static void call(lua_State *L, const char *name) {
   lua_getfield(L, 1, name);
   lua_insert(L, -2);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+  lua_pushliteral(L, "advanced");
+  lua_insert(L, -2);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
     fprintf(stderr, "%s raised: %s\n", name, lua_tostring(L, -1));
     abort();
   }
@@ -52,12 +54,12 @@ static void call(lua_State *L, const char *name) {
 /* stack: core, value.  Two encodings of a decoded value cannot be compared as bytes,
  * since Lua's tables have no order, but their length is the same. */
 static void check_again(lua_State *L) {
-  call(L, "v8_encode");
+  call(L, "codec_encode");
   if (lua_isnil(L, -1))
     return;
   size_t first = lua_rawlen(L, -1), second;
-  call(L, "v8_decode");
-  call(L, "v8_encode");
+  call(L, "codec_decode");
+  call(L, "codec_encode");
   second = lua_rawlen(L, -1);
   if (lua_isnil(L, -1) || first != second) {
     fprintf(stderr, "encoded as %zu bytes, then as %zu\n", first, second);
@@ -71,12 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (L == NULL) {
     L = lua_newstate(allocate, &memory);
     lua_newtable(L);
-    lcp__v8codec_open(L);
+    lcp__codec_open(L);
   }
   lua_gc(L, LUA_GCCOLLECT);
   memory.limit = memory.used + size * MEMORY_PER_BYTE + MEMORY_ALWAYS;
   lua_pushlstring(L, (const char *)data, size);
-  call(L, "v8_decode");
+  call(L, "codec_decode");
   memory.limit = 0;
   if (!lua_isnil(L, -1))
     check_again(L);

@@ -354,12 +354,12 @@ describe('a handle', function()
   end)
 
   it('is not touched by a message that is too deep only with one', function()
-    for serialization, depth in pairs { json = 1000, advanced = 200 } do
+    for _, serialization in ipairs { 'json', 'advanced' } do
       local child = run("process:once('message', function() end)", {
         serialization = serialization,
       })
       local deep = {}
-      for _ = 2, depth do
+      for _ = 2, 20000 do
         deep = { deep }
       end
       local cat = cp.spawn 'cat'

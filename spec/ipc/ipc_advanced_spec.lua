@@ -116,24 +116,6 @@ describe('a value that goes from Lua to Lua', function()
     assert.equal('ff0f6f7b00', hex(encode(there_and_back {})))
   end)
 
-  it('takes the array metatables of a cjson that has them', function()
-    local before = package.loaded.cjson
-    package.loaded.cjson = { array_mt = {}, empty_array_mt = {} }
-    local payload = encode(setmetatable({}, package.loaded.cjson.empty_array_mt))
-    package.loaded.cjson = before
-    assert.equal('ff0f4100240000', hex(payload))
-  end)
-
-  it('is nested up to 200 levels deep', function()
-    local deep = {}
-    for _ = 2, 200 do
-      deep = { deep }
-    end
-    assert_same(deep, there_and_back(deep))
-    local err = t.raises('ERR_INVALID_ARG_VALUE', encode, { deep })
-    assert.matches('^message%[1%]%[1%].*: tables nested deeper than 200', err.message)
-  end)
-
   it('is the same for thousands of made values', function()
     local make = values.generator(4)
     for _ = 1, COUNT do
@@ -180,7 +162,7 @@ describe('a value that cannot be sent', function()
     refused('message: a function cannot be sent', print)
     refused('message.a[3].b: a function cannot be sent', { a = { 1, 2, { b = print } } })
     refused(
-      'message["a b"]: a thread cannot be sent',
+      "message['a b']: a thread cannot be sent",
       { ['a b'] = coroutine.create(print) }
     )
     refused(
@@ -359,10 +341,9 @@ describe('a payload that is none', function()
   end)
 
   it('raises for objects nested too deeply', function()
-    broken(bytes 'ff0f' .. ('A\1'):rep(100000))
-    broken(bytes 'ff0f' .. ('o"\0'):rep(100000))
-    broken(bytes 'ff0f' .. ('\\\1'):rep(100000))
-    broken(bytes 'ff0f' .. ('rc'):rep(100000))
+    for _, open in ipairs { 'A\1', 'o"\0', ';', "'", 'a\1I\0', '\\\1', 'rc' } do
+      broken(bytes 'ff0f' .. open:rep(100000))
+    end
   end)
 
   it('takes no more memory than its length allows', function()

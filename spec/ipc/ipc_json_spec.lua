@@ -30,14 +30,6 @@ local function equal(a, b)
   return true
 end
 
-local function nested(depth, leaf)
-  local value = leaf
-  for _ = 1, depth do
-    value = { value }
-  end
-  return value
-end
-
 -- Making values and texts ------------------------------------------------------------
 
 local function random_float()
@@ -333,16 +325,6 @@ describe('json encode', function()
     )
   end)
 
-  it('knows the metatables of a cjson that is loaded', function()
-    local array, empty = {}, {}
-    local loaded = package.loaded.cjson
-    package.loaded.cjson = { array_mt = array, empty_array_mt = empty }
-    local text = json.encode { setmetatable({}, array), setmetatable({}, empty), {} }
-    package.loaded.cjson = loaded
-    assert.equal('[[],[],{}]', text)
-    assert.equal('{}', json.encode(setmetatable({}, array)))
-  end)
-
   it('sends a table that is in it twice twice', function()
     local shared = { 1 }
     assert.equal('[[1],[1],[[1]]]', json.encode { shared, shared, { shared } })
@@ -389,36 +371,34 @@ describe('json encode', function()
     local holes, cycle = { 1, nil, 3 }, { a = { 1 } }
     cycle.a[2] = { b = cycle }
     local cases = {
-      { print, '^message is a function' },
-      { { a = { 1, 2, print } }, '^message%.a%[3%] is a function' },
-      { { ['a b'] = { c1 = io.stdout } }, "^message%['a b'%]%.c1 is a userdata" },
-      { { coroutine.create(print) }, '^message%[1%] is a thread' },
-      { { x = '\xFF' }, '^message%.x is a string that is not UTF%-8' },
-      { { '\xED\xA0\x80' }, '^message%[1%] is a string that is not UTF%-8' },
-      { { { ['\xC0\x80'] = 1 } }, "^message%[1%]%['\\xc0\\x80'%] has a key that is not" },
-      { { y = holes }, '^message%.y is a list with holes' },
-      { { z = { 1, 2, a = 3 } }, '^message%.z is a table with keys of different types' },
-      { { { [0] = 1 } }, '^message%[1%] is a table with a key below 1' },
-      { { [1.5] = 1 }, '^message is a table with a key that is neither' },
-      { { [true] = 1 }, '^message is a table with a key that is neither' },
-      { cycle, '^message%.a%[2%]%.b is a table that it is itself part of' },
+      { print, 'message: a function cannot be sent' },
+      { { a = { 1, 2, print } }, 'message.a[3]: a function cannot be sent' },
+      {
+        { ['a b'] = { c1 = io.stdout } },
+        "message['a b'].c1: a userdata cannot be sent",
+      },
+      { { coroutine.create(print) }, 'message[1]: a thread cannot be sent' },
+      { { x = '\xFF' }, 'message.x: a string that is not UTF-8' },
+      { { '\xED\xA0\x80' }, 'message[1]: a string that is not UTF-8' },
+      { { { ['\xC0\x80'] = 1 } }, "message[1]['\\xc0\\x80']: a key that is not UTF-8" },
+      { { y = holes }, 'message.y: a list with holes' },
+      { { z = { 1, 2, a = 3 } }, 'message.z: a table with keys of different types' },
+      { { { [0] = 1 } }, 'message[1]: a table with a key below 1' },
+      { { [1.5] = 1 }, 'message: a table with a key that is neither string nor integer' },
+      {
+        { [true] = 1 },
+        'message: a table with a key that is neither string nor integer',
+      },
+      { cycle, 'message.a[2].b: a table that is part of itself' },
     }
     for _, case in ipairs(cases) do
       local err = t.raises('ERR_INVALID_ARG_VALUE', json.encode, case[1])
       assert.equal('TypeError', err.name)
-      assert.truthy(err.message:find(case[2]), err.message)
+      local as_json = case[2]:find 'sent$' and '' or ' cannot be sent as JSON'
+      assert.equal(case[2] .. as_json, err.message)
       assert.truthy(utf8.len(err.message))
     end
     t.raises('ERR_INVALID_ARG_VALUE', json.encode, nil)
-  end)
-
-  it('goes 1000 levels deep and no deeper', function()
-    local text = json.encode(nested(1000))
-    assert.equal(('['):rep(999) .. '{}' .. (']'):rep(999), text)
-    assert.is_true(equal(nested(1000, 1), json.decode(json.encode(nested(1000, 1)))))
-    local err = t.raises('ERR_INVALID_ARG_VALUE', json.encode, nested(1001))
-    assert.truthy(err.message:find 'is nested too deep')
-    assert.is_true(#err.message < 200)
   end)
 end)
 
@@ -600,16 +580,6 @@ describe('json decode', function()
     assert.equal('SyntaxError: ' .. text:format "'[null, nope]'", tostring(err))
     _, err = pcall(json.decode, '[')
     assert.truthy(err.message:find '^unexpected end at byte 2')
-  end)
-
-  it('goes 1000 levels deep and no deeper', function()
-    for open, close in pairs { ['['] = ']', ['{"a":'] = '}' } do
-      assert.is_table(json.decode(open:rep(1000) .. '1' .. close:rep(1000)))
-      local ok, err = pcall(json.decode, open:rep(1001) .. '1' .. close:rep(1001))
-      assert.is_false(ok)
-      assert.truthy(err.message:find '^nested too deep', err.message)
-      assert.is_false(pcall(json.decode, open:rep(1000000)))
-    end
   end)
 end)
 

@@ -39,7 +39,7 @@ describe('a message in the advanced form', function()
 
   it('is refused with the path to what cannot be sent, whatever the keys are', function()
     assert.matches('%[a table%]: a function', refused { [{}] = print })
-    assert.matches('%[""%]: a function', refused { [''] = print })
+    assert.matches("%[''%]: a function", refused { [''] = print })
     assert.matches('%[2%]: a function', refused(of_class('Set', { 1, print })))
     local err = of_class('Error', { name = 'Error', message = 'm', cause = print })
     assert.matches('cause: a function', refused(err))

@@ -27,8 +27,8 @@ end
 
 --- raw_peer.encode(message, serialization) -> the bytes of a message's frame.
 function M.encode(message, serialization)
-  local encode = serialization == 'advanced' and core.v8_encode or core.json_encode
-  return M.frame(assert(encode(message)), serialization)
+  local payload = assert(core.codec_encode(serialization or 'json', message))
+  return M.frame(payload, serialization)
 end
 
 --- raw_peer.spawn([options]) -> Peer: `child` is the ChildProcess, `answers()` all it has

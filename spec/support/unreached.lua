@@ -19,7 +19,11 @@ return {
     lcp__frames_next = 'after an error nothing is read any more',
   },
   ['csrc/handle.c'] = { lcp__handle_check = 'a finalizer that brings a handle back' },
-  ['csrc/codec/json_write.c'] = { memory_grow = 'a message of 2^62 bytes' },
+  ['csrc/codec/json_write.c'] = {
+    put_text = 'a string of more than 1 GiB',
+    put_message = 'a message of more than 1 GiB',
+  },
+  ['csrc/codec/out.c'] = { lcp__out_grow = 'a message of more than 1 GiB' },
   ['csrc/gate.c'] = {
     give_uncaught = 'the handler for uncaught exceptions raises itself',
     lcp__gate_lost = 'no room on the stack of Lua in a callback of the loop',
@@ -73,10 +77,11 @@ return {
   ['csrc/uvloop.c'] = {
     init = 'libuv fails with epoll open; it aborts then',
   },
-  ['csrc/codec/v8write.c'] = {
-    write_string = 'a string of 4 GiB',
+  ['csrc/codec/v8out.c'] = {
+    lcp__out_string = 'a string of more than 1 GiB',
     put_hex = 'digits of 128 MiB; none at all are no BigInt before',
   },
+  ['csrc/codec/v8write.c'] = { pairs_next = 'a message of more than 1 GiB' },
   ['lua/child_process/abort.lua'] = { start_clock = 'a time-out of more than 24 days' },
   ['lua/child_process/active.lua'] = { hints_of = 'asked by a finalizer in a start' },
   ['lua/child_process/await.lua'] = { describe = 'a function of C in a traceback' },

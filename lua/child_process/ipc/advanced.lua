@@ -1,6 +1,5 @@
 --- The 'advanced' serialization of messages: V8's structured-clone format, as Node's
--- channel writes it (version 15; 13 to 15 are read).  The work is done in C
--- (csrc/codec/v8write.c, csrc/codec/v8read.c).
+-- channel writes it (version 15; 13 to 15 are read).
 --
 -- What Lua sends, and what it comes to in Node.  Another Lua gets the same value back.
 --
@@ -17,14 +16,15 @@
 --   `n` (table.pack)           a property of the Array
 --   table, string keys only    Object
 --   table with other keys      Map; booleans, floats, strings that are not UTF-8, tables
---   empty table                Object; Array if its metatable has `__jsontype = 'array'`
---                              or is one of cjson's array metatables
+--   empty table                Object; Array if its metatable says so, as in json.lua
 --   the same table again       the same object: cycles and shared tables stay such
 --   our error values           Error of that class, if they have nothing but name,
 --                              message, stack and cause
 --
--- Functions, coroutines, userdata and tables nested deeper than 200 levels raise.  Only
--- own fields count; no metamethod is called.
+-- Functions, coroutines, userdata and tables nested deeper than 20 000 levels raise
+-- TypeError ERR_INVALID_ARG_VALUE with the path to what cannot be sent, such as
+-- `message.jobs[3].done: a function cannot be sent`.  Only own fields count; no
+-- metamethod is called.
 --
 -- What Node sends, and what Lua gets:
 --
@@ -49,47 +49,23 @@
 -- metatable: `__jstype` is 'BigInt', 'Map', 'Set', 'Date' or 'RegExp' (a Map only where
 -- its keys would not show it).  It goes back as the same thing, and any table with such a
 -- field in its metatable is sent as one.  An empty Array comes with `__jsontype`.
+--
+-- `decode` raises an Error with the code ERR_IPC_INVALID_MESSAGE for anything but one
+-- whole value.  No input makes it take more memory or time than a fixed multiple of its
+-- length: numbers as keys that would crowd a Lua table raise, and so do objects nested
+-- deeper than 20 000 levels.
+--
+-- Node: advanced serialization; HTML: StructuredSerialize.
+local codec = require 'child_process.ipc.codec'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
-local v8_encode, v8_decode = core.v8_encode, core.v8_decode
+local LENGTH = 4 -- bytes in front of each message
 
 -- Errors that arrive are values like those made here, and go back as errors.
-core.v8_classes.Error = getmetatable(errors.new('Error'))
+core.error_class(getmetatable(errors.new('Error')))
 
-local M = {
-  name = 'advanced',
-  framing = 'length', -- each payload behind its length, 4 bytes, the highest first
-  overhead = 4,
-  encoder = v8_encode,
-}
-
---- advanced.refuse(problem): raises what `encode` does.
-function M.refuse(problem)
-  error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', problem), 0)
-end
-
---- advanced.encode(value) -> payload: as told above.
--- Raises TypeError ERR_INVALID_ARG_VALUE with the path to what cannot be sent, such as
--- `message.jobs[3].done: a function cannot be sent`.
--- Node: advanced serialization; HTML: StructuredSerialize.
-function M.encode(value)
-  local payload, problem = v8_encode(value)
-  return payload or M.refuse(problem)
-end
-
---- advanced.decode(payload) -> value: as told above.
--- Raises an Error with the code ERR_IPC_INVALID_MESSAGE for anything but one whole value.
--- No input makes it take more memory or time than a fixed multiple of its length: numbers
--- as keys that would crowd a Lua table raise, and so do objects nested deeper than 200
--- levels.
-function M.decode(payload)
-  local value, problem = v8_decode(payload)
-  if problem then
-    local text = 'The message is no serialized value: ' .. problem
-    error(errors.new('Error', 'ERR_IPC_INVALID_MESSAGE', text))
-  end
-  return value
-end
-
-return M
+return codec.new('advanced', LENGTH, function(text)
+  local message = 'The message is no serialized value: ' .. text
+  return errors.new('Error', 'ERR_IPC_INVALID_MESSAGE', message)
+end)

@@ -184,13 +184,13 @@ local function on_internal(ipc, message)
   ipc.owner:emit('internalMessage', message)
 end
 
-local function on_frame(ipc, payload)
+-- With a `problem` it is no message.
+local function on_frame(ipc, size, message, problem)
   if trace.on then
-    trace.receive(ipc, payload)
+    trace.receive(ipc, size)
   end
-  local ok, message = pcall(ipc.codec.decode, payload)
-  if not ok then
-    break_off(ipc, message)
+  if problem then
+    break_off(ipc, ipc.codec.invalid(problem))
   elseif is_internal(message) then
     on_internal(ipc, message)
   elseif not inbox.deliver(ipc.inbox, message) then
@@ -338,7 +338,7 @@ function M.open(owner, handle, codec, options)
   end
   update_ref(ipc)
   update_room(ipc)
-  handle:bind(ipc, on_frame, on_end, on_written, codec.encoder)
+  handle:bind(ipc, on_frame, on_end, on_written)
   local _, errno = handle:read_start()
   if errno then
     nextTick(break_off, ipc, errors.system(errno, 'read'))

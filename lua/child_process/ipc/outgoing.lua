@@ -175,7 +175,7 @@ local function write_message(out, message, callback)
     out.queued = total -- one of many in this turn
     return true
   elseif not total and math.type(pending) ~= 'integer' then
-    out.codec.refuse(pending, due)
+    out.codec.refuse(pending)
   end
   return queued(out, callback, total, pending, due)
 end

@@ -1,38 +1,18 @@
-/* v8format.c - see v8format.h.  Owns nothing. */
-#include "codec/v8format.h"
-
-#include <string.h>
+/* v8.c - see v8.h.  Owns nothing. */
+#include "codec/v8.h"
 
 #include "codec/transcode.h"
 
-#define ASCII_MASK UINT64_C(0x8080808080808080)
-
-const struct v8_error_class lcp__v8_error_classes[] = {
+const struct lcp__v8_error_class lcp__v8_error_classes[] = {
     {'E', "EvalError"},   {'R', "RangeError"}, {'F', "ReferenceError"},
     {'S', "SyntaxError"}, {'T', "TypeError"},  {'U', "URIError"},
     {0, "Error"},         {0, NULL},
 };
 
-const struct v8_flag lcp__v8_flags[] = {
+const struct lcp__v8_flag lcp__v8_flags[] = {
     {'d', 1u << 7}, {'g', 1u << 0}, {'i', 1u << 1}, {'l', 1u << 6}, {'m', 1u << 2},
     {'s', 1u << 5}, {'u', 1u << 4}, {'v', 1u << 8}, {'y', 1u << 3}, {0, 0},
 };
-
-int lcp__v8_is_ascii(const char *bytes, size_t size) {
-  uint64_t word[4], any = 0;
-  for (; size >= sizeof word; bytes += sizeof word, size -= sizeof word) {
-    memcpy(word, bytes, sizeof word);
-    if ((word[0] | word[1] | word[2] | word[3]) & ASCII_MASK)
-      return 0;
-  }
-  for (; size >= sizeof any; bytes += sizeof any, size -= sizeof any) {
-    memcpy(word, bytes, sizeof any);
-    any |= word[0];
-  }
-  for (; size > 0; bytes++, size--)
-    any |= (unsigned char)*bytes;
-  return (any & ASCII_MASK) == 0;
-}
 
 /* What is known of a table while its keys are gone through. */
 struct census {
@@ -58,7 +38,7 @@ static int census_take(lua_State *L, struct census *c) {
     c->texts++;
     if (size == 1 && text[0] == 'n' && lua_isinteger(L, -1))
       c->n = lua_tointeger(L, -1);
-    if (!lcp__v8_is_ascii(text, size) && lcp__utf8_prefix(text, size) != size)
+    if (!lcp__is_ascii(text, size) && lcp__utf8_prefix(text, size) != size)
       return 0;
     break;
   default:
@@ -67,26 +47,26 @@ static int census_take(lua_State *L, struct census *c) {
   return c->positions == 0 || c->texts <= 1;
 }
 
-static struct v8_layout array_layout(const struct census *c) {
-  struct v8_layout layout = {SHAPE_MAP, 0, (uint32_t)c->positions};
+static struct lcp__v8_layout array_layout(const struct census *c) {
+  struct lcp__v8_layout layout = {V8_SHAPE_MAP, 0, (uint32_t)c->positions};
   lua_Unsigned length = c->texts ? (lua_Unsigned)c->n : c->highest;
   /* a packed list says its length, so it may have gaps: as many as a call's arguments */
   lua_Unsigned gaps = c->texts ? 255 : 0;
   if (length < c->highest || length > V8_MAX_LENGTH || length >= 2 * c->positions + gaps)
     return layout;
-  layout.shape = c->texts ? SHAPE_PACKED : SHAPE_ARRAY;
+  layout.shape = c->texts ? V8_SHAPE_PACKED : V8_SHAPE_ARRAY;
   layout.length = (uint32_t)length;
   return layout;
 }
 
-struct v8_layout lcp__v8_layout(lua_State *L, int table) {
-  struct v8_layout layout = {SHAPE_EMPTY, 0, 0};
+struct lcp__v8_layout lcp__v8_layout(lua_State *L, int table) {
+  struct lcp__v8_layout layout = {V8_SHAPE_EMPTY, 0, 0};
   struct census c = {0, 0, 0, 0};
   lua_pushnil(L);
   while (lua_next(L, table)) {
     if (!census_take(L, &c)) {
       lua_pop(L, 2);
-      layout.shape = SHAPE_MAP;
+      layout.shape = V8_SHAPE_MAP;
       return layout;
     }
     lua_pop(L, 1);
@@ -94,6 +74,6 @@ struct v8_layout lcp__v8_layout(lua_State *L, int table) {
   if (c.positions > 0)
     return array_layout(&c);
   if (c.texts > 0)
-    layout.shape = SHAPE_OBJECT;
+    layout.shape = V8_SHAPE_OBJECT;
   return layout;
 }

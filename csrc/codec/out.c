@@ -1,0 +1,58 @@
+/* out.c - see out.h.
+ * Owns: the userdata that is used again, in the registry. */
+#include "codec/out.h"
+
+#include <lauxlib.h>
+
+enum {
+  FIRST = 1024,      /* bytes of a new userdata */
+  SLACK = 256,       /* what is added to a long string's size, for what follows it */
+  KEPT = 256 * 1024, /* bytes that are kept for the next message */
+  STACK_USE = 4
+};
+
+static const char kept_key; /* its address: the userdata in the registry */
+
+static void use(struct lcp__out *out, size_t used) {
+  out->bytes = lua_touserdata(out->L, out->slot);
+  out->at = out->bytes + used;
+  out->end = out->bytes + lua_rawlen(out->L, out->slot);
+}
+
+void lcp__out_begin(lua_State *L, struct lcp__out *out) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key) == LUA_TUSERDATA) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
+  } else {
+    lua_pop(L, 1);
+    lua_newuserdatauv(L, FIRST, 0);
+  }
+  out->L = L;
+  out->slot = lua_gettop(L);
+  out->too_long = 0;
+  use(out, 0);
+}
+
+void lcp__out_end(struct lcp__out *out) {
+  if (lua_rawlen(out->L, out->slot) <= KEPT) {
+    lua_pushvalue(out->L, out->slot);
+    lua_rawsetp(out->L, LUA_REGISTRYINDEX, &kept_key);
+  }
+}
+
+/* A message that is too long begins anew, so that it takes no more memory until whoever
+ * writes it looks. */
+void lcp__out_grow(struct lcp__out *out, size_t n) {
+  size_t used = lcp__out_size(out), size = (size_t)(out->end - out->bytes);
+  if (used + n > LCP__OUT_LIMIT + SLACK) {
+    out->too_long = 1;
+    used = 0;
+  }
+  if (used + n > size) {
+    size = 2 * size > used + n + SLACK ? 2 * size : used + n + SLACK;
+    luaL_checkstack(out->L, STACK_USE, "message");
+    memcpy(lua_newuserdatauv(out->L, size, 0), out->bytes, used);
+    lua_replace(out->L, out->slot);
+  }
+  use(out, used);
+}

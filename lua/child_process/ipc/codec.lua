@@ -1,0 +1,42 @@
+--- What the two serializations of messages have in common.  The work is done in C
+-- (csrc/codec), by name: a channel encodes and decodes there, and needs this only for a
+-- problem, and for messages that wait.
+local core = require 'child_process.core'
+local errors = require 'child_process.errors'
+
+local codec_encode, codec_decode = core.codec_encode, core.codec_decode
+
+local M = {}
+
+--- codec.new(name, overhead, invalid) -> table with what is asked of a codec:
+--   name               as in the option `serialization`
+--   overhead           bytes of a frame around a message
+--   encode(value)      -> bytes; raises what refuse() does
+--   decode(bytes)      -> value; raises invalid(text)
+--   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` says what cannot be
+--                      sent, and where it is
+--   invalid(text)      -> the error for bytes that are no message: `text` says why
+function M.new(name, overhead, invalid)
+  local codec = { name = name, overhead = overhead, invalid = invalid }
+
+  function codec.refuse(text)
+    error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text), 0)
+  end
+
+  function codec.encode(value)
+    local bytes, text = codec_encode(name, value)
+    return bytes or codec.refuse(text)
+  end
+
+  function codec.decode(bytes)
+    local value, text = codec_decode(name, bytes)
+    if text then
+      error(invalid(text), 0)
+    end
+    return value
+  end
+
+  return codec
+end
+
+return M
