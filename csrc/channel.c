@@ -469,6 +469,7 @@ static int l_channel(lua_State *L) {
   struct channel *c = lcp__handle_new(L, sizeof *c, LCP_CHANNEL, SLOTS);
   c->fd = -1;
   c->base.release = release;
+  c->base.personal = 1;
   c->base.wanted = wanted;
   c->base.ready = ready;
   c->allowed = SIZE_MAX;

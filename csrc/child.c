@@ -52,6 +52,7 @@ static void make_streams(lua_State *L, struct lcp_plan *p) {
   for (i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].kind >= LCP_SLOT_IN) {
       p->slots[i].stream = lcp__stream_new(L);
+      lcp__stream_personal(p->slots[i].stream);
       lua_rawseti(L, -2, i + 1);
     }
 }
@@ -97,6 +98,8 @@ static int l_exit(lua_State *L) {
 
 static void report_exit(struct lcp_deferred *d) {
   struct child *c = (struct child *)((char *)d - offsetof(struct child, exit));
+  if (c->base.closing) /* a copy of the process, made by the callback before */
+    return;
   lcp__enter(c->base.loop, l_exit, c);
 }
 
@@ -105,6 +108,8 @@ static void exit_cb(uv_poll_t *uv, int status, int events) {
   struct child *c = (struct child *)uv;
   (void)status;
   (void)events;
+  if (!lcp__handle_here(&c->base))
+    return;
   if (!lcp__proc_reap(&c->proc, &c->how))
     return;
   c->reaped = 1;
@@ -210,6 +215,7 @@ static int l_new_child(lua_State *L) {
   struct child *c = lcp__handle_new(L, sizeof *c, LCP_CHILD, SLOTS);
   c->base.release = release;
   c->base.forget = forget;
+  c->base.personal = 1;
   c->terminal = -1;
   lua_newtable(L);
   lua_setiuservalue(L, -2, SLOT_FIELDS);

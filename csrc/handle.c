@@ -33,6 +33,8 @@ void lcp__handle_unpin(struct lcp_handle *h) {
 }
 
 void lcp__handle_close(struct lcp_handle *h) {
+  if (h->loop != NULL)
+    lcp__loop_here(h->loop);
   if (h->closing)
     return;
   h->closing = 1;
@@ -53,6 +55,23 @@ static void close_handles(struct lcp_loop *loop) {
     lcp__handle_close(loop->handles);
 }
 
+static void adapt_handles(struct lcp_loop *loop) {
+  struct lcp_handle *h, *next;
+  for (h = loop->handles; h != NULL; h = next) {
+    next = h->next;
+    h->inherited = 1;
+    if (h->personal)
+      lcp__handle_close(h);
+    else if (h->adapt != NULL)
+      h->adapt(h);
+  }
+}
+
+int lcp__handle_here(struct lcp_handle *h) {
+  lcp__loop_here(h->loop);
+  return !h->closing;
+}
+
 static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
   h->loop = loop;
   h->pin = LUA_NOREF;
@@ -62,6 +81,7 @@ static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
     h->next->link = &h->next;
   loop->handles = h;
   loop->close_handles = close_handles;
+  loop->adapt_handles = adapt_handles;
 }
 
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
@@ -88,6 +108,8 @@ void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
   struct lcp_handle *h = *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
   if (h == NULL) /* a finalizer brought it back after its own had run */
     luaL_argerror(L, arg, "has been finalized");
+  if (h->loop != NULL)
+    lcp__loop_here(h->loop);
   return h;
 }
 
@@ -153,6 +175,8 @@ static int l_rewatch(lua_State *L) {
  * ICMP answer to a datagram, and is then watched again. */
 static void ready_cb(uv_poll_t *uv, int status, int events) {
   struct lcp_handle *h = (struct lcp_handle *)uv;
+  if (!lcp__handle_here(h))
+    return;
   if (status < 0) {
     h->events = 0;
     events = UV_READABLE | UV_WRITABLE;
@@ -180,6 +204,8 @@ void *lcp__handle_self(lua_State *L) {
   struct lcp_handle *h = same ? *(struct lcp_handle **)lua_touserdata(L, 1) : NULL;
   luaL_argexpected(L, h != NULL, 1, "handle");
   lua_pop(L, 1);
+  if (h->loop != NULL)
+    lcp__loop_here(h->loop);
   return h;
 }
 

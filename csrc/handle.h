@@ -5,6 +5,10 @@
  * has dropped it, whichever comes last: lua_close frees userdata before libuv delivers
  * close callbacks, and a host's loop may outlive the state.
  *
+ * A process that was made by fork(2) has copies of all: children and channels are closed
+ * there, since they are the other process's; sockets, servers, timers and signal watches
+ * go on in both.
+ *
  * While libuv may call back, the userdata is pinned in the registry; otherwise only Lua
  * holds it, so that idle objects and cycles through them can be collected. */
 #ifndef LCP_HANDLE_H
@@ -30,6 +34,7 @@ struct lcp_handle {
                                            type when it is closed; may be NULL */
   void (*forget)(struct lcp_handle *);  /* frees what is of use beyond that, when Lua has
                                            dropped it; may be NULL */
+  void (*adapt)(struct lcp_handle *);   /* in a copy of the process; may be NULL */
   /* of a type that polls a descriptor: the events it waits for now, and what it does when
      they come; see lcp__handle_watch */
   int (*wanted)(const struct lcp_handle *);
@@ -41,6 +46,10 @@ struct lcp_handle {
   unsigned closed : 1;       /* libuv is done with the block */
   unsigned dropped : 1;      /* Lua is done with the block */
   unsigned unreferenced : 1; /* unref() before `uv` was initialised */
+  unsigned personal : 1;     /* stands for something that only the process has that made
+                                it (a child, a channel): closed in a copy */
+  unsigned inherited : 1;    /* made by the process that this is a copy of: to close it
+                                must change nothing but our own descriptors */
 };
 
 /* Pushes a new userdata of class `tname` with `slots` user values and a zeroed block of
@@ -49,6 +58,10 @@ void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots);
 
 /* To be called when `uv` has been initialised by a uv_*_init. */
 void lcp__handle_init(struct lcp_handle *h);
+
+/* To be called first by a callback of libuv's that does not begin with lcp__enter: 0 in a
+ * copy of the process (loop.h) that has just closed the handle. */
+int lcp__handle_here(struct lcp_handle *h);
 
 /* The block of the userdata at `arg`, of class `tname`; raises on any other value. */
 void *lcp__handle_check(lua_State *L, int arg, const char *tname);

@@ -25,6 +25,7 @@ static struct lcp_loop *push_loop(lua_State *L) {
   loop->last = &loop->first;
   loop->turn = 1;
   loop->gc_stress = getenv("LCP_GC_STRESS") != NULL;
+  lcp__origin_set(&loop->origin);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   loop->main = loop->L = lua_tothread(L, -1);
   lua_pop(L, 1);
@@ -76,6 +77,25 @@ void lcp__loop_changed(struct lcp_loop *loop) {
     uv_async_send(&loop->hub->changed);
 }
 
+/* ---- in a copy of the process ---- */
+
+/* Also on a host's loop: it should have called uv_loop_fork itself, but then a second
+ * time does no harm, and if it has not the parent would suffer. */
+static void adapt(struct lcp_loop *loop) {
+  lcp__origin_set(&loop->origin);
+  loop->first = NULL; /* exits of children, which are the parent's */
+  loop->last = &loop->first;
+  if (loop->uv != NULL && lcp__uvloop_fork(loop->uv, loop->owned) != 0)
+    loop->closed = 1;
+  if (loop->adapt_handles != NULL)
+    loop->adapt_handles(loop);
+}
+
+void lcp__loop_here(struct lcp_loop *loop) {
+  if (lcp__origin_is_copy(&loop->origin))
+    adapt(loop);
+}
+
 /* ---- opening and closing ---- */
 
 static void first_cb(uv_idle_t *uv) { uv_idle_stop(uv); }
@@ -110,6 +130,7 @@ static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
 
 struct lcp_loop *lcp__loop(lua_State *L) {
   struct lcp_loop *loop = lcp__loop_state(L);
+  lcp__loop_here(loop);
   if (loop->closed)
     luaL_error(L, "the event loop is closed");
   return loop;
@@ -122,15 +143,19 @@ int lcp__loop_uv(struct lcp_loop *loop) {
 /* A host's loop delivers the close callbacks later, to blocks that know no state any
  * more; in our own they are run here. */
 static void leave(struct lcp_loop *loop) {
+  lcp__loop_here(loop);
   if (loop->close_handles != NULL)
     loop->close_handles(loop);
   if (loop->hub != NULL)
     lcp__hub_close(loop->hub);
   if (loop->owned) {
     lcp__busypoll_close(&loop->busypoll);
-    uv_run(loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(loop->uv);
+    if (loop->uv->backend_fd >= 0) { /* else see lcp__uvloop_fork */
+      uv_run(loop->uv, UV_RUN_DEFAULT);
+      uv_loop_close(loop->uv);
+    }
   }
+  lcp__origin_free(&loop->origin);
   free(loop->buffer);
   loop->buffer = NULL;
   loop->hub = NULL;
@@ -183,7 +208,9 @@ int lcp__loop_open(lua_State *L) {
 
 int lcp_set_loop(lua_State *L, uv_loop_t *host) {
   struct lcp_loop *loop = lcp__loop_state(L);
-  int first = loop->uv == NULL && !loop->closed;
+  int first;
+  lcp__loop_here(loop);
+  first = loop->uv == NULL && !loop->closed;
   if (host != NULL)
     return first ? open_uv(loop, host) : UV_EBUSY;
   if (loop->running || loop->depth > 0)

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "busypoll.h"
+#include "os/origin.h"
 
 struct lcp_deferred;
 struct lcp_handle;
@@ -26,9 +27,11 @@ struct lcp_loop {
   int gc_stress;                /* LCP_GC_STRESS: collect at every callback */
   lua_State *main;              /* where callbacks run when the host drives the loop */
   lua_State *L;                 /* where they run now: the state inside run() */
-  struct lcp_handle *handles;   /* handle.c's list, and how it is emptied at the end */
+  struct lcp__origin origin;    /* the process that it lives in */
+  struct lcp_handle *handles;   /* handle.c's list; how it is emptied at the end, and */
   void (*close_handles)(struct lcp_loop *loop);
-  struct lcp_hub *hub; /* the loop's own uv handles */
+  void (*adapt_handles)(struct lcp_loop *loop); /* what becomes of it in a copy */
+  struct lcp_hub *hub;                          /* the loop's own uv handles */
   int ticks_wanted;
   int check_wanted;                   /* there are immediates */
   struct lcp_deferred *first, **last; /* lcp__after_poll */
@@ -57,6 +60,12 @@ enum {
   LCP__SLOT_TRACEBACK,  /* of the last error in a callback */
   LCP__SLOTS = LCP__SLOT_TRACEBACK
 };
+
+/* Makes the state right in a copy of its process, made by fork(2): to be called wherever
+ * Lua, the host or libuv comes in, before anything is touched.  The copy has the parent's
+ * epoll descriptor: what it added or took away there would be the parent's loss.  So it
+ * gets one of its own, then what belongs to the parent alone is closed (handle.h). */
+void lcp__loop_here(struct lcp_loop *loop);
 
 /* The loop of this state; raises if it is closed.  Its uv loop may not be open yet. */
 struct lcp_loop *lcp__loop(lua_State *L);

@@ -66,7 +66,7 @@ static int push_callback(lua_State *L, int index) {
 
 static void server_release(struct lcp_handle *h) {
   struct server *s = (struct server *)h;
-  if (s->path != NULL && s->fd >= 0)
+  if (s->path != NULL && s->fd >= 0 && !h->inherited)
     unlink(s->path); /* while nobody else can be bound to it */
   free(s->path);
   s->path = NULL;

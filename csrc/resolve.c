@@ -35,7 +35,8 @@ static void release(struct lcp_handle *h) {
   struct lookup *l = (struct lookup *)h;
   if (l->request != NULL) {
     l->request->lookup = NULL;
-    uv_cancel((uv_req_t *)&l->request->uv);
+    if (!h->inherited)
+      uv_cancel((uv_req_t *)&l->request->uv);
     l->request = NULL;
   }
 }
@@ -121,6 +122,7 @@ static int l_lookup(lua_State *L) {
   lua_settop(L, 4);
   l = lcp__handle_new(L, sizeof *l, LCP_LOOKUP, SLOTS);
   l->base.release = release;
+  l->base.personal = 1; /* its thread is */
   lua_insert(L, 4);
   lua_setiuservalue(L, 4, SLOT_FN);
   lua_pushvalue(L, 1);

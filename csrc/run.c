@@ -18,6 +18,9 @@ static int run_uv(struct lcp_loop *loop, uv_run_mode mode) {
   if (loop->polled && mode == UV_RUN_NOWAIT)
     return lcp__turn_once(loop) ||
            lcp__turn_once(loop); /* what the first started is polled too */
+  /* uv_run would not look at signals and timers of which none is referenced */
+  if (mode != UV_RUN_DEFAULT && !uv_loop_alive(loop->uv))
+    return lcp__turn_once(loop);
   return uv_run(loop->uv, mode);
 }
 

@@ -31,9 +31,61 @@ struct sigwatch {
 static struct {
   unsigned watches; /* of all states */
   struct sigaction before;
+  struct sigaction during; /* libuv's; only used while `suspended` */
+  int suspended;           /* in a copy of the process */
 } taken[NSIG];
 
 static pthread_mutex_t taken_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- copies of the process, made by fork(2) ---- */
+
+/* libuv's handler writes to a pipe that a copy shares with its parent, whose loop would
+ * take the signal for its own, until uv_loop_fork.  The copy may never use this module,
+ * so it has the dispositions from before until it does.  Under the lock; what is sent to
+ * the copy meanwhile waits. */
+static sigset_t before_mask;
+
+static void before_fork(void) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  pthread_mutex_lock(&taken_lock);
+  before_mask = before;
+}
+
+static void after_fork(void) {
+  sigset_t before = before_mask;
+  pthread_mutex_unlock(&taken_lock);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void after_fork_in_copy(void) {
+  int signo;
+  for (signo = 1; signo < NSIG; signo++)
+    if (taken[signo].watches > 0 &&
+        sigaction(signo, &taken[signo].before, &taken[signo].during) == 0)
+      taken[signo].suspended = 1;
+  after_fork();
+}
+
+static void mind_forks(void) {
+  pthread_atfork(before_fork, after_fork, after_fork_in_copy);
+}
+
+/* The copy uses the module, and has a pipe of its own by now.  The host may have given
+ * the signal a handler since: that one stays. */
+static void adapt(struct lcp_handle *h) {
+  const int signo = ((struct sigwatch *)h)->signo;
+  struct sigaction now;
+  pthread_mutex_lock(&taken_lock);
+  if (taken[signo].suspended && sigaction(signo, NULL, &now) == 0 &&
+      now.sa_handler == taken[signo].before.sa_handler)
+    sigaction(signo, &taken[signo].during, NULL);
+  taken[signo].suspended = 0;
+  pthread_mutex_unlock(&taken_lock);
+}
+
+/* ---- taking and giving back ---- */
 
 /* The host may have given the signal a handler of its own since: that one stays. */
 static void put_back(int signo) {
@@ -71,7 +123,9 @@ static void signal_cb(uv_signal_t *uv, int signo) {
 }
 
 static int start(struct sigwatch *w, int signo) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   int rc;
+  pthread_once(&once, mind_forks);
   pthread_mutex_lock(&taken_lock);
   if (taken[signo].watches == 0)
     sigaction(signo, NULL, &taken[signo].before);
@@ -94,6 +148,7 @@ static int l_signal(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   w = lcp__handle_new(L, sizeof *w, LCP_SIGWATCH, SLOTS);
   w->base.release = release;
+  w->base.adapt = adapt;
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, SLOT_SIGNO);
   lua_pushvalue(L, 2);

@@ -77,6 +77,8 @@ struct lcp_stream *lcp__stream_new(lua_State *L) {
   return s;
 }
 
+void lcp__stream_personal(struct lcp_stream *s) { s->base.personal = 1; }
+
 void lcp__stream_adopt(struct lcp_stream *s, int fd, enum lcp__fd_kind kind) {
   lcp__fd_nonblock(fd, 1);
   s->fd = s->watch_fd = fd;

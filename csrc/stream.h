@@ -12,6 +12,9 @@ struct lcp_stream;
  * descriptors are only taken when nothing can go wrong any more. */
 struct lcp_stream *lcp__stream_new(lua_State *L);
 
+/* It leads to a child of this process, see handle.h. */
+void lcp__stream_personal(struct lcp_stream *s);
+
 /* Hands `fd` over to the stream, which makes it non-blocking. */
 void lcp__stream_adopt(struct lcp_stream *s, int fd, enum lcp__fd_kind kind);
 

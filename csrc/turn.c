@@ -60,6 +60,7 @@ static void enter_end(struct lcp_loop *loop, lua_State *L) {
 
 void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event) {
   lua_State *L = loop->L;
+  lcp__loop_here(loop);
   if (!enter_begin(loop, L))
     return;
   lua_pushcfunction(L, fn);

@@ -70,6 +70,30 @@ int lcp__uvloop_init(uv_loop_t *loop) {
   return rc;
 }
 
+/* The threads of the pool, which had requests under way, are not in the copy: their ends
+ * would be waited for for ever, and the lock that guards them may be held. */
+static void forget_work(uv_loop_t *loop) {
+  void **done = (void **)&loop->wq; /* two pointers, whatever libuv calls their type */
+  done[0] = done[1] = done;
+  loop->active_reqs.count = 0;
+  uv_mutex_init(&loop->wq_mutex);
+}
+
+/* It closes what it opens again, so there is room; what else may fail leaves a loop
+ * without its descriptors, at which libuv would abort. */
+int lcp__uvloop_fork(uv_loop_t *loop, int ours) {
+  unsigned plugs = lcp__uvloop_plug();
+  int rc = uv_loop_fork(loop);
+  lcp__uvloop_unplug(plugs);
+  if (rc != 0 && loop->backend_fd >= 0) {
+    close(loop->backend_fd);
+    loop->backend_fd = -1;
+  }
+  if (ours)
+    forget_work(loop);
+  return rc;
+}
+
 /* As many as libuv's pool will have. */
 static int pool_size(void) {
   const char *wanted = getenv("UV_THREADPOOL_SIZE");
@@ -102,8 +126,9 @@ static int try_threads(int wanted) {
   return rc;
 }
 
+static atomic_int had_by; /* the process with the pool; a copy gets one of its own */
+
 int lcp__uvloop_need_threads(void) {
-  static atomic_int had_by; /* the process; libuv makes a new pool in a fork */
   int me = (int)getpid(), rc = 0;
   if (atomic_load(&had_by) != me) {
     rc = try_threads(pool_size());
@@ -111,6 +136,21 @@ int lcp__uvloop_need_threads(void) {
       atomic_store(&had_by, me);
   }
   return rc;
+}
+
+static void nothing(uv_work_t *work) { (void)work; }
+
+/* At the end of a process libuv 1.44 joins the threads of its pool.  In a copy by fork(2)
+ * of a process that had one they are not there, and exit(3) would crash or hang; so it
+ * gets a pool that can be joined.  Runs before libuv's own destructor, since this library
+ * needs that one. */
+__attribute__((destructor)) static void mend_exit(void) {
+  static uv_loop_t loop;
+  static uv_work_t work;
+  int had = atomic_load(&had_by);
+  if (had != 0 && had != (int)getpid() && lcp__uvloop_need_threads() == 0 &&
+      lcp__uvloop_init(&loop) == 0)
+    uv_queue_work(&loop, &work, nothing, NULL);
 }
 
 void lcp__uvloop_close(uv_handle_t *handle, uv_close_cb cb) {

@@ -12,6 +12,11 @@ int lcp__uvloop_init(uv_loop_t *loop);
  * it: libuv aborts when it cannot have them.  0 or a libuv error. */
 int lcp__uvloop_need_threads(void);
 
+/* uv_loop_fork, for a process that may have closed its standard descriptors.  `ours`: the
+ * requests under way are given up as well.  0, or a libuv error: then the loop must not
+ * be run any more, but its handles can be closed. */
+int lcp__uvloop_fork(uv_loop_t *loop, int ours);
+
 /* uv_close, unless the handle is closed already: a host should leave ours alone, but one
  * that ends by closing all that uv_walk finds has closed them, too.  `cb` is not called
  * then; nobody tells when the memory may go, and it stays. */

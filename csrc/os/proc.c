@@ -69,6 +69,7 @@ static int send_signal(const struct lcp_proc *p, int sig, unsigned flags) {
 int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd, int leads) {
   int err = 0, killed;
   memset(p, 0, sizeof *p);
+  p->maker = getpid();
   p->pid = pid;
   p->leads = leads;
   p->pidfd = pidfd >= 0 ? lcp__fd_raise(pidfd) : pidfd_open_(pid);
@@ -144,7 +145,7 @@ static int kill_by_pid(const struct lcp_proc *p, int sig) {
 /* A refusal by pidfd may be a sandbox's, with any errno; what kill(2) says is true. */
 int lcp__proc_kill(struct lcp_proc *p, int sig) {
   int rc;
-  if (p->pid == 0)
+  if (p->pid == 0 || p->maker != getpid())
     return -ESRCH;
   if (p->waiter != NULL)
     return lcp__waiter_kill(p->waiter, sig);
@@ -166,18 +167,32 @@ void lcp__proc_end(struct lcp_proc *p) {
   }
 }
 
-void lcp__proc_close(struct lcp_proc *p, int reaped) {
+/* In a copy of the process by fork(2): neither the child nor the thread is here. */
+static void forget(struct lcp_proc *p) {
+  if (p->waiter != NULL)
+    lcp__waiter_forget(p->waiter);
+  p->waiter = NULL;
+}
+
+static void let_go(struct lcp_proc *p, int reaped) {
   struct lcp_exit how;
   int err;
-  if (p->pid == 0)
-    return;
   if (p->waiter == NULL && !reaped && !lcp__proc_reap(p, &how))
     p->waiter = lcp__waiter_start(p->pid, 0, &err);
   if (p->held)
     lcp__reap(p->pid, p->pidfd, &how);
   if (p->waiter != NULL)
     lcp__waiter_drop(p->waiter);
-  lcp__fd_close(&p->pidfd);
   p->waiter = NULL;
+}
+
+void lcp__proc_close(struct lcp_proc *p, int reaped) {
+  if (p->pid == 0)
+    return;
+  if (p->maker == getpid())
+    let_go(p, reaped);
+  else
+    forget(p);
+  lcp__fd_close(&p->pidfd);
   p->pid = 0;
 }

@@ -13,9 +13,10 @@ struct lcp_proc {
   pid_t pid; /* 0: none */
   int pidfd; /* -1: `waiter` watches */
   struct lcp_waiter *waiter;
-  int tries; /* see remembered_exit() */
-  int leads; /* a process group, which is what is signalled */
-  int held;  /* it is reaped by lcp__proc_close only, see lcp__proc_open */
+  pid_t maker; /* a copy of this process, by fork(2), leaves it alone */
+  int tries;   /* see remembered_exit() */
+  int leads;   /* a process group, which is what is signalled */
+  int held;    /* it is reaped by lcp__proc_close only, see lcp__proc_open */
 };
 
 /* Takes over a child that has just been started; `pidfd` may be -1.  On failure the child

@@ -145,3 +145,10 @@ void lcp__waiter_drop(struct lcp_waiter *w) {
   pthread_mutex_unlock(&w->lock);
   release(w, 1);
 }
+
+/* The thread may have held the lock when the copy was made. */
+void lcp__waiter_forget(struct lcp_waiter *w) {
+  lcp__fd_close(&w->fds[0]);
+  lcp__fd_close(&w->fds[1]);
+  free(w);
+}

@@ -27,6 +27,9 @@ int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how);
 /* Sends `sig` unless the process has been reaped (then -ESRCH): never to a stranger. */
 int lcp__waiter_kill(struct lcp_waiter *w, int sig);
 
+/* In a copy of the process by fork(2), which does not have the thread. */
+void lcp__waiter_forget(struct lcp_waiter *w);
+
 /* The caller is done; the thread goes on until the process ends. */
 void lcp__waiter_drop(struct lcp_waiter *w);
 

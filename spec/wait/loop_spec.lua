@@ -265,6 +265,26 @@ describe('cp.run', function()
     interval:close()
   end)
 
+  for _, mode in ipairs { 'nowait', 'once' } do
+    it(('%q calls what is due though nothing is referenced'):format(mode), function()
+      local fired, heard = false, false
+      local timer = cp.setTimeout(function()
+        fired = true
+      end, 1)
+      timer:unref()
+      local function listener()
+        heard = true
+      end
+      cp.process:on('SIGUSR1', listener)
+      cp.process:kill(cp.process.pid, 'SIGUSR1')
+      repeat
+        assert.is_false(cp.run(mode))
+      until fired and heard
+      cp.process:off('SIGUSR1', listener)
+      assert.is_false(cp.run(mode))
+    end)
+  end
+
   it('knows no other mode', function()
     assert.is_false(pcall(cp.run, 'for ever'))
     assert.is_false(pcall(cp.run, 5))
