@@ -23,6 +23,7 @@
 #include "fdpass.h"
 #include "gate.h"
 #include "handle.h"
+#include "held.h"
 #include "identity.h"
 #include "loop.h"
 #include "net.h"
@@ -68,6 +69,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__stream_open(L);
   lcp__child_open(L);
   lcp__identity_open(L);
+  lcp__held_open(L);
   lcp__sync_open(L);
   lcp__fdpass_open(L);
   lcp__channel_open(L);

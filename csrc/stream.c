@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +39,8 @@ struct lcp_stream {
   enum lcp__fd_kind kind;
   int standard; /* the host's: its flags are not touched, it is read a piece a turn, so
                    that others find the rest, and written to the end */
-  int reading;
+  int reading, has_read;
+  uint64_t heard;    /* ms: when a byte came last, or reading went on */
   int grown;         /* the pipe has been enlarged */
   size_t bytes_read; /* see grow_pipe */
   /* the write under way: parts of the strings in SLOT_PENDING */
@@ -202,6 +204,7 @@ static void readable(struct lcp_stream *s) {
   else
     e.size = read_all(s, buffer, &e.end);
   s->bytes_read += e.size;
+  s->heard = uv_now(loop->uv);
   if (s->bytes_read > LCP_FD_BULK)
     grow_pipe(s);
   e.data = buffer;
@@ -333,8 +336,14 @@ static int set_reading(lua_State *L, int on) {
   int rc;
   if (s->base.closing || s->fd < 0)
     return 0;
+  rc = lcp__loop_uv(s->base.loop);
+  if (rc == 0 && on && !s->reading) {
+    s->heard = uv_now(s->base.loop->uv);
+    s->has_read = 1;
+  }
   s->reading = on;
-  rc = update(L, s, 1);
+  if (rc == 0)
+    rc = update(L, s, 1);
   return rc == 0 ? 0 : lcp__push_errno(L, rc);
 }
 
@@ -343,6 +352,42 @@ static int l_read_start(lua_State *L) { return set_reading(L, 1); }
 
 /* stream:read_stop() */
 static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
+
+/* What poll(2) says of the descriptor at this moment. */
+static short poll_now(const struct lcp_stream *s) {
+  struct pollfd now = {s->fd, POLLIN, 0};
+  return (short)(poll(&now, 1, 0) > 0 ? now.revents : 0);
+}
+
+/* stream:quiet() -> ms since a byte came, or since reading went on | false: it is not
+ * read now | nil: it has never been read, or is over */
+static int l_quiet(lua_State *L) {
+  const struct lcp_stream *s = self(L);
+  if (s->base.closing || s->fd < 0 || !s->has_read)
+    return 0;
+  if (!s->reading)
+    lua_pushboolean(L, 0);
+  else if (poll_now(s) != 0) /* the loop has not come to read it yet */
+    lua_pushinteger(L, 0);
+  else
+    lua_pushinteger(L, (lua_Integer)(uv_now(s->base.loop->uv) - s->heard));
+  return 1;
+}
+
+/* stream:hear(): the silence begins now */
+static int l_hear(lua_State *L) {
+  struct lcp_stream *s = self(L);
+  if (s->has_read)
+    s->heard = uv_now(s->base.loop->uv);
+  return 0;
+}
+
+/* stream:held() -> boolean: another process has the other end */
+static int l_held(lua_State *L) {
+  const struct lcp_stream *s = self(L);
+  lua_pushboolean(L, !s->base.closing && s->fd >= 0 && !(poll_now(s) & POLLHUP));
+  return 1;
+}
 
 /* stream:drain() -> bytes: what can be read at this moment, one buffer at most. */
 static int l_drain(lua_State *L) {
@@ -477,7 +522,8 @@ static int l_standard_stream(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"bind", l_bind},     {"read_start", l_read_start}, {"read_stop", l_read_stop},
-    {"drain", l_drain},   {"write", l_write},           {"shutdown", l_shutdown},
+    {"drain", l_drain},   {"quiet", l_quiet},           {"held", l_held},
+    {"hear", l_hear},     {"write", l_write},           {"shutdown", l_shutdown},
     {"fileno", l_fileno}, {"share", l_share},           {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"standard_stream", l_standard_stream},

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cost.h"
+#include "held.h"
 #include "os/fd.h"
 #include "os/pump.h"
 #include "plan.h"
@@ -97,6 +98,8 @@ static int count_pipes(const struct lcp_plan *p) {
 
 static void read_limits(lua_State *L, struct lcp_pump *p) {
   p->timeout = read_ms(L, "timeout");
+  p->idle_timeout = read_ms(L, "idleTimeout");
+  p->wait_delay = read_ms(L, "waitDelay");
   p->kill_after = read_ms(L, "killAfter");
   p->kill_signal = (int)read_ms(L, "killSignal");
   p->max_buffer = read_size(L, "maxBuffer");
@@ -206,12 +209,52 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
   }
 }
 
-/* core.spawn_sync(plan) -> pid, output, code, signal, ms, usage, errno, stage | nil,
- * errno, stage plan: as plan.h has it, and timeout, killAfter (ms), killSignal (number),
- * maxBuffer (bytes), inputs (slot number from 1 -> bytes).  output: array with n of what
- * came out of the pipes.  ms, usage: see cost.h.  errno: nil, or what went wrong after
- * the start; stage: 'stdio' if the process had ended by itself and only others kept its
- * pipes open. */
+/* ---- telling ---- */
+
+/* Each sets fields of the table on top of the stack. */
+
+static void tell_end(lua_State *L, const struct sync *s) {
+  lcp__exit_push(L, &s->pump.how);
+  lua_setfield(L, -3, "signal");
+  lua_setfield(L, -2, "code");
+  lcp__cost_push(L, &s->cost, &s->pump.how);
+  lua_setfield(L, -3, "usage");
+  lua_setfield(L, -2, "duration");
+}
+
+static void tell_limits(lua_State *L, const struct lcp_pump *p) {
+  if (p->err != 0) {
+    lua_pushinteger(L, p->err);
+    lua_setfield(L, -2, "errno");
+  }
+  if (p->err == -ETIMEDOUT && p->sent == 0) {
+    lua_pushliteral(L, "stdio");
+    lua_setfield(L, -2, "stage");
+  }
+  lua_pushboolean(L, p->idle);
+  lua_setfield(L, -2, "idle");
+  lua_pushboolean(L, p->forced);
+  lua_setfield(L, -2, "forced");
+  lua_pushboolean(L, p->truncated);
+  lua_setfield(L, -2, "truncated");
+}
+
+static void tell_holders(lua_State *L, const struct lcp_pump *p) {
+  lua_createtable(L, p->nholders, 0);
+  for (int i = 0; i < p->nholders; i++) {
+    lcp__holder_push(L, &p->holders[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "heldBy");
+}
+
+/* core.spawn_sync(plan) -> end | nil, errno, stage
+ * plan: as plan.h has it, and timeout, idleTimeout, waitDelay, killAfter (ms), killSignal
+ * (number), maxBuffer (bytes), inputs (slot number from 1 -> bytes).
+ * end: `pid`; `output`, an array with n of what came out of the pipes; `code`, `signal`;
+ * `duration`, `usage`, see cost.h; `errno`: what went wrong after the start, if anything,
+ * and then `stage`: 'stdio' if the process had ended by itself and only others kept its
+ * pipes open; `idle`, `forced`, `truncated`, `heldBy`, see pump.h. */
 static int l_spawn_sync(lua_State *L) {
   struct lcp_failure why;
   struct lcp_plan *plan;
@@ -226,15 +269,16 @@ static int l_spawn_sync(lua_State *L) {
     lua_pushstring(L, lcp__stage_name(why.stage));
     return 3;
   }
+  lua_newtable(L);
   lua_pushinteger(L, s->pid);
+  lua_setfield(L, -2, "pid");
   push_output(L, s, plan->spawn.nfds);
-  lcp__exit_push(L, &s->pump.how);
-  lcp__cost_push(L, &s->cost, &s->pump.how);
-  if (s->pump.err == 0)
-    return 6;
-  lua_pushinteger(L, s->pump.err);
-  lua_pushstring(L, s->pump.err == -ETIMEDOUT && s->pump.sent == 0 ? "stdio" : NULL);
-  return 8;
+  lua_setfield(L, -2, "output");
+  tell_end(L, s);
+  tell_limits(L, &s->pump);
+  if (s->pump.truncated)
+    tell_holders(L, &s->pump);
+  return 1;
 }
 
 static int l_gc(lua_State *L) {

@@ -13,7 +13,9 @@
 
 enum {
   READ_ROOM = 64 * 1024, /* the least room for a read: what a pipe holds */
-  LAST_WAIT = 5000       /* ms for a process to end after SIGKILL */
+  LAST_READS = 16,       /* more than a pipe holds */
+  LAST_WAIT = 5000,      /* ms for a process to end after SIGKILL */
+  GROUP_LOOK = 20        /* ms: how often a group is looked at, whose end is not told */
 };
 
 static int64_t now_us(void) {
@@ -29,9 +31,15 @@ static void close_idle(struct lcp_pipe *pipe) {
 
 /* ---- when a limit is reached ---- */
 
+/* `ms` from now, or never. */
+static int64_t after(int64_t ms) { return ms < 0 ? -1 : now_us() + 1000 * ms; }
+
 static void reap(struct lcp_pump *p) {
-  if (!p->ended)
-    p->ended = lcp__proc_reap(p->proc, &p->how);
+  if (p->ended)
+    return;
+  p->ended = lcp__proc_reap(p->proc, &p->how);
+  if (p->ended)
+    p->drain_deadline = after(p->wait_delay);
 }
 
 static void close_pipes(struct lcp_pump *p) {
@@ -47,15 +55,16 @@ static void close_pipes(struct lcp_pump *p) {
 static void kill_with(struct lcp_pump *p, int sig) {
   int rc = lcp__proc_kill(p->proc, sig);
   p->sent = sig;
-  p->deadline = now_us() + 1000 * (sig == SIGKILL && rc == 0 ? LAST_WAIT : p->kill_after);
+  p->deadline = after(sig == SIGKILL && rc == 0 ? LAST_WAIT : p->kill_after);
 }
 
-/* The signal comes before the pipes are closed: SIGPIPE must not be first. */
+/* The signal comes before the pipes are closed: SIGPIPE must not be first.  A group gets
+ * it also when its leader has ended. */
 static void stop(struct lcp_pump *p, int err) {
   if (p->err == 0)
     p->err = err;
   reap(p);
-  if (!p->ended && p->sent == 0)
+  if ((!p->ended || p->proc->leads) && p->sent == 0)
     kill_with(p, p->kill_signal);
   close_pipes(p);
 }
@@ -63,9 +72,10 @@ static void stop(struct lcp_pump *p, int err) {
 static void expire(struct lcp_pump *p) {
   if (p->sent == 0)
     stop(p, -ETIMEDOUT);
-  else if (p->sent != SIGKILL)
+  else if (p->sent != SIGKILL) {
     kill_with(p, SIGKILL);
-  else
+    p->forced = 1;
+  } else
     p->lost = 1;
 }
 
@@ -118,6 +128,7 @@ void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
 
 static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
   pipe->out.end += n;
+  p->idle_deadline = after(p->idle_timeout);
   if (pipe->out.end > LCP_FD_BULK)
     grow(pipe);
   p->total += n;
@@ -150,6 +161,35 @@ static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
   close_idle(pipe);
 }
 
+static int note_holder(void *arg, const struct lcp_holder *h) {
+  struct lcp_pump *p = arg;
+  p->holders[p->nholders++] = *h;
+  return p->nholders < LCP_PUMP_HOLDERS;
+}
+
+/* What was written until now, and not what goes on to be written.  A read of a pipe may
+ * wait, so poll is asked first. */
+static void read_rest(struct lcp_pump *p, struct lcp_pipe *pipe) {
+  int i;
+  for (i = 0; i < LAST_READS && pipe->reading; i++) {
+    struct pollfd now = {pipe->fd, POLLIN, 0};
+    if (poll(&now, 1, 0) <= 0)
+      return;
+    drain(p, pipe, now.revents);
+  }
+}
+
+static void give_up_pipes(struct lcp_pump *p) {
+  int i;
+  p->truncated = 1;
+  for (i = 0; i < p->npipes; i++) {
+    read_rest(p, &p->pipes[i]);
+    if (p->pipes[i].reading && p->nholders < LCP_PUMP_HOLDERS)
+      lcp__procfs_writers(p->pipes[i].fd, note_holder, p);
+  }
+  close_pipes(p);
+}
+
 /* ---- waiting ---- */
 
 static int is_reading(const struct lcp_pump *p) {
@@ -160,12 +200,23 @@ static int is_reading(const struct lcp_pump *p) {
   return 0;
 }
 
+/* A process that gets a signal from us takes its group along. */
+static int is_waiting_for_group(const struct lcp_pump *p) {
+  return p->ended && p->sent != 0 && p->proc->leads;
+}
+
 static int is_over(const struct lcp_pump *p) {
-  return p->lost || (p->ended && !is_reading(p));
+  if (p->lost || !p->ended || is_reading(p))
+    return p->lost;
+  return !is_waiting_for_group(p) || !lcp__proc_lives(p->proc);
 }
 
 /* As long as somebody may write to us it makes no difference whether the process runs, so
- * its end is only looked for afterwards. */
+ * its end is only looked for afterwards, unless time counts from there. */
+static int wants_end(const struct lcp_pump *p) {
+  return !p->ended && (!is_reading(p) || p->wait_delay >= 0);
+}
+
 static nfds_t fill(struct lcp_pump *p) {
   int i;
   for (i = 0; i < p->npipes; i++) {
@@ -174,18 +225,43 @@ static nfds_t fill(struct lcp_pump *p) {
     p->polled[i].events =
         (short)((pipe->reading ? POLLIN : 0) | (pipe->writing ? POLLOUT : 0));
   }
-  p->polled[i].fd = is_reading(p) ? -1 : lcp__proc_fd(p->proc);
+  p->polled[i].fd = wants_end(p) ? lcp__proc_fd(p->proc) : -1;
   p->polled[i].events = POLLIN;
   return (nfds_t)p->npipes + 1;
 }
 
-/* -1: for ever. */
+/* The earliest deadline that counts now; -1: none. */
+static int64_t next_deadline(const struct lcp_pump *p) {
+  int64_t next = p->deadline;
+  int reading = is_reading(p);
+  if (reading && p->idle_deadline >= 0 && (next < 0 || p->idle_deadline < next))
+    next = p->idle_deadline;
+  if (reading && p->drain_deadline >= 0 && (next < 0 || p->drain_deadline < next))
+    next = p->drain_deadline;
+  return next;
+}
+
+/* Milliseconds; -1: for ever. */
 static int time_left(const struct lcp_pump *p) {
-  int64_t left;
-  if (p->deadline < 0)
+  int64_t next = next_deadline(p), left;
+  if (next < 0)
     return -1;
-  left = (p->deadline - now_us() + 999) / 1000;
+  left = (next - now_us() + 999) / 1000;
+  if (is_waiting_for_group(p) && left > GROUP_LOOK)
+    left = GROUP_LOOK;
   return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static int is_due(int64_t deadline) { return deadline >= 0 && now_us() >= deadline; }
+
+static void meet_deadlines(struct lcp_pump *p) {
+  if (is_reading(p) && is_due(p->drain_deadline))
+    give_up_pipes(p);
+  else if (is_reading(p) && is_due(p->idle_deadline)) {
+    p->idle = 1;
+    stop(p, -ETIMEDOUT);
+  } else if (is_due(p->deadline))
+    expire(p);
 }
 
 static void serve(struct lcp_pump *p) {
@@ -212,11 +288,13 @@ static void turn(struct lcp_pump *p) {
   else if (rc < 0 && errno != EINTR)
     stop(p, -errno);
   if (ms == 0 && !is_over(p))
-    expire(p);
+    meet_deadlines(p);
 }
 
 void lcp__pump_run(struct lcp_pump *p) {
-  p->deadline = p->timeout < 0 ? -1 : now_us() + p->timeout * 1000;
+  p->deadline = after(p->timeout);
+  p->idle_deadline = after(p->idle_timeout);
+  p->drain_deadline = -1;
   while (!is_over(p))
     turn(p);
   close_pipes(p);

@@ -9,7 +9,8 @@
  *   lcp__pump_run(&p);             // pipes[1].out has the output, p.how the end
  *
  * It ends when the process has ended and every pipe that is read is at its end: one that
- * another process still holds open keeps the call waiting, up to the time limit. */
+ * another process still holds open keeps the call waiting, up to a limit in time.  When a
+ * limit has ended a process that leads a group it waits for the group, too. */
 #ifndef LCP_PUMP_H
 #define LCP_PUMP_H
 
@@ -20,6 +21,7 @@
 #include "os/buf.h"
 #include "os/fd.h"
 #include "os/proc.h"
+#include "os/procfs.h"
 
 struct lcp_pipe {
   int fd; /* our end, given to the pump, which closes it; -1 then */
@@ -31,6 +33,8 @@ struct lcp_pipe {
   struct lcp_buf out; /* what was read, the caller's to free */
 };
 
+enum { LCP_PUMP_HOLDERS = 32 };
+
 struct lcp_pump {
   struct lcp_proc *proc;
   struct lcp_pipe *pipes;
@@ -41,20 +45,30 @@ struct lcp_pump {
    * written and the process gets `kill_signal`, `kill_after` later SIGKILL.  One that is
    * not gone then is given up: five seconds later if it sits in the kernel, `kill_after`
    * later if it is not ours to kill. */
-  int64_t timeout;   /* -1: none */
-  size_t max_buffer; /* bytes of all pipes together */
+  int64_t timeout;      /* -1: none */
+  int64_t idle_timeout; /* without a byte on any pipe; -1: none */
+  size_t max_buffer;    /* bytes of all pipes together */
   int kill_signal;
   int64_t kill_after;
+  /* How long pipes that others hold are read when the process has ended; -1: for ever. */
+  int64_t wait_delay;
 
   /* What became of it. */
   struct lcp_exit how;
-  int ended; /* reaped; else it was given up */
-  int err;   /* 0, or the negative errno of what was first: -ETIMEDOUT, -ENOBUFS, …;
-              * -EPIPE, that it did not read it all, counts if it has failed as well */
-  int sent;  /* the last signal it got from us, or 0 */
+  int ended;     /* reaped; else it was given up */
+  int err;       /* 0, or the negative errno of what was first: -ETIMEDOUT, -ENOBUFS, …;
+                  * -EPIPE, that it did not read it all, counts if it has failed as well */
+  int idle;      /* the limit was idle_timeout */
+  int sent;      /* the last signal it got from us, or 0 */
+  int forced;    /* SIGKILL had to follow kill_signal */
+  int truncated; /* wait_delay was over; the first of who held pipes then: */
+  struct lcp_holder holders[LCP_PUMP_HOLDERS];
+  int nholders;
 
-  /* Its own. */
-  int64_t deadline; /* microseconds */
+  /* Its own; times in microseconds, -1: none. */
+  int64_t deadline;       /* of the time limit, then of what follows the signal */
+  int64_t idle_deadline;  /* put off by each byte */
+  int64_t drain_deadline; /* begins when the process has ended */
   size_t total;
   int write_err, lost;
 };

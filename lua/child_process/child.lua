@@ -247,7 +247,7 @@ function methods:spawn(plan)
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
   local entries, lent = TERMINAL, {}
   if not plan.pty then
-    entries, lent = stdio.resolve(plan.stdio, plan.customFds, plan.keeps_stdin)
+    entries, lent = stdio.resolve(plan, plan.keeps_stdin)
   end
   local list, ipc = for_core(entries, plan.text)
   local codec = CODECS[plan.serialization or 'json']

@@ -23,7 +23,8 @@ local M = {}
 -- `child._ending`: `cause`, `error`, `duration`; `signal`: killSignal, as a number;
 -- `closes_pipes`: see `by`; `leads`: killDescendants; `timers`, and the `abort_signal`
 -- with its `on_abort`: the limits that run.  Of killAfter: `kill_after` (ms), the timer
--- `escalation` and when it is `due` (ms), `forced`; `terminating`, see `terminate`.
+-- `escalation` and when it is `due` (ms), `forced`; `terminating`, see `terminate`.  Of
+-- waitDelay: `wait_delay` (ms), `drain_timer`, `truncated`, `held_by`.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -45,7 +46,8 @@ function M.note(child, cause, err)
   end
 end
 
---- ending.cause(child) -> 'timeout', 'maxBuffer', 'abort' | nil: we have not ended it.
+--- ending.cause(child) -> 'timeout', 'idleTimeout', 'maxBuffer', 'abort' | nil: we have
+-- not ended it.
 function M.cause(child)
   return of(child).cause
 end
@@ -68,6 +70,8 @@ function M.how(child)
     error = ending.error,
     duration = ending.duration,
     forced = ending.forced,
+    truncated = ending.truncated,
+    heldBy = ending.held_by,
     usage = child.usage,
   }
 end
@@ -179,6 +183,46 @@ local function limit_time(child, ms, cause)
   end
 end
 
+-- Time in which a stream is not read, paused or full, does not count: the child may wait
+-- for us.
+local function idle_time(child)
+  local least = math.huge
+  for i = 1, child.stdio.n do
+    local quiet = child.stdio[i] and child.stdio[i]:_quiet()
+    if quiet == false then
+      return 0
+    end
+    least = math.min(least, quiet or least)
+  end
+  return least < math.huge and least or 0
+end
+
+local function watch_idle(child, ms, left)
+  of(child).idle_timer = loop.setTimeout(function()
+    local idle = idle_time(child)
+    if idle >= ms then
+      M.by(child, 'idleTimeout')
+    else
+      watch_idle(child, ms, ms - idle)
+    end
+  end, left)
+end
+
+-- The pipes of a child that has exited; of a terminal the end is ours (terminal.lua).
+local function cut_pipes(child)
+  local ending = of(child)
+  ending.drain_timer = nil
+  for i = 1, child.stdio.n do
+    local s = child.stdio[i]
+    local holders = s and s ~= child.stdin and s:_cut()
+    if holders then
+      ending.truncated = true
+      ending.held_by = ending.held_by or {}
+      table.move(holders, 1, #holders, #ending.held_by + 1, ending.held_by)
+    end
+  end
+end
+
 local function on_abort(child, signal)
   if M.by(child, 'abort') then
     local err = errors.abort(signal.reason)
@@ -205,11 +249,15 @@ function M.prepare(child, plan)
   local ending = of(child)
   ending.signal, ending.closes_pipes = plan.killSignal, plan.closesPipes
   ending.kill_after, ending.leads = plan.killAfter, plan.killDescendants
+  ending.wait_delay = plan.waitDelay
 end
 
 --- ending.watch(child, plan): it has been started: its limits run from now on.
 function M.watch(child, plan)
   limit_time(child, plan.timeout, 'timeout')
+  if plan.idleTimeout then
+    watch_idle(child, plan.idleTimeout, plan.idleTimeout)
+  end
   obey(child, plan.signal)
 end
 
@@ -218,6 +266,7 @@ local function forget_time(ending)
     loop.clearTimeout(timer)
     ending.timers[i] = nil
   end
+  loop.clearTimeout(ending.idle_timer)
 end
 
 local function disobey(ending)
@@ -230,6 +279,9 @@ end
 --- ending.exited(child): the process has ended, or could not be started.
 function M.exited(child)
   local ending = of(child)
+  if child.pid and ending.wait_delay then
+    ending.drain_timer = loop.setTimeout(cut_pipes, ending.wait_delay, child)
+  end
   if child.pid and ending.leads then
     return
   end
@@ -245,6 +297,7 @@ end
 function M.closed(child)
   local ending = of(child)
   forget_time(ending)
+  loop.clearTimeout(ending.drain_timer)
   disobey(ending)
   if ending.leads and child.pid then
     if ending.escalation and not core.lives(child) then

@@ -49,6 +49,8 @@ local ROWS = {
   { 'serialization', checks.serialization, 'spawn execFile fork' },
   { 'timeout', checks.limit, ALL },
   { 'killSignal', checks.kill_signal, ALL },
+  { 'idleTimeout', checks.limit, ALL },
+  { 'waitDelay', checks.milliseconds, ALL },
   { 'killAfter', checks.milliseconds, ALL },
   { 'killDescendants', checks.boolean, ALL },
   { 'signal', checks.abort_signal, 'spawn exec execFile fork' },

@@ -4,7 +4,8 @@
 -- ended it; `code` (and `status`, Node's name in the Sync calls): nil unless it exited;
 -- `signal`, `pid`, `error`; `stdout`, `stderr` and `output`, which has them by their
 -- descriptors, from 1 for stdin; `duration` (ms) and `usage`; `forced`: it got SIGKILL
--- after another signal of ours; `truncated`: its output was given up before its end.
+-- after another signal of ours; `truncated`: its output was given up before its end, and
+-- `heldBy`: by whom its pipes were held then.
 local M = {}
 
 local Result = { __name = 'child_process.Result' }

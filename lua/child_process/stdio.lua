@@ -169,7 +169,22 @@ function M.count(list)
   return math.max(3, last_index(list))
 end
 
-local function resolve(stdio, custom_fds, stdin)
+local READABLE = { out = true, duplex = true, pty = true }
+
+local function check_idle(idle, entries)
+  for _, value in ipairs(idle and entries or {}) do
+    if READABLE[value] then
+      return
+    end
+  end
+  if idle then
+    local reason = 'needs a pipe from which the child is read'
+    error(errors.invalid_arg_value('options.idleTimeout', reason, idle), 0)
+  end
+end
+
+-- Streams are lent last: nothing raises behind that.
+local function resolve(stdio, custom_fds, stdin, idle)
   if stdio == nil or stdio == core.null then
     stdio = custom_fds
   end
@@ -179,18 +194,22 @@ local function resolve(stdio, custom_fds, stdin)
   for i = 1, M.count(list) do
     entries[i] = entry(rawget(list, i), i - 1)
   end
+  check_idle(idle, entries)
   return entries, lend(list, entries, stdin)
 end
 
---- stdio.resolve(stdio, custom_fds [, keeps_stdin]) -> array for the core, list of the
--- streams that are lent: see stream/lending.lua.
--- @param stdio string, array or nil: as api and Node have it; index 1 is descriptor 0
--- @param custom_fds array or nil: the older form, used where `stdio` is not given
+--- stdio.resolve(plan [, keeps_stdin]) -> array for the core, list of the streams that
+-- are lent: see stream/lending.lua.
+--
+-- Of the plan `stdio` (string, array or nil: as Node has it; index 1 is descriptor 0),
+-- `customFds` (the older form, used where `stdio` is not given), and `idleTimeout`, which
+-- needs a pipe.
 -- @param keeps_stdin boolean: descriptor 0 is not meant to be read by the child
 -- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_SYNC_FORK_INPUT, ERR_IPC_ONE_PIPE,
 -- ERR_OUT_OF_RANGE.  Node: options.stdio.
-function M.resolve(stdio, custom_fds, keeps_stdin)
-  return resolve(stdio, custom_fds, not keeps_stdin and own_stdin() or nil)
+function M.resolve(plan, keeps_stdin)
+  local stdin = not keeps_stdin and own_stdin() or nil
+  return resolve(plan.stdio, plan.customFds, stdin, plan.idleTimeout)
 end
 
 -- `{ input = bytes }` stands for a pipe into the child that has just these bytes in it.
@@ -207,16 +226,17 @@ local function take_input(value, slot)
   return bytes
 end
 
---- stdio.resolve_sync(stdio, input) -> array for the core, table: slot -> bytes for it,
--- list of the streams that are lent.
+--- stdio.resolve_sync(plan) -> array for the core, table: slot -> bytes for it, list of
+-- the streams that are lent.
 --
 -- As `resolve`, for a child that is waited for, while we read nothing anyway: without a
 -- channel, and an entry may be `{ input = bytes }`, which is a pipe whose reader gets
 -- these bytes and then the end.
--- @param input string|nil: bytes for slot 1, if that is a pipe
+-- `plan.input`: bytes for slot 1, if that is a pipe.
 -- Raises as `resolve`, ERR_INVALID_ARG_TYPE, ERR_IPC_SYNC_FORK.
-function M.resolve_sync(stdio, input)
-  local list, inputs = stdio, { input }
+function M.resolve_sync(plan)
+  local stdio = plan.stdio
+  local list, inputs = stdio, { plan.input }
   if type(stdio) == 'table' and not stream.is_stream(stdio) then
     list = {}
     for slot, value in next, stdio do
@@ -228,7 +248,7 @@ function M.resolve_sync(stdio, input)
       inputs[slot] = bytes or inputs[slot]
     end
   end
-  local entries, lent = resolve(list or nil)
+  local entries, lent = resolve(list or nil, nil, nil, plan.idleTimeout)
   return entries, inputs, lent
 end
 

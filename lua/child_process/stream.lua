@@ -7,6 +7,7 @@
 -- What the user may look at are plain fields with Node's names, kept up to date;
 -- everything that begins with an underscore belongs to the library.
 local buffer = require 'child_process.stream.buffer'
+local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local flowing = require 'child_process.stream.flowing'
@@ -279,6 +280,32 @@ end
 -- No more of a child's output is wanted, whoever holds the other end.
 function Stream:_drop()
   self:destroy()
+end
+
+local function end_reading(self)
+  readable.on_read(self, nil)
+end
+
+-- For the silence of a child, see ending.lua.
+Stream._quiet = readable.quiet
+
+--- stream:_cut() -> array of { pid, command, fd } | nil: others have the other end, who
+-- they are; it ends with what can be read now.
+function Stream:_cut()
+  local handle = self._handle
+  if not handle or not handle:held() then
+    return nil
+  end
+  local holders = core.holders(handle)
+  local rest = handle:drain()
+  close_handle(self)
+  self.writable = false
+  local _ <close> = guard.new(self, end_reading)
+  if rest ~= '' then
+    readable.on_read(self, rest)
+  end
+  end_reading(self)
+  return holders
 end
 
 -- The child has ended.  A pipe goes on, as others may have the other end.

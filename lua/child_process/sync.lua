@@ -30,7 +30,7 @@ end
 
 -- Makes the plan one for the core; raises what is wrong with `stdio`.
 local function prepare(plan)
-  plan.stdio, plan.inputs, plan.lent = stdio.resolve_sync(plan.stdio, plan.input)
+  plan.stdio, plan.inputs, plan.lent = stdio.resolve_sync(plan)
   plan.maxBuffer = plan.maxBuffer or DEFAULT_MAX_BUFFER
   plan.killAfter = plan.killAfter or DEFAULT_KILL_AFTER
 end
@@ -43,27 +43,23 @@ end
 -- The errors that the limits leave in a result.
 local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
 
+local function reason(r, err)
+  local cause = err and LIMITS[err.code]
+  return ending.reason(r.idle and 'idleTimeout' or cause, r.pid, r.signal)
+end
+
 local function call(plan)
-  local pid, output, status, signal, duration, usage, errno, stage =
-    shortage.retry(core.spawn_sync, plan)
+  local r, errno, stage = shortage.retry(core.spawn_sync, plan)
   lending.give_back_soon(plan.lent)
-  if not pid then
-    return failed_start(plan, output, status)
+  if not r then
+    return failed_start(plan, errno, stage)
   end
-  decode(output, plan.encoding)
-  local err = errno and start_error.new('spawnSync', plan, errno, stage)
-  return results.new {
-    pid = pid,
-    output = output,
-    stdout = output[2],
-    stderr = output[3],
-    code = status,
-    signal = signal,
-    reason = ending.reason(err and LIMITS[err.code], pid, signal),
-    duration = duration,
-    usage = usage,
-    error = err,
-  }
+  decode(r.output, plan.encoding)
+  local err = r.errno and start_error.new('spawnSync', plan, r.errno, r.stage)
+  r.reason, r.error = reason(r, err), err
+  r.stdout, r.stderr = r.output[2], r.output[3]
+  r.errno, r.stage, r.idle = nil, nil, nil
+  return results.new(r)
 end
 
 local function run(plan)

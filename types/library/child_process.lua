@@ -60,6 +60,7 @@
 ---| 'exit'
 ---| 'signal'
 ---| 'timeout'
+---| 'idleTimeout'
 ---| 'maxBuffer'
 ---| 'abort'
 ---| 'spawn' # it could not be started
@@ -539,6 +540,12 @@ function ChildProcess:wait(timeout) end
 ---@field voluntaryContextSwitches integer
 ---@field involuntaryContextSwitches integer
 
+--- A descriptor of another process that leads to a pipe of ours.
+---@class child_process.Holder
+---@field pid integer
+---@field command string
+---@field fd integer its number there
+
 ---@class child_process.Result
 ---@field ok boolean `reason` is `exit`, with code 0
 ---@field reason child_process.Reason
@@ -554,6 +561,7 @@ function ChildProcess:wait(timeout) end
 ---@field usage? child_process.Usage
 ---@field forced boolean it got SIGKILL after another signal of ours
 ---@field truncated boolean its output was given up before its end
+---@field heldBy? child_process.Holder[] who could still write to it then
 
 ---@class child_process.Channel
 local Channel = {}
@@ -629,6 +637,8 @@ function Channel:hasRef() end
 ---@field processGroup? true|integer a group of its own, or the one to join
 ---@field parentDeathSignal? child_process.Signal when the thread that started it ends
 ---@field timeout? integer milliseconds until killSignal is sent; 0: never
+---@field idleTimeout? integer milliseconds without a byte until killSignal is sent; 0: never
+---@field waitDelay? integer milliseconds after exit that pipes held by others are waited for
 ---@field killSignal? child_process.Signal SIGTERM
 ---@field killAfter? integer milliseconds from the first ending signal of ours to SIGKILL
 ---@field killDescendants? boolean signals go to all that it has started

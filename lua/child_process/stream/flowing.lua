@@ -43,6 +43,7 @@ end
 function methods:resume()
   if not self.readableFlowing then
     self.readableFlowing = not self._readable_listening
+    readable.goes_on(self)
     if not self._resume_scheduled then
       self._resume_scheduled = true
       nextTick(resume_now, self)

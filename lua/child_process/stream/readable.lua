@@ -264,6 +264,20 @@ local function on_data(self, chunk)
   end
 end
 
+--- readable.goes_on(stream): it is no longer paused: silence counts from now on.
+function M.goes_on(self)
+  if self._handle then
+    self._handle:hear()
+  end
+end
+
+--- readable.quiet(stream) -> ms since a byte came, or since it was no longer paused |
+-- false: it is not read now | nil: it never was, or is over.
+function M.quiet(self)
+  local quiet = self._handle and self._handle:quiet()
+  return quiet and not self:isPaused() and quiet or quiet and false
+end
+
 --- What a handle is bound to: on_read(stream, chunk | nil [, errno]).
 function M.on_read(self, chunk, errno)
   if chunk then

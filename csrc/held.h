@@ -1,0 +1,15 @@
+/* held.h - who holds the pipes of a child that has ended. */
+#ifndef LCP_HELD_H
+#define LCP_HELD_H
+
+#include <lua.h>
+
+#include "os/procfs.h"
+
+/* Pushes { pid =, command =, fd = }. */
+void lcp__holder_push(lua_State *L, const struct lcp_holder *h);
+
+/* core.holders: into the table on top. */
+int lcp__held_open(lua_State *L);
+
+#endif
