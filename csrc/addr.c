@@ -11,7 +11,7 @@
 #include "arg.h"
 #include "result.h"
 
-int lcp__addr_check(lua_State *L, int arg, struct lcp_addr *a) {
+int lcp__addr_check(lua_State *L, int arg, struct lcp__addr *a) {
   size_t len;
   const char *text = luaL_checklstring(L, arg, &len);
   lua_Integer port;
@@ -44,7 +44,7 @@ static void push_ip4(lua_State *L, const struct sockaddr_in *in) {
 
 /* Of other families (a peer can pass any socket) there is nothing to show.  The kernel
  * says how long an address is, not how much of it fitted: 111 bytes for a path of 108. */
-static void push_local(lua_State *L, const struct lcp_addr *a) {
+static void push_local(lua_State *L, const struct lcp__addr *a) {
   const char *path = a->sa.local.sun_path;
   size_t head = offsetof(struct sockaddr_un, sun_path), max = sizeof a->sa.local.sun_path;
   size_t len = a->len > head ? a->len - head : 0;
@@ -57,7 +57,7 @@ static void push_local(lua_State *L, const struct lcp_addr *a) {
   lua_pushnil(L);
 }
 
-int lcp__addr_push(lua_State *L, const struct lcp_addr *a) {
+int lcp__addr_push(lua_State *L, const struct lcp__addr *a) {
   switch (a->sa.any.sa_family) {
   case AF_INET:
     push_ip4(L, &a->sa.ip4);
@@ -75,14 +75,14 @@ int lcp__addr_push(lua_State *L, const struct lcp_addr *a) {
 static int l_ip_family(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
-  struct lcp_addr a;
+  struct lcp__addr a;
   int ok = strlen(text) == len && lcp__addr_ip(&a, text, 0) == 0;
   lua_pushinteger(L, !ok ? 0 : a.sa.any.sa_family == AF_INET ? 4 : 6);
   return 1;
 }
 
 static int name_of(lua_State *L, int (*get)(int, struct sockaddr *, socklen_t *)) {
-  struct lcp_addr a;
+  struct lcp__addr a;
   a.len = sizeof a.sa;
   if (get(lcp__arg_fd(L, 1), &a.sa.any, &a.len) != 0)
     return lcp__push_errno(L, -errno);
@@ -108,7 +108,7 @@ static int l_sockopt(lua_State *L) {
 static int l_membership(lua_State *L) {
   int fd = lcp__arg_fd(L, 1);
   const char *group = luaL_checkstring(L, 2), *on = luaL_optstring(L, 3, NULL);
-  struct lcp_addr a;
+  struct lcp__addr a;
   int rc = lcp__addr_ip(&a, group, 0);
   if (rc == 0)
     rc = lcp__sock_membership(fd, &a, on, lua_toboolean(L, 4));

@@ -38,7 +38,7 @@ enum {
 };
 
 struct channel {
-  struct lcp_handle base;
+  struct lcp__handle base;
   int fd;
   int reading;
   size_t allowed; /* see l_allow */
@@ -55,7 +55,7 @@ struct channel {
   struct lcp__scm_fds arrived; /* that nobody has taken */
 };
 
-static void release(struct lcp_handle *h) {
+static void release(struct lcp__handle *h) {
   struct channel *c = (struct channel *)h;
   lcp__fd_close(&c->fd);
   lcp__scm_close(&c->arrived);
@@ -71,7 +71,7 @@ static int takes_more(const struct channel *c) {
 }
 
 /* Where no more is taken, the end of the other side is still looked for. */
-static int wanted(const struct lcp_handle *h) {
+static int wanted(const struct lcp__handle *h) {
   const struct channel *c = (const struct channel *)h;
   int pending = lcp__outbox_pending(&c->out) > 0;
   int in = !c->reading ? 0 : takes_more(c) ? UV_READABLE : UV_DISCONNECT;
@@ -231,7 +231,7 @@ static void writable(struct channel *c) {
     lcp__enter(c->base.loop, l_written, &e);
 }
 
-static void ready(struct lcp_handle *h, int events) {
+static void ready(struct lcp__handle *h, int events) {
   struct channel *c = (struct channel *)h;
   if (is_open(c) && !takes_more(c) && (events & (UV_READABLE | UV_DISCONNECT)))
     hung_up(c);

@@ -34,7 +34,7 @@
 enum { SLOT_FIELDS = 1, SLOT_ONEXIT, SLOTS = SLOT_ONEXIT };
 
 struct child {
-  struct lcp_handle base;
+  struct lcp__handle base;
   struct lcp_proc proc;
   struct lcp_exit how;
   struct lcp_cost cost;
@@ -46,7 +46,7 @@ struct child {
 /* ---- starting ---- */
 
 /* Pushes a table: slot number (from 1) -> stream, all still closed. */
-static void make_streams(lua_State *L, struct lcp_plan *p) {
+static void make_streams(lua_State *L, struct lcp__plan *p) {
   int i;
   lua_createtable(L, p->spawn.nfds, 0);
   for (i = 0; i < p->spawn.nfds; i++)
@@ -59,10 +59,10 @@ static void make_streams(lua_State *L, struct lcp_plan *p) {
 
 /* Gives our ends to their streams, and keeps the child's end of a terminal: as long as
  * nobody has that open our end cannot be read, and the child may close it for a while. */
-static void hand_over(struct child *c, struct lcp_plan *p) {
+static void hand_over(struct child *c, struct lcp__plan *p) {
   int i;
   for (i = 0; i < p->spawn.nfds; i++) {
-    struct lcp_slot *slot = &p->slots[i];
+    struct lcp__slot *slot = &p->slots[i];
     if (slot->kind == LCP_SLOT_PTY)
       c->terminal = lcp__fd_take(&slot->opened);
     if (slot->stream != NULL)
@@ -119,13 +119,13 @@ static void exit_cb(uv_poll_t *uv, int status, int events) {
   lcp__after_poll(c->base.loop, &c->exit);
 }
 
-static void forget(struct lcp_handle *h) {
+static void forget(struct lcp__handle *h) {
   struct child *c = (struct child *)h;
   lcp__proc_close(&c->proc, c->reaped);
 }
 
 /* A group can be signalled for longer than its leader lives. */
-static void release(struct lcp_handle *h) {
+static void release(struct lcp__handle *h) {
   struct child *c = (struct child *)h;
   lcp__fd_close(&c->terminal);
   if (!c->proc.leads || !c->reaped)
@@ -135,7 +135,7 @@ static void release(struct lcp_handle *h) {
 /* Watching can only fail for want of memory in the kernel; then the child must go.  Its
  * descriptor is closed with the handle, which may know it already. */
 static int watch(struct child *c) {
-  struct lcp_handle *h = &c->base;
+  struct lcp__handle *h = &c->base;
   int rc = uv_poll_init(h->loop->uv, &h->uv.poll, lcp__proc_fd(&c->proc));
   if (rc == 0) {
     lcp__handle_init(h);
@@ -146,7 +146,7 @@ static int watch(struct child *c) {
   return rc;
 }
 
-static int start_once(struct child *c, struct lcp_plan *p, struct lcp_failure *why) {
+static int start_once(struct child *c, struct lcp__plan *p, struct lcp_failure *why) {
   int rc = lcp__loop_uv(c->base.loop);
   why->stage = LCP_STAGE_STDIO;
   if (rc == 0)
@@ -163,7 +163,7 @@ static int start_once(struct child *c, struct lcp_plan *p, struct lcp_failure *w
   return rc < 0 ? -1 : 0;
 }
 
-static int start(lua_State *L, struct child *c, struct lcp_plan *p,
+static int start(lua_State *L, struct child *c, struct lcp__plan *p,
                  struct lcp_failure *why) {
   int tries = 0;
   while (start_once(c, p, why) != 0) {
@@ -185,7 +185,7 @@ static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHI
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp_failure why;
-  struct lcp_plan *p;
+  struct lcp__plan *p;
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   lua_settop(L, 3);

@@ -6,25 +6,25 @@
 
 #include "uvloop.h"
 
-static void unlink_handle(struct lcp_handle *h) {
+static void unlink_handle(struct lcp__handle *h) {
   *h->link = h->next;
   if (h->next != NULL)
     h->next->link = h->link;
   h->loop = NULL;
 }
 
-static void free_if_done(struct lcp_handle *h) {
+static void free_if_done(struct lcp__handle *h) {
   if (h->closed && h->dropped)
     free(h);
 }
 
 static void closed_cb(uv_handle_t *uv) {
-  struct lcp_handle *h = (struct lcp_handle *)uv;
+  struct lcp__handle *h = (struct lcp__handle *)uv;
   h->closed = 1;
   free_if_done(h);
 }
 
-void lcp__handle_unpin(struct lcp_handle *h) {
+void lcp__handle_unpin(struct lcp__handle *h) {
   if (h->pin == LUA_NOREF)
     return;
   luaL_unref(h->loop->main, LUA_REGISTRYINDEX, h->pin);
@@ -32,7 +32,7 @@ void lcp__handle_unpin(struct lcp_handle *h) {
   lcp__loop_changed(h->loop);
 }
 
-void lcp__handle_close(struct lcp_handle *h) {
+void lcp__handle_close(struct lcp__handle *h) {
   if (h->loop != NULL)
     lcp__loop_here(h->loop);
   if (h->closing)
@@ -56,7 +56,7 @@ static void close_handles(struct lcp_loop *loop) {
 }
 
 static void adapt_handles(struct lcp_loop *loop) {
-  struct lcp_handle *h, *next;
+  struct lcp__handle *h, *next;
   for (h = loop->handles; h != NULL; h = next) {
     next = h->next;
     h->inherited = 1;
@@ -67,12 +67,12 @@ static void adapt_handles(struct lcp_loop *loop) {
   }
 }
 
-int lcp__handle_here(struct lcp_handle *h) {
+int lcp__handle_here(struct lcp__handle *h) {
   lcp__loop_here(h->loop);
   return !h->closing;
 }
 
-static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
+static void link_handle(struct lcp_loop *loop, struct lcp__handle *h) {
   h->loop = loop;
   h->pin = LUA_NOREF;
   h->next = loop->handles;
@@ -86,7 +86,7 @@ static void link_handle(struct lcp_loop *loop, struct lcp_handle *h) {
 
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
   struct lcp_loop *loop = lcp__loop(L);
-  struct lcp_handle **box = lua_newuserdatauv(L, sizeof(struct lcp_handle *), slots);
+  struct lcp__handle **box = lua_newuserdatauv(L, sizeof(struct lcp__handle *), slots);
   *box = NULL;
   luaL_setmetatable(L, tname);
   *box = calloc(1, size);
@@ -98,14 +98,14 @@ void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
   return *box;
 }
 
-void lcp__handle_init(struct lcp_handle *h) {
+void lcp__handle_init(struct lcp__handle *h) {
   h->active = 1;
   if (h->unreferenced)
     uv_unref(&h->uv.any);
 }
 
 void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
-  struct lcp_handle *h = *(struct lcp_handle **)luaL_checkudata(L, arg, tname);
+  struct lcp__handle *h = *(struct lcp__handle **)luaL_checkudata(L, arg, tname);
   if (h == NULL) /* a finalizer brought it back after its own had run */
     luaL_argerror(L, arg, "has been finalized");
   if (h->loop != NULL)
@@ -113,7 +113,7 @@ void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
   return h;
 }
 
-void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index) {
+void lcp__handle_pin(lua_State *L, struct lcp__handle *h, int index) {
   if (h->pin == LUA_NOREF) {
     lua_pushvalue(L, index);
     h->pin = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -121,11 +121,11 @@ void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index) {
   lcp__loop_changed(h->loop);
 }
 
-void lcp__handle_push(lua_State *L, const struct lcp_handle *h) {
+void lcp__handle_push(lua_State *L, const struct lcp__handle *h) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, h->pin);
 }
 
-void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int events) {
+void lcp__handle_set_events(lua_State *L, struct lcp__handle *h, int index, int events) {
   h->events = events;
   if (events)
     lcp__handle_pin(L, h, index);
@@ -135,7 +135,7 @@ void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int e
 
 /* ---- watching a descriptor ---- */
 
-int lcp__handle_poll(struct lcp_handle *h, int fd) {
+int lcp__handle_poll(struct lcp__handle *h, int fd) {
   int rc = lcp__loop_uv(h->loop);
   if (rc == 0)
     rc = uv_poll_init(h->loop->uv, &h->uv.poll, fd);
@@ -146,7 +146,7 @@ int lcp__handle_poll(struct lcp_handle *h, int fd) {
 
 static void ready_cb(uv_poll_t *uv, int status, int events);
 
-int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd) {
+int lcp__handle_watch(lua_State *L, struct lcp__handle *h, int index, int fd) {
   uv_poll_t *poll = &h->uv.poll;
   int events = h->wanted(h), rc = 0;
   if (events == h->events) {
@@ -164,7 +164,7 @@ int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd) {
 }
 
 static int l_rewatch(lua_State *L) {
-  struct lcp_handle *h = lua_touserdata(L, 1);
+  struct lcp__handle *h = lua_touserdata(L, 1);
   lcp__handle_push(L, h);
   lcp__handle_watch(L, h, 2, -1); /* it is active: libuv knows the descriptor */
   return 0;
@@ -174,7 +174,7 @@ static int l_rewatch(lua_State *L) {
  * write reports the error, if there is one: a socket may have one that passes, like the
  * ICMP answer to a datagram, and is then watched again. */
 static void ready_cb(uv_poll_t *uv, int status, int events) {
-  struct lcp_handle *h = (struct lcp_handle *)uv;
+  struct lcp__handle *h = (struct lcp__handle *)uv;
   if (!lcp__handle_here(h))
     return;
   if (status < 0) {
@@ -186,7 +186,7 @@ static void ready_cb(uv_poll_t *uv, int status, int events) {
     lcp__enter(h->loop, l_rewatch, h);
 }
 
-void lcp__handle_set_ref(struct lcp_handle *h, int on) {
+void lcp__handle_set_ref(struct lcp__handle *h, int on) {
   h->unreferenced = !on;
   if (!h->active || h->closing)
     return;
@@ -201,7 +201,7 @@ void lcp__handle_set_ref(struct lcp_handle *h, int on) {
 
 void *lcp__handle_self(lua_State *L) {
   int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
-  struct lcp_handle *h = same ? *(struct lcp_handle **)lua_touserdata(L, 1) : NULL;
+  struct lcp__handle *h = same ? *(struct lcp__handle **)lua_touserdata(L, 1) : NULL;
   luaL_argexpected(L, h != NULL, 1, "handle");
   lua_pop(L, 1);
   if (h->loop != NULL)
@@ -217,8 +217,8 @@ static int l_close(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  struct lcp_handle **box = lua_touserdata(L, 1);
-  struct lcp_handle *h = *box;
+  struct lcp__handle **box = lua_touserdata(L, 1);
+  struct lcp__handle *h = *box;
   if (h != NULL) {
     lcp__handle_close(h);
     if (h->forget != NULL)
@@ -245,7 +245,7 @@ static int l_unref(lua_State *L) {
 
 /* handle:has_ref() -> boolean */
 static int l_has_ref(lua_State *L) {
-  struct lcp_handle *h = lcp__handle_self(L);
+  struct lcp__handle *h = lcp__handle_self(L);
   lua_pushboolean(L, !h->closing && !h->unreferenced);
   return 1;
 }
@@ -280,7 +280,7 @@ void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *function
 /* stack: …, userdata, whose place a table takes.  User value 1 of every class says what
  * the handle is for: its owner, its function, or what it waits for. */
 static void describe(lua_State *L) {
-  const struct lcp_handle *h = *(struct lcp_handle **)lua_touserdata(L, -1);
+  const struct lcp__handle *h = *(struct lcp__handle **)lua_touserdata(L, -1);
   lua_createtable(L, 0, 4);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "handle");
@@ -296,7 +296,7 @@ static void describe(lua_State *L) {
 /* core.handles() -> array of { handle, class, ref, subject }, the newest first: what
  * libuv may call back. */
 static int l_handles(lua_State *L) {
-  const struct lcp_handle *h;
+  const struct lcp__handle *h;
   lua_Integer n = 0, i;
   lua_newtable(L);
   /* here the collector does not run, whose finalizers would change the list */

@@ -21,7 +21,7 @@
 #include "loop.h"
 #include "turn.h"
 
-struct lcp_handle {
+struct lcp__handle {
   union { /* first: a uv_handle_t is its block */
     uv_handle_t any;
     uv_poll_t poll;
@@ -29,16 +29,16 @@ struct lcp_handle {
     uv_signal_t signal;
   } uv;
   struct lcp_loop *loop; /* NULL once the loop has let go of it */
-  struct lcp_handle *next, **link;
-  void (*release)(struct lcp_handle *); /* frees descriptors and memory of the derived
+  struct lcp__handle *next, **link;
+  void (*release)(struct lcp__handle *); /* frees descriptors and memory of the derived
                                            type when it is closed; may be NULL */
-  void (*forget)(struct lcp_handle *);  /* frees what is of use beyond that, when Lua has
+  void (*forget)(struct lcp__handle *);  /* frees what is of use beyond that, when Lua has
                                            dropped it; may be NULL */
-  void (*adapt)(struct lcp_handle *);   /* in a copy of the process; may be NULL */
+  void (*adapt)(struct lcp__handle *);   /* in a copy of the process; may be NULL */
   /* of a type that polls a descriptor: the events it waits for now, and what it does when
      they come; see lcp__handle_watch */
-  int (*wanted)(const struct lcp_handle *);
-  void (*ready)(struct lcp_handle *, int events);
+  int (*wanted)(const struct lcp__handle *);
+  void (*ready)(struct lcp__handle *, int events);
   int pin;
   int events;                /* what libuv watches for now */
   unsigned active : 1;       /* libuv has initialised `uv` */
@@ -53,15 +53,15 @@ struct lcp_handle {
 };
 
 /* Pushes a new userdata of class `tname` with `slots` user values and a zeroed block of
- * `size` bytes (its first member a struct lcp_handle).  Raises without memory. */
+ * `size` bytes (its first member a struct lcp__handle).  Raises without memory. */
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots);
 
 /* To be called when `uv` has been initialised by a uv_*_init. */
-void lcp__handle_init(struct lcp_handle *h);
+void lcp__handle_init(struct lcp__handle *h);
 
 /* To be called first by a callback of libuv's that does not begin with lcp__enter: 0 in a
  * copy of the process (loop.h) that has just closed the handle. */
-int lcp__handle_here(struct lcp_handle *h);
+int lcp__handle_here(struct lcp__handle *h);
 
 /* The block of the userdata at `arg`, of class `tname`; raises on any other value. */
 void *lcp__handle_check(lua_State *L, int arg, const char *tname);
@@ -71,28 +71,28 @@ void *lcp__handle_check(lua_State *L, int arg, const char *tname);
 void *lcp__handle_self(lua_State *L);
 
 /* Idempotent; no callback comes afterwards. */
-void lcp__handle_close(struct lcp_handle *h);
+void lcp__handle_close(struct lcp__handle *h);
 
 /* Pins the userdata at `index`; unpinning needs no userdata. */
-void lcp__handle_pin(lua_State *L, struct lcp_handle *h, int index);
-void lcp__handle_unpin(struct lcp_handle *h);
+void lcp__handle_pin(lua_State *L, struct lcp__handle *h, int index);
+void lcp__handle_unpin(struct lcp__handle *h);
 
 /* Pushes the userdata of a pinned handle. */
-void lcp__handle_push(lua_State *L, const struct lcp_handle *h);
+void lcp__handle_push(lua_State *L, const struct lcp__handle *h);
 
 /* Has libuv poll `fd` for what h->wanted() says, 0 being nothing, and call h->ready(); to
  * be called again whenever that changes.  The userdata at `index` is pinned meanwhile. An
  * error condition on the descriptor counts as all events: the next read or write finds
  * out what it is.  0 or a libuv error. */
-int lcp__handle_watch(lua_State *L, struct lcp_handle *h, int index, int fd);
+int lcp__handle_watch(lua_State *L, struct lcp__handle *h, int index, int fd);
 
 /* The part of it that can show early that `fd` cannot be polled.  0 or a libuv error. */
-int lcp__handle_poll(struct lcp_handle *h, int fd);
+int lcp__handle_poll(struct lcp__handle *h, int fd);
 
 /* The pinning of the above, for what is not polled. */
-void lcp__handle_set_events(lua_State *L, struct lcp_handle *h, int index, int events);
+void lcp__handle_set_events(lua_State *L, struct lcp__handle *h, int index, int events);
 
-void lcp__handle_set_ref(struct lcp_handle *h, int on);
+void lcp__handle_set_ref(struct lcp__handle *h, int on);
 
 /* Creates the metatable `tname` and its table of methods and leaves both on the stack,
  * the methods on top.  Both have what every handle has (close, ref, unref, has_ref, __gc,

@@ -10,8 +10,8 @@ enum { MOST_SPARES = 64 };
 
 static void changed_cb(uv_async_t *uv) { (void)uv; }
 
-struct lcp_hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
-  struct lcp_hub *hub = malloc(sizeof *hub);
+struct lcp__hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
+  struct lcp__hub *hub = malloc(sizeof *hub);
   if (hub == NULL)
     return NULL;
   if (uv_async_init(loop, &hub->changed, changed_cb) != 0) {
@@ -30,7 +30,7 @@ struct lcp_hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
   return hub;
 }
 
-uv_timer_t *lcp__hub_timer(struct lcp_hub *hub) {
+uv_timer_t *lcp__hub_timer(struct lcp__hub *hub) {
   uv_timer_t *timer = hub->spare;
   if (timer != NULL) {
     hub->spare = timer->data;
@@ -47,7 +47,7 @@ uv_timer_t *lcp__hub_timer(struct lcp_hub *hub) {
 
 static void free_cb(uv_handle_t *uv) { free(uv); }
 
-void lcp__hub_timer_back(struct lcp_hub *hub, uv_timer_t *timer) {
+void lcp__hub_timer_back(struct lcp__hub *hub, uv_timer_t *timer) {
   uv_timer_stop(timer);
   if (hub->spares == MOST_SPARES || uv_is_closing((uv_handle_t *)timer)) {
     lcp__uvloop_close((uv_handle_t *)timer, free_cb);
@@ -59,12 +59,12 @@ void lcp__hub_timer_back(struct lcp_hub *hub, uv_timer_t *timer) {
 }
 
 static void closed_cb(uv_handle_t *uv) {
-  struct lcp_hub *hub = uv->data;
+  struct lcp__hub *hub = uv->data;
   if (--hub->open == 0)
     free(hub);
 }
 
-void lcp__hub_close(struct lcp_hub *hub) {
+void lcp__hub_close(struct lcp__hub *hub) {
   uv_timer_t *timer = hub->spare, *next;
   for (; timer != NULL; timer = next) {
     next = timer->data;

@@ -9,8 +9,8 @@
 #include "os/origin.h"
 
 struct lcp_deferred;
-struct lcp_handle;
-struct lcp_hub;
+struct lcp__handle;
+struct lcp__hub;
 
 /* A userdata kept in the registry: as old as the module, finalised last. */
 struct lcp_loop {
@@ -28,10 +28,10 @@ struct lcp_loop {
   lua_State *main;              /* where callbacks run when the host drives the loop */
   lua_State *L;                 /* where they run now: the state inside run() */
   struct lcp__origin origin;    /* the process that it lives in */
-  struct lcp_handle *handles;   /* handle.c's list; how it is emptied at the end, and */
+  struct lcp__handle *handles;  /* handle.c's list; how it is emptied at the end, and */
   void (*close_handles)(struct lcp_loop *loop);
   void (*adapt_handles)(struct lcp_loop *loop); /* what becomes of it in a copy */
-  struct lcp_hub *hub;                          /* the loop's own uv handles */
+  struct lcp__hub *hub;                         /* the loop's own uv handles */
   int ticks_wanted;
   int check_wanted;                   /* there are immediates */
   struct lcp_deferred *first, **last; /* lcp__after_poll */

@@ -34,7 +34,7 @@ enum {
 };
 
 struct server {
-  struct lcp_handle base;
+  struct lcp__handle base;
   int fd;
   int reserve; /* what can be closed to accept one more; -1: gone */
   int accepting;
@@ -42,7 +42,7 @@ struct server {
 };
 
 struct connector {
-  struct lcp_handle base;
+  struct lcp__handle base;
   int fd;
 };
 
@@ -64,7 +64,7 @@ static int push_callback(lua_State *L, int index) {
 
 /* ---- server ---- */
 
-static void server_release(struct lcp_handle *h) {
+static void server_release(struct lcp__handle *h) {
   struct server *s = (struct server *)h;
   if (s->path != NULL && s->fd >= 0 && !h->inherited)
     unlink(s->path); /* while nobody else can be bound to it */
@@ -91,7 +91,7 @@ static int l_connection(lua_State *L) {
   if (!push_callback(L, 2))
     return 0;
   if (e->fd >= 0) {
-    struct lcp_stream *stream = lcp__stream_new(L);
+    struct lcp__stream *stream = lcp__stream_new(L);
     lcp__stream_adopt(stream, lcp__fd_take(&e->fd), LCP__FD_SOCKET);
     lua_call(L, 2, 0);
   } else {
@@ -145,11 +145,11 @@ static int accept_one(struct server *s) {
   return s->accepting && !s->base.closing;
 }
 
-static int server_wanted(const struct lcp_handle *h) {
+static int server_wanted(const struct lcp__handle *h) {
   return ((const struct server *)h)->accepting ? UV_READABLE : 0;
 }
 
-static void acceptable(struct lcp_handle *h, int events) {
+static void acceptable(struct lcp__handle *h, int events) {
   int i;
   (void)events;
   for (i = 0; i < BATCH && accept_one((struct server *)h); i++) {
@@ -184,7 +184,7 @@ static int check_backlog(lua_State *L, int arg) {
 /* core.listen(address, port | nil, backlog, only6) -> server | nil, errno
  * It accepts once accept_start() is called.  A path is removed when it is closed. */
 static int l_listen(lua_State *L) {
-  struct lcp_addr a;
+  struct lcp__addr a;
   int rc = lcp__addr_check(L, 1, &a), fd;
   int backlog = check_backlog(L, 3), only6 = lua_toboolean(L, 4);
   struct server *s = server_new(L);
@@ -276,7 +276,7 @@ static int l_server_fileno(lua_State *L) {
 
 /* ---- connector ---- */
 
-static void connector_release(struct lcp_handle *h) {
+static void connector_release(struct lcp__handle *h) {
   lcp__fd_close(&((struct connector *)h)->fd);
 }
 
@@ -287,7 +287,7 @@ static int l_connected(lua_State *L) {
   lcp__handle_push(L, &c->base);
   bound = push_callback(L, 2);
   if (rc == 0) {
-    struct lcp_stream *stream = lcp__stream_new(L);
+    struct lcp__stream *stream = lcp__stream_new(L);
     fd = lcp__fd_take(&c->fd);
     lcp__handle_close(&c->base);
     lcp__stream_adopt(stream, fd, LCP__FD_SOCKET);
@@ -302,12 +302,12 @@ static int l_connected(lua_State *L) {
   return 0;
 }
 
-static int connector_wanted(const struct lcp_handle *h) {
+static int connector_wanted(const struct lcp__handle *h) {
   (void)h;
   return UV_WRITABLE;
 }
 
-static void connected(struct lcp_handle *h, int events) {
+static void connected(struct lcp__handle *h, int events) {
   (void)events; /* SO_ERROR says more */
   lcp__enter(h->loop, l_connected, h);
 }
@@ -315,7 +315,7 @@ static void connected(struct lcp_handle *h, int events) {
 /* core.connect(address, port | nil [, local_address, local_port])
  * -> connector | nil, errno, syscall */
 static int l_connect(lua_State *L) {
-  struct lcp_addr to, from;
+  struct lcp__addr to, from;
   int rc = lcp__addr_check(L, 1, &to), local = !lua_isnoneornil(L, 3);
   const char *syscall = "connect";
   struct connector *c;
@@ -358,7 +358,7 @@ static int l_connector_bind(lua_State *L) {
  * (-EINVAL: it is something else) the descriptor stays the caller's. */
 static int l_open_socket(lua_State *L) {
   int fd = lcp__arg_fd(L, 1), rc;
-  struct lcp_stream *stream = lcp__stream_new(L);
+  struct lcp__stream *stream = lcp__stream_new(L);
   struct stat st;
   rc = fstat(fd, &st) != 0 ? -errno : adopt(fd);
   if (rc == 0 && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))

@@ -46,12 +46,12 @@ static const char *read_string(lua_State *L, int plan, const char *field) {
   return s;
 }
 
-static void read_slot(lua_State *L, struct lcp_slot *slot, int item) {
+static void read_slot(lua_State *L, struct lcp__slot *slot, int item) {
   static const char *const names[] = {"ignore", "in",   "out", "duplex",
                                       "pty",    "same", NULL};
-  static const enum lcp_slot_kind kinds[] = {LCP_SLOT_IGNORE, LCP_SLOT_IN,
-                                             LCP_SLOT_OUT,    LCP_SLOT_DUPLEX,
-                                             LCP_SLOT_PTY,    LCP_SLOT_SAME};
+  static const enum lcp__slot_kind kinds[] = {LCP_SLOT_IGNORE, LCP_SLOT_IN,
+                                              LCP_SLOT_OUT,    LCP_SLOT_DUPLEX,
+                                              LCP_SLOT_PTY,    LCP_SLOT_SAME};
   int owned;
   slot->opened = slot->mine = slot->fd = -1;
   switch (lua_type(L, item)) {
@@ -91,7 +91,7 @@ static int read_int(lua_State *L, int index, const char *field) {
   return value;
 }
 
-static void read_pty(lua_State *L, int plan, struct lcp_plan *p) {
+static void read_pty(lua_State *L, int plan, struct lcp__plan *p) {
   if (lua_getfield(L, plan, "pty") == LUA_TTABLE) {
     int pty = lua_gettop(L);
     p->pty.cols = read_int(L, pty, "cols");
@@ -103,18 +103,18 @@ static void read_pty(lua_State *L, int plan, struct lcp_plan *p) {
   lua_pop(L, 1);
 }
 
-struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
+struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   int argc = list_length(L, index, "args"), envc = list_length(L, index, "env");
   int n = list_length(L, index, "stdio"), i;
   size_t strings = (size_t)argc + (size_t)envc + 2;
-  struct lcp_plan *p =
+  struct lcp__plan *p =
       lua_newuserdatauv(L,
                         sizeof *p + (size_t)n * sizeof *p->slots +
                             strings * sizeof(char *) + (size_t)n * sizeof(int),
                         1);
   char **argv, **envp;
   memset(p, 0, sizeof *p);
-  p->slots = (struct lcp_slot *)(p + 1);
+  p->slots = (struct lcp__slot *)(p + 1);
   memset(p->slots, 0, (size_t)n * sizeof *p->slots);
   argv = (char **)(p->slots + n);
   envp = argv + argc + 1;
@@ -149,7 +149,7 @@ struct lcp_plan *lcp__plan_read(lua_State *L, int index) {
 
 /* ---- descriptors ---- */
 
-static int open_pipe(struct lcp_slot *slot) {
+static int open_pipe(struct lcp__slot *slot) {
   int fds[2], child = slot->kind == LCP_SLOT_IN ? 0 : 1;
   int rc = slot->kind == LCP_SLOT_DUPLEX ? lcp__fd_socketpair(fds) : lcp__fd_pipe(fds);
   if (rc == 0) {
@@ -163,7 +163,7 @@ static int open_pipe(struct lcp_slot *slot) {
 /* Our end of a pipe is non-blocking, and the child must get a blocking one: of a pipe, a
  * description of its own; a socket can only be changed for both.  See
  * lcp__plan_give_back. */
-static int open_blocking(struct lcp_slot *slot) {
+static int open_blocking(struct lcp__slot *slot) {
   int mode = fcntl(slot->fd, F_GETFL);
   if (mode < 0)
     return -errno;
@@ -177,7 +177,7 @@ static int open_blocking(struct lcp_slot *slot) {
 }
 
 /* A closed standard descriptor of ours reaches the child as /dev/null. */
-static int open_given(struct lcp_slot *slot) {
+static int open_given(struct lcp__slot *slot) {
   if (fcntl(slot->fd, F_GETFD) >= 0)
     return 0;
   if (slot->fd < 0 || slot->fd > 2)
@@ -188,7 +188,7 @@ static int open_given(struct lcp_slot *slot) {
 
 /* Short enough for a pipe to take it at once.  May be opened by name (/dev/fd/N) by a
  * child that runs as another user. */
-static int open_text(struct lcp_slot *slot) {
+static int open_text(struct lcp__slot *slot) {
   struct iovec iov = {(char *)slot->text, strlen(slot->text)};
   int fds[2], rc = lcp__fd_pipe(fds);
   if (rc < 0)
@@ -202,7 +202,7 @@ static int open_text(struct lcp_slot *slot) {
 
 /* A child that runs as another user may open its terminal by name, as gpg and screen do,
  * if that is its own (sshd and login see to it, too). */
-static int open_terminal(const struct lcp_plan *p, struct lcp_slot *slot) {
+static int open_terminal(const struct lcp__plan *p, struct lcp__slot *slot) {
   int fds[2], rc = lcp__pty_open(fds, &p->pty);
   slot->mine = fds[0];
   slot->mine_kind = LCP__FD_TERMINAL;
@@ -212,7 +212,7 @@ static int open_terminal(const struct lcp_plan *p, struct lcp_slot *slot) {
   return rc;
 }
 
-static int open_slot(const struct lcp_plan *p, struct lcp_slot *slot) {
+static int open_slot(const struct lcp__plan *p, struct lcp__slot *slot) {
   switch (slot->kind) {
   case LCP_SLOT_IGNORE:
   case LCP_SLOT_SAME:
@@ -230,10 +230,10 @@ static int open_slot(const struct lcp_plan *p, struct lcp_slot *slot) {
   }
 }
 
-int lcp__plan_open(struct lcp_plan *p) {
+int lcp__plan_open(struct lcp__plan *p) {
   int i, rc = 0;
   for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
-    const struct lcp_slot *slot = &p->slots[i];
+    const struct lcp__slot *slot = &p->slots[i];
     rc = open_slot(p, &p->slots[i]);
     if (slot->kind == LCP_SLOT_SAME && i > 0)
       p->fds[i] = p->fds[i - 1];
@@ -243,14 +243,14 @@ int lcp__plan_open(struct lcp_plan *p) {
   return rc;
 }
 
-void lcp__plan_give_back(struct lcp_plan *p) {
+void lcp__plan_give_back(struct lcp__plan *p) {
   int i;
   for (i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].changed)
       lcp__fd_nonblock(p->slots[i].fd, 1);
 }
 
-void lcp__plan_close(struct lcp_plan *p) {
+void lcp__plan_close(struct lcp__plan *p) {
   int i;
   for (i = 0; i < p->spawn.nfds; i++) {
     lcp__fd_close(&p->slots[i].opened);

@@ -9,7 +9,7 @@
 #include "os/spawn.h"
 #include "stream.h"
 
-enum lcp_slot_kind {
+enum lcp__slot_kind {
   LCP_SLOT_IGNORE,
   LCP_SLOT_TEXT,   /* the child reads a text of ours */
   LCP_SLOT_FD,     /* a descriptor of somebody else, as it is */
@@ -21,23 +21,23 @@ enum lcp_slot_kind {
   LCP_SLOT_PTY     /* both, over a terminal */
 };
 
-struct lcp_slot {
-  enum lcp_slot_kind kind;
+struct lcp__slot {
+  enum lcp__slot_kind kind;
   int fd;           /* LCP_SLOT_FD, LCP_SLOT_STREAM */
   const char *text; /* LCP_SLOT_TEXT: kept by the table */
   int opened;       /* the child's end, closed once it has been started */
   int mine;         /* our end, until somebody takes it */
   enum lcp__fd_kind mine_kind;
-  int changed;               /* `fd` was non-blocking and is no more */
-  struct lcp_stream *lent;   /* LCP_SLOT_STREAM */
-  struct lcp_stream *stream; /* where child.c takes our end to */
+  int changed;                /* `fd` was non-blocking and is no more */
+  struct lcp__stream *lent;   /* LCP_SLOT_STREAM */
+  struct lcp__stream *stream; /* where child.c takes our end to */
 };
 
 /* One userdata: the struct, then slots, argv, envp, fds; its user value: what identity.h
  * keeps. */
-struct lcp_plan {
+struct lcp__plan {
   struct lcp_spawn spawn;
-  struct lcp_slot *slots; /* spawn.nfds of them */
+  struct lcp__slot *slots; /* spawn.nfds of them */
   int *fds;
   struct lcp_pty_mode pty; /* LCP_SLOT_PTY */
 };
@@ -49,12 +49,12 @@ struct lcp_plan {
  * 'pty', 'same' (as the one before), a descriptor, a stream, or { text }: a pipe from
  * which the child reads the text, at most PIPE_BUF bytes; pty: { cols, rows, echo, raw },
  * for the first slot, which then controls the child's session. */
-struct lcp_plan *lcp__plan_read(lua_State *L, int index);
+struct lcp__plan *lcp__plan_read(lua_State *L, int index);
 
 /* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case
  * lcp__plan_close is to be called when the child has been started, or has not. */
-int lcp__plan_open(struct lcp_plan *p);
-void lcp__plan_close(struct lcp_plan *p);
+int lcp__plan_open(struct lcp__plan *p);
+void lcp__plan_close(struct lcp__plan *p);
 
 /* A program expects its standard descriptors to block, so of a stream that is lent to a
  * child O_NONBLOCK is cleared, for us too where it has no description of its own (a
@@ -62,6 +62,6 @@ void lcp__plan_close(struct lcp_plan *p);
  * third process that shares the description may.  This sets it again, when the child has
  * ended (spawn_sync) or could not be started.  For an asynchronous child it stays
  * cleared, also after its end: its own children may still have the descriptor. */
-void lcp__plan_give_back(struct lcp_plan *p);
+void lcp__plan_give_back(struct lcp__plan *p);
 
 #endif

@@ -27,11 +27,11 @@ struct request {
 };
 
 struct lookup {
-  struct lcp_handle base;
+  struct lcp__handle base;
   struct request *request;
 };
 
-static void release(struct lcp_handle *h) {
+static void release(struct lcp__handle *h) {
   struct lookup *l = (struct lookup *)h;
   if (l->request != NULL) {
     l->request->lookup = NULL;
@@ -52,7 +52,7 @@ static void push_addresses(lua_State *L, const struct addrinfo *info) {
   lua_newtable(L);
   for (; info != NULL; info = info->ai_next)
     if (info->ai_family == AF_INET || info->ai_family == AF_INET6) {
-      struct lcp_addr a = {.len = info->ai_addrlen};
+      struct lcp__addr a = {.len = info->ai_addrlen};
       if (info->ai_family == AF_INET)
         a.sa.ip4 = *(const struct sockaddr_in *)info->ai_addr;
       else

@@ -24,7 +24,7 @@ enum { SLOT_SIGNO = 1, SLOT_FN, SLOTS = SLOT_FN };
 #endif
 
 struct sigwatch {
-  struct lcp_handle base;
+  struct lcp__handle base;
   int signo; /* 0: not counted */
 };
 
@@ -74,7 +74,7 @@ static void mind_forks(void) {
 
 /* The copy uses the module, and has a pipe of its own by now.  The host may have given
  * the signal a handler since: that one stays. */
-static void adapt(struct lcp_handle *h) {
+static void adapt(struct lcp__handle *h) {
   const int signo = ((struct sigwatch *)h)->signo;
   struct sigaction now;
   pthread_mutex_lock(&taken_lock);
@@ -95,7 +95,7 @@ static void put_back(int signo) {
 }
 
 /* libuv has stopped by now. */
-static void release(struct lcp_handle *h) {
+static void release(struct lcp__handle *h) {
   struct sigwatch *w = (struct sigwatch *)h;
   if (w->signo == 0)
     return;

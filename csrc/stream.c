@@ -31,8 +31,8 @@ enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_P
 
 enum { MAX_IOV = 64 };
 
-struct lcp_stream {
-  struct lcp_handle base;
+struct lcp__stream {
+  struct lcp__handle base;
   int fd;
   int watch_fd; /* what libuv polls: fd, or an epoll that holds a shared one */
   int owned;    /* fd is closed with the stream */
@@ -48,7 +48,7 @@ struct lcp_stream {
   int niov, at;
 };
 
-static void grow_pipe(struct lcp_stream *s) {
+static void grow_pipe(struct lcp__stream *s) {
   if (!s->grown && s->kind == LCP__FD_OWN)
     lcp__fd_grow(s->fd);
   s->grown = 1;
@@ -56,11 +56,11 @@ static void grow_pipe(struct lcp_stream *s) {
 
 /* ---- opening ---- */
 
-static int wanted(const struct lcp_handle *h);
-static void ready(struct lcp_handle *h, int events);
+static int wanted(const struct lcp__handle *h);
+static void ready(struct lcp__handle *h, int events);
 
-static void release(struct lcp_handle *h) {
-  struct lcp_stream *s = (struct lcp_stream *)h;
+static void release(struct lcp__handle *h) {
+  struct lcp__stream *s = (struct lcp__stream *)h;
   if (s->watch_fd != s->fd)
     lcp__fd_close(&s->watch_fd);
   if (s->owned)
@@ -70,8 +70,8 @@ static void release(struct lcp_handle *h) {
   s->iov = NULL;
 }
 
-struct lcp_stream *lcp__stream_new(lua_State *L) {
-  struct lcp_stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
+struct lcp__stream *lcp__stream_new(lua_State *L) {
+  struct lcp__stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
   s->fd = s->watch_fd = -1;
   s->base.release = release;
   s->base.wanted = wanted;
@@ -79,22 +79,22 @@ struct lcp_stream *lcp__stream_new(lua_State *L) {
   return s;
 }
 
-void lcp__stream_personal(struct lcp_stream *s) { s->base.personal = 1; }
+void lcp__stream_personal(struct lcp__stream *s) { s->base.personal = 1; }
 
-void lcp__stream_adopt(struct lcp_stream *s, int fd, enum lcp__fd_kind kind) {
+void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind) {
   lcp__fd_nonblock(fd, 1);
   s->fd = s->watch_fd = fd;
   s->owned = 1;
   s->kind = kind;
 }
 
-void lcp__stream_share(struct lcp_stream *s) {
+void lcp__stream_share(struct lcp__stream *s) {
   if (s->kind == LCP__FD_OWN)
     s->kind = LCP__FD_SHARED;
 }
 
 /* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
-static int open_standard(struct lcp_stream *s, int fd) {
+static int open_standard(struct lcp__stream *s, int fd) {
   int watch = lcp__fd_watch(fd);
   if (watch < 0 && watch != -EPERM)
     return watch;
@@ -107,15 +107,15 @@ static int open_standard(struct lcp_stream *s, int fd) {
 
 /* ---- watching ---- */
 
-static int wanted(const struct lcp_handle *h) {
-  const struct lcp_stream *s = (const struct lcp_stream *)h;
+static int wanted(const struct lcp__handle *h) {
+  const struct lcp__stream *s = (const struct lcp__stream *)h;
   return (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0);
 }
 
 static void file_cb(uv_idle_t *uv);
 
-static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events) {
-  struct lcp_handle *h = &s->base;
+static int watch_file(lua_State *L, struct lcp__stream *s, int index, int events) {
+  struct lcp__handle *h = &s->base;
   int rc = events == h->events ? 0 : lcp__loop_uv(h->loop);
   if (events == h->events || rc != 0)
     return rc;
@@ -129,7 +129,7 @@ static int watch_file(lua_State *L, struct lcp_stream *s, int index, int events)
 }
 
 /* Brings what libuv watches for in line with what is wanted.  `index`: the userdata. */
-static int update(lua_State *L, struct lcp_stream *s, int index) {
+static int update(lua_State *L, struct lcp__stream *s, int index) {
   if (s->kind == LCP__FD_FILE)
     return watch_file(L, s, index, wanted(&s->base));
   return lcp__handle_watch(L, &s->base, index, s->watch_fd);
@@ -138,14 +138,14 @@ static int update(lua_State *L, struct lcp_stream *s, int index) {
 /* ---- reading ---- */
 
 struct read_event {
-  struct lcp_stream *s;
+  struct lcp__stream *s;
   const char *data;
   size_t size;
   int end; /* 0: more may come, 1: end of file, < 0: errno */
 };
 
 /* One piece; 0 with *end unset means that there is nothing now. */
-static size_t read_some(struct lcp_stream *s, char *to, size_t room, int *end) {
+static size_t read_some(struct lcp__stream *s, char *to, size_t room, int *end) {
   ssize_t n = lcp__fd_read(s->fd, s->kind, to, room);
   if (n > 0)
     return (size_t)n;
@@ -155,7 +155,7 @@ static size_t read_some(struct lcp_stream *s, char *to, size_t room, int *end) {
 }
 
 /* Fills the buffer until the descriptor has no more. */
-static size_t read_all(struct lcp_stream *s, char *to, int *end) {
+static size_t read_all(struct lcp__stream *s, char *to, int *end) {
   size_t size = 0, n;
   do {
     n = read_some(s, to + size, LCP_BUFFER_SIZE - size, end);
@@ -195,7 +195,7 @@ static int l_end(lua_State *L) {
   return call_onread(L, e, e->end < 0 ? e->end : 0);
 }
 
-static void readable(struct lcp_stream *s) {
+static void readable(struct lcp__stream *s) {
   struct read_event e = {s, NULL, 0, 0};
   struct lcp_loop *loop = s->base.loop;
   char *buffer = lcp__loop_buffer(loop);
@@ -218,13 +218,13 @@ static void readable(struct lcp_stream *s) {
 /* ---- writing ---- */
 
 /* A standard stream may block, as it does for print. */
-static ssize_t write_some(struct lcp_stream *s, const struct iovec *iov, int n) {
+static ssize_t write_some(struct lcp__stream *s, const struct iovec *iov, int n) {
   int plain = s->standard && s->kind == LCP__FD_SHARED;
   return lcp__fd_writev(s->fd, plain ? LCP__FD_FILE : s->kind, iov, n);
 }
 
 /* 1: all is written; 0: the descriptor takes no more now; < 0: errno. */
-static int flush(struct lcp_stream *s) {
+static int flush(struct lcp__stream *s) {
   while (s->at < s->niov) {
     int n = s->niov - s->at;
     ssize_t put = write_some(s, s->iov + s->at, n < MAX_IOV ? n : MAX_IOV);
@@ -244,21 +244,21 @@ static int flush(struct lcp_stream *s) {
 
 /* A standard stream is written to the end, as by print: it waits where somebody has made
  * the descriptor non-blocking. */
-static int flush_blocking(struct lcp_stream *s) {
+static int flush_blocking(struct lcp__stream *s) {
   int rc;
   while ((rc = flush(s)) == 0 && (rc = lcp__fd_wait_writable(s->fd, -1)) == 0) {
   }
   return rc;
 }
 
-static void forget_write(struct lcp_stream *s) {
+static void forget_write(struct lcp__stream *s) {
   free(s->iov);
   s->iov = NULL;
   s->niov = s->at = 0;
 }
 
 struct write_event {
-  struct lcp_stream *s;
+  struct lcp__stream *s;
   int err;
 };
 
@@ -279,34 +279,34 @@ static int l_written(lua_State *L) {
   return 0;
 }
 
-static void writable(struct lcp_stream *s) {
+static void writable(struct lcp__stream *s) {
   struct write_event e = {s, flush(s)};
   if (e.err != 0)
     lcp__enter(s->base.loop, l_written, &e);
 }
 
-static void ready(struct lcp_handle *h, int events) {
-  struct lcp_stream *s = (struct lcp_stream *)h;
+static void ready(struct lcp__handle *h, int events) {
+  struct lcp__stream *s = (struct lcp__stream *)h;
   if ((events & UV_WRITABLE) && s->niov > 0)
     writable(s);
   if ((events & UV_READABLE) && !h->closing && s->reading)
     readable(s);
 }
 
-static void file_cb(uv_idle_t *uv) { readable((struct lcp_stream *)uv); }
+static void file_cb(uv_idle_t *uv) { readable((struct lcp__stream *)uv); }
 
 /* ---- methods ---- */
 
-struct lcp_stream *lcp__stream_check(lua_State *L, int arg) {
+struct lcp__stream *lcp__stream_check(lua_State *L, int arg) {
   return lcp__handle_check(L, arg, LCP_STREAM);
 }
 
-int lcp__stream_fileno(const struct lcp_stream *s, int *owned) {
+int lcp__stream_fileno(const struct lcp__stream *s, int *owned) {
   *owned = s->owned;
   return s->base.closing ? -1 : s->fd;
 }
 
-int lcp__stream_take_fd(struct lcp_stream *s) {
+int lcp__stream_take_fd(struct lcp__stream *s) {
   int fd = s->base.closing || !s->owned ? -1 : s->fd;
   if (fd < 0)
     return -EBADF;
@@ -315,7 +315,7 @@ int lcp__stream_take_fd(struct lcp_stream *s) {
   return fd;
 }
 
-static struct lcp_stream *self(lua_State *L) { return lcp__stream_check(L, 1); }
+static struct lcp__stream *self(lua_State *L) { return lcp__stream_check(L, 1); }
 
 /* stream:bind(owner, onread, onwritten)
  * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
@@ -332,7 +332,7 @@ static int l_bind(lua_State *L) {
 }
 
 static int set_reading(lua_State *L, int on) {
-  struct lcp_stream *s = self(L);
+  struct lcp__stream *s = self(L);
   int rc;
   if (s->base.closing || s->fd < 0)
     return 0;
@@ -354,7 +354,7 @@ static int l_read_start(lua_State *L) { return set_reading(L, 1); }
 static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
 
 /* What poll(2) says of the descriptor at this moment. */
-static short poll_now(const struct lcp_stream *s) {
+static short poll_now(const struct lcp__stream *s) {
   struct pollfd now = {s->fd, POLLIN, 0};
   return (short)(poll(&now, 1, 0) > 0 ? now.revents : 0);
 }
@@ -362,7 +362,7 @@ static short poll_now(const struct lcp_stream *s) {
 /* stream:quiet() -> ms since a byte came, or since reading went on | false: it is not
  * read now | nil: it has never been read, or is over */
 static int l_quiet(lua_State *L) {
-  const struct lcp_stream *s = self(L);
+  const struct lcp__stream *s = self(L);
   if (s->base.closing || s->fd < 0 || !s->has_read)
     return 0;
   if (!s->reading)
@@ -376,7 +376,7 @@ static int l_quiet(lua_State *L) {
 
 /* stream:hear(): the silence begins now */
 static int l_hear(lua_State *L) {
-  struct lcp_stream *s = self(L);
+  struct lcp__stream *s = self(L);
   if (s->has_read)
     s->heard = uv_now(s->base.loop->uv);
   return 0;
@@ -384,14 +384,14 @@ static int l_hear(lua_State *L) {
 
 /* stream:held() -> boolean: another process has the other end */
 static int l_held(lua_State *L) {
-  const struct lcp_stream *s = self(L);
+  const struct lcp__stream *s = self(L);
   lua_pushboolean(L, !s->base.closing && s->fd >= 0 && !(poll_now(s) & POLLHUP));
   return 1;
 }
 
 /* stream:drain() -> bytes: what can be read at this moment, one buffer at most. */
 static int l_drain(lua_State *L) {
-  struct lcp_stream *s = self(L);
+  struct lcp__stream *s = self(L);
   char *buffer = s->base.closing || s->fd < 0 ? NULL : lcp__loop_buffer(s->base.loop);
   int end = 0;
   size_t size = buffer == NULL ? 0 : read_all(s, buffer, &end);
@@ -400,7 +400,7 @@ static int l_drain(lua_State *L) {
 }
 
 /* stack: stream, string or array of strings.  Points s->iov at them. */
-static void collect(lua_State *L, struct lcp_stream *s) {
+static void collect(lua_State *L, struct lcp__stream *s) {
   int single = lua_type(L, 2) == LUA_TSTRING, i;
   int n = single ? 1 : (int)lua_rawlen(L, 2);
   if (!single)
@@ -421,7 +421,7 @@ static void collect(lua_State *L, struct lcp_stream *s) {
 }
 
 /* Most writes are one string that fits: tried first, with nothing allocated. */
-static int write_at_once(lua_State *L, struct lcp_stream *s, size_t *done) {
+static int write_at_once(lua_State *L, struct lcp__stream *s, size_t *done) {
   struct iovec one;
   ssize_t put;
   one.iov_base = (char *)lua_tolstring(L, 2, &one.iov_len);
@@ -432,7 +432,7 @@ static int write_at_once(lua_State *L, struct lcp_stream *s, size_t *done) {
   return *done == one.iov_len;
 }
 
-static int start_write(lua_State *L, struct lcp_stream *s) {
+static int start_write(lua_State *L, struct lcp__stream *s) {
   size_t done = 0;
   int rc = 0;
   if (lua_type(L, 2) == LUA_TSTRING && !s->standard)
@@ -451,7 +451,7 @@ static int start_write(lua_State *L, struct lcp_stream *s) {
 /* stream:write(data) -> true: all is written | false: `onwritten` will follow |
  * nil, errno.  data: a string or an array of strings, kept until it is written. */
 static int l_write(lua_State *L) {
-  struct lcp_stream *s = self(L);
+  struct lcp__stream *s = self(L);
   int rc;
   lua_settop(L, 2);
   if (s->base.closing || s->fd < 0)
@@ -479,7 +479,7 @@ static int l_write(lua_State *L) {
  * at a terminal the end is a character that has been typed; of anything else the
  * descriptor is closed, so only what is not read may be shut down. */
 static int l_shutdown(lua_State *L) {
-  struct lcp_stream *s = self(L);
+  struct lcp__stream *s = self(L);
   if (s->base.closing || s->fd < 0)
     return lcp__push_errno(L, -EBADF);
   if (s->kind == LCP__FD_SOCKET)
@@ -509,7 +509,7 @@ static int l_fileno(lua_State *L) {
  */
 static int l_standard_stream(lua_State *L) {
   int fd = lcp__arg_fd(L, 1), rc;
-  struct lcp_stream *s = lcp__stream_new(L);
+  struct lcp__stream *s = lcp__stream_new(L);
   if (fcntl(fd, F_GETFD) < 0) {
     rc = s->fd = s->watch_fd = lcp__fd_null();
     s->owned = s->standard = 1;

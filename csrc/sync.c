@@ -23,7 +23,7 @@
 
 /* One userdata: the struct, then pipes, slots, polled. */
 struct sync {
-  struct lcp_pump pump;
+  struct lcp__pump pump;
   struct lcp_proc proc;
   struct lcp_cost cost;
   pid_t pid;
@@ -80,7 +80,7 @@ static size_t read_size(lua_State *L, const char *field) {
 }
 
 /* The strings stay alive in the plan. */
-static void read_input(lua_State *L, struct lcp_pipe *pipe, int slot) {
+static void read_input(lua_State *L, struct lcp__pipe *pipe, int slot) {
   if (lua_getfield(L, 1, "inputs") == LUA_TTABLE) {
     lua_rawgeti(L, -1, slot + 1);
     pipe->in = lua_tolstring(L, -1, &pipe->left);
@@ -89,14 +89,14 @@ static void read_input(lua_State *L, struct lcp_pipe *pipe, int slot) {
   lua_pop(L, 1);
 }
 
-static int count_pipes(const struct lcp_plan *p) {
+static int count_pipes(const struct lcp__plan *p) {
   int i, n = 0;
   for (i = 0; i < p->spawn.nfds; i++)
     n += p->slots[i].kind >= LCP_SLOT_IN;
   return n;
 }
 
-static void read_limits(lua_State *L, struct lcp_pump *p) {
+static void read_limits(lua_State *L, struct lcp__pump *p) {
   p->timeout = read_ms(L, "timeout");
   p->idle_timeout = read_ms(L, "idleTimeout");
   p->wait_delay = read_ms(L, "waitDelay");
@@ -106,9 +106,9 @@ static void read_limits(lua_State *L, struct lcp_pump *p) {
 }
 
 /* Pushes the userdata; no pipe is open yet. */
-static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
+static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
   int n = count_pipes(plan), i, at = 0;
-  struct lcp_pump *p;
+  struct lcp__pump *p;
   struct sync *s =
       lua_newuserdatauv(L,
                         sizeof *s + (size_t)n * (sizeof *p->pipes + sizeof *s->slots) +
@@ -116,7 +116,7 @@ static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
                         0);
   memset(s, 0, sizeof *s);
   p = &s->pump;
-  p->pipes = (struct lcp_pipe *)(s + 1);
+  p->pipes = (struct lcp__pipe *)(s + 1);
   p->polled = (struct pollfd *)(p->pipes + n);
   s->slots = (int *)(p->polled + n + 1);
   memset(p->pipes, 0, (size_t)n * sizeof *p->pipes);
@@ -135,11 +135,11 @@ static struct sync *sync_new(lua_State *L, const struct lcp_plan *plan) {
 /* ---- running ---- */
 
 /* What fits into a pipe is written before there is anybody to read it. */
-static int take_pipes(struct sync *s, struct lcp_plan *plan) {
+static int take_pipes(struct sync *s, struct lcp__plan *plan) {
   int i, rc = 0;
   for (i = 0; i < s->pump.npipes && rc == 0; i++) {
-    struct lcp_slot *slot = &plan->slots[s->slots[i]];
-    struct lcp_pipe *pipe = &s->pump.pipes[i];
+    struct lcp__slot *slot = &plan->slots[s->slots[i]];
+    struct lcp__pipe *pipe = &s->pump.pipes[i];
     pipe->fd = lcp__fd_take(&slot->mine);
     pipe->kind = slot->mine_kind;
     pipe->reading = slot->kind != LCP_SLOT_IN;
@@ -152,7 +152,7 @@ static int take_pipes(struct sync *s, struct lcp_plan *plan) {
   return rc;
 }
 
-static void close_all(struct sync *s, struct lcp_plan *plan) {
+static void close_all(struct sync *s, struct lcp__plan *plan) {
   int i;
   lcp__plan_close(plan);
   lcp__plan_give_back(plan);
@@ -161,7 +161,7 @@ static void close_all(struct sync *s, struct lcp_plan *plan) {
 }
 
 /* 0, or -1 and *why. */
-static int start(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why) {
+static int start(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) {
   why->stage = LCP_STAGE_STDIO;
   why->err = lcp__plan_open(plan);
   if (why->err >= 0)
@@ -171,7 +171,7 @@ static int start(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why)
   return lcp__spawn(&plan->spawn, &s->proc, why);
 }
 
-static int run(struct sync *s, struct lcp_plan *plan, struct lcp_failure *why) {
+static int run(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) {
   struct held held;
   int rc, i;
   for (i = 0; i < s->pump.npipes; i++)
@@ -222,7 +222,7 @@ static void tell_end(lua_State *L, const struct sync *s) {
   lua_setfield(L, -2, "duration");
 }
 
-static void tell_limits(lua_State *L, const struct lcp_pump *p) {
+static void tell_limits(lua_State *L, const struct lcp__pump *p) {
   if (p->err != 0) {
     lua_pushinteger(L, p->err);
     lua_setfield(L, -2, "errno");
@@ -239,7 +239,7 @@ static void tell_limits(lua_State *L, const struct lcp_pump *p) {
   lua_setfield(L, -2, "truncated");
 }
 
-static void tell_holders(lua_State *L, const struct lcp_pump *p) {
+static void tell_holders(lua_State *L, const struct lcp__pump *p) {
   lua_createtable(L, p->nholders, 0);
   for (int i = 0; i < p->nholders; i++) {
     lcp__holder_push(L, &p->holders[i]);
@@ -257,7 +257,7 @@ static void tell_holders(lua_State *L, const struct lcp_pump *p) {
  * pipes open; `idle`, `forced`, `truncated`, `heldBy`, see pump.h. */
 static int l_spawn_sync(lua_State *L) {
   struct lcp_failure why;
-  struct lcp_plan *plan;
+  struct lcp__plan *plan;
   struct sync *s;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);

@@ -16,13 +16,13 @@
 enum { SLOT_FN = 1, SLOT_ARGS, SLOTS = SLOT_ARGS };
 
 struct timer {
-  struct lcp_handle base; /* its `uv` is not used */
-  struct lcp_hub *hub;
+  struct lcp__handle base; /* its `uv` is not used */
+  struct lcp__hub *hub;
   uv_timer_t *uv; /* NULL once closed */
   int nargs;
 };
 
-static void release(struct lcp_handle *h) {
+static void release(struct lcp__handle *h) {
   struct timer *t = (struct timer *)h;
   if (t->uv != NULL)
     lcp__hub_timer_back(t->hub, t->uv);

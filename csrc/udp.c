@@ -25,12 +25,12 @@ enum { SLOT_OWNER = 1, SLOT_ONMESSAGE, SLOT_ONWRITABLE, SLOTS = SLOT_ONWRITABLE 
 enum { BATCH = 32 /* datagrams read in one turn of the loop */ };
 
 struct udp {
-  struct lcp_handle base;
+  struct lcp__handle base;
   int fd;
   int reading, writing; /* what the owner waits for */
 };
 
-static void release(struct lcp_handle *h) { lcp__fd_close(&((struct udp *)h)->fd); }
+static void release(struct lcp__handle *h) { lcp__fd_close(&((struct udp *)h)->fd); }
 
 /* Takes `fd` over unless it fails. */
 static int udp_open(struct udp *u, int fd) {
@@ -46,7 +46,7 @@ struct message {
   struct udp *u;
   const char *data;
   ssize_t size; /* or a negative errno */
-  struct lcp_addr from;
+  struct lcp__addr from;
 };
 
 static int l_message(lua_State *L) {
@@ -99,12 +99,12 @@ static int l_writable(lua_State *L) {
   return 0;
 }
 
-static int wanted(const struct lcp_handle *h) {
+static int wanted(const struct lcp__handle *h) {
   const struct udp *u = (const struct udp *)h;
   return (u->reading ? UV_READABLE : 0) | (u->writing ? UV_WRITABLE : 0);
 }
 
-static void ready(struct lcp_handle *h, int events) {
+static void ready(struct lcp__handle *h, int events) {
   struct udp *u = (struct udp *)h;
   if ((events & UV_READABLE) && u->reading)
     readable(u);
@@ -179,7 +179,7 @@ static int l_bind(lua_State *L) {
 
 static int name_socket(lua_State *L, int (*fn)(int, const struct sockaddr *, socklen_t)) {
   const struct udp *u = self(L);
-  struct lcp_addr a;
+  struct lcp__addr a;
   int rc = lcp__addr_check(L, 2, &a);
   if (rc == 0 && fn(u->fd, &a.sa.any, a.len) != 0)
     rc = -errno;
@@ -224,7 +224,7 @@ static int l_send(lua_State *L) {
   size_t size;
   const char *data = luaL_checklstring(L, 2, &size);
   int to_peer = lua_isnoneornil(L, 3), rc;
-  struct lcp_addr a = {0};
+  struct lcp__addr a = {0};
   ssize_t sent;
   rc = to_peer ? 0 : lcp__addr_check(L, 3, &a);
   if (rc < 0)

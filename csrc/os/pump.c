@@ -24,7 +24,7 @@ static int64_t now_us(void) {
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void close_idle(struct lcp_pipe *pipe) {
+static void close_idle(struct lcp__pipe *pipe) {
   if (!pipe->reading && !pipe->writing)
     lcp__fd_close(&pipe->fd);
 }
@@ -34,7 +34,7 @@ static void close_idle(struct lcp_pipe *pipe) {
 /* `ms` from now, or never. */
 static int64_t after(int64_t ms) { return ms < 0 ? -1 : now_us() + 1000 * ms; }
 
-static void reap(struct lcp_pump *p) {
+static void reap(struct lcp__pump *p) {
   if (p->ended)
     return;
   p->ended = lcp__proc_reap(p->proc, &p->how);
@@ -42,7 +42,7 @@ static void reap(struct lcp_pump *p) {
     p->drain_deadline = after(p->wait_delay);
 }
 
-static void close_pipes(struct lcp_pump *p) {
+static void close_pipes(struct lcp__pump *p) {
   int i;
   for (i = 0; i < p->npipes; i++) {
     p->pipes[i].reading = p->pipes[i].writing = 0;
@@ -52,7 +52,7 @@ static void close_pipes(struct lcp_pump *p) {
 
 /* A process that may not be signalled is waited for all the same: it may end.  One that
  * gets SIGKILL does end, but that can take the kernel a while. */
-static void kill_with(struct lcp_pump *p, int sig) {
+static void kill_with(struct lcp__pump *p, int sig) {
   int rc = lcp__proc_kill(p->proc, sig);
   p->sent = sig;
   p->deadline = after(sig == SIGKILL && rc == 0 ? LAST_WAIT : p->kill_after);
@@ -60,7 +60,7 @@ static void kill_with(struct lcp_pump *p, int sig) {
 
 /* The signal comes before the pipes are closed: SIGPIPE must not be first.  A group gets
  * it also when its leader has ended. */
-static void stop(struct lcp_pump *p, int err) {
+static void stop(struct lcp__pump *p, int err) {
   if (p->err == 0)
     p->err = err;
   reap(p);
@@ -69,7 +69,7 @@ static void stop(struct lcp_pump *p, int err) {
   close_pipes(p);
 }
 
-static void expire(struct lcp_pump *p) {
+static void expire(struct lcp__pump *p) {
   if (p->sent == 0)
     stop(p, -ETIMEDOUT);
   else if (p->sent != SIGKILL) {
@@ -79,9 +79,11 @@ static void expire(struct lcp_pump *p) {
     p->lost = 1;
 }
 
-static int is_socket(const struct lcp_pipe *pipe) { return pipe->kind == LCP__FD_SOCKET; }
+static int is_socket(const struct lcp__pipe *pipe) {
+  return pipe->kind == LCP__FD_SOCKET;
+}
 
-static void grow(struct lcp_pipe *pipe) {
+static void grow(struct lcp__pipe *pipe) {
   if (!pipe->grown && !is_socket(pipe))
     lcp__fd_grow(pipe->fd);
   pipe->grown = 1;
@@ -89,13 +91,13 @@ static void grow(struct lcp_pipe *pipe) {
 
 /* ---- writing ---- */
 
-static void note_write_error(struct lcp_pump *p, int err) {
+static void note_write_error(struct lcp__pump *p, int err) {
   if (p->write_err == 0)
     p->write_err = err;
 }
 
 /* The end of the file for the reader, who must not wait for it in any case. */
-static void end_writing(struct lcp_pump *p, struct lcp_pipe *pipe) {
+static void end_writing(struct lcp__pump *p, struct lcp__pipe *pipe) {
   pipe->writing = 0;
   if (is_socket(pipe) && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {
     note_write_error(p, -errno);
@@ -104,7 +106,7 @@ static void end_writing(struct lcp_pump *p, struct lcp_pipe *pipe) {
   close_idle(pipe);
 }
 
-void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
+void lcp__pipe_feed(struct lcp__pump *p, struct lcp__pipe *pipe) {
   while (pipe->left > 0) {
     const struct iovec piece = {(char *)pipe->in, pipe->left};
     ssize_t n = lcp__fd_writev(pipe->fd, pipe->kind, &piece, 1);
@@ -126,7 +128,7 @@ void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe) {
 
 /* ---- reading ---- */
 
-static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
+static void count(struct lcp__pump *p, struct lcp__pipe *pipe, size_t n) {
   pipe->out.end += n;
   p->idle_deadline = after(p->idle_timeout);
   if (pipe->out.end > LCP_FD_BULK)
@@ -139,7 +141,7 @@ static void count(struct lcp_pump *p, struct lcp_pipe *pipe, size_t n) {
 /* One read for each wake-up: poll says what is left.  A pipe without writers is at its
  * end when a read has not filled the room; a socket tells only by a read of nothing, or
  * by ECONNRESET if it was closed with some of the input unread. */
-static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
+static void drain(struct lcp__pump *p, struct lcp__pipe *pipe, short revents) {
   int last = !is_socket(pipe) && !(revents & POLLIN);
   int rc = last ? 0 : lcp__buf_reserve(&pipe->out, READ_ROOM);
   size_t room = pipe->out.cap - pipe->out.end;
@@ -162,14 +164,14 @@ static void drain(struct lcp_pump *p, struct lcp_pipe *pipe, short revents) {
 }
 
 static int note_holder(void *arg, const struct lcp_holder *h) {
-  struct lcp_pump *p = arg;
+  struct lcp__pump *p = arg;
   p->holders[p->nholders++] = *h;
   return p->nholders < LCP_PUMP_HOLDERS;
 }
 
 /* What was written until now, and not what goes on to be written.  A read of a pipe may
  * wait, so poll is asked first. */
-static void read_rest(struct lcp_pump *p, struct lcp_pipe *pipe) {
+static void read_rest(struct lcp__pump *p, struct lcp__pipe *pipe) {
   int i;
   for (i = 0; i < LAST_READS && pipe->reading; i++) {
     struct pollfd now = {pipe->fd, POLLIN, 0};
@@ -179,7 +181,7 @@ static void read_rest(struct lcp_pump *p, struct lcp_pipe *pipe) {
   }
 }
 
-static void give_up_pipes(struct lcp_pump *p) {
+static void give_up_pipes(struct lcp__pump *p) {
   int i;
   p->truncated = 1;
   for (i = 0; i < p->npipes; i++) {
@@ -192,7 +194,7 @@ static void give_up_pipes(struct lcp_pump *p) {
 
 /* ---- waiting ---- */
 
-static int is_reading(const struct lcp_pump *p) {
+static int is_reading(const struct lcp__pump *p) {
   int i;
   for (i = 0; i < p->npipes; i++)
     if (p->pipes[i].reading)
@@ -201,11 +203,11 @@ static int is_reading(const struct lcp_pump *p) {
 }
 
 /* A process that gets a signal from us takes its group along. */
-static int is_waiting_for_group(const struct lcp_pump *p) {
+static int is_waiting_for_group(const struct lcp__pump *p) {
   return p->ended && p->sent != 0 && p->proc->leads;
 }
 
-static int is_over(const struct lcp_pump *p) {
+static int is_over(const struct lcp__pump *p) {
   if (p->lost || !p->ended || is_reading(p))
     return p->lost;
   return !is_waiting_for_group(p) || !lcp__proc_lives(p->proc);
@@ -213,14 +215,14 @@ static int is_over(const struct lcp_pump *p) {
 
 /* As long as somebody may write to us it makes no difference whether the process runs, so
  * its end is only looked for afterwards, unless time counts from there. */
-static int wants_end(const struct lcp_pump *p) {
+static int wants_end(const struct lcp__pump *p) {
   return !p->ended && (!is_reading(p) || p->wait_delay >= 0);
 }
 
-static nfds_t fill(struct lcp_pump *p) {
+static nfds_t fill(struct lcp__pump *p) {
   int i;
   for (i = 0; i < p->npipes; i++) {
-    const struct lcp_pipe *pipe = &p->pipes[i];
+    const struct lcp__pipe *pipe = &p->pipes[i];
     p->polled[i].fd = pipe->fd;
     p->polled[i].events =
         (short)((pipe->reading ? POLLIN : 0) | (pipe->writing ? POLLOUT : 0));
@@ -231,7 +233,7 @@ static nfds_t fill(struct lcp_pump *p) {
 }
 
 /* The earliest deadline that counts now; -1: none. */
-static int64_t next_deadline(const struct lcp_pump *p) {
+static int64_t next_deadline(const struct lcp__pump *p) {
   int64_t next = p->deadline;
   int reading = is_reading(p);
   if (reading && p->idle_deadline >= 0 && (next < 0 || p->idle_deadline < next))
@@ -242,7 +244,7 @@ static int64_t next_deadline(const struct lcp_pump *p) {
 }
 
 /* Milliseconds; -1: for ever. */
-static int time_left(const struct lcp_pump *p) {
+static int time_left(const struct lcp__pump *p) {
   int64_t next = next_deadline(p), left;
   if (next < 0)
     return -1;
@@ -254,7 +256,7 @@ static int time_left(const struct lcp_pump *p) {
 
 static int is_due(int64_t deadline) { return deadline >= 0 && now_us() >= deadline; }
 
-static void meet_deadlines(struct lcp_pump *p) {
+static void meet_deadlines(struct lcp__pump *p) {
   if (is_reading(p) && is_due(p->drain_deadline))
     give_up_pipes(p);
   else if (is_reading(p) && is_due(p->idle_deadline)) {
@@ -264,10 +266,10 @@ static void meet_deadlines(struct lcp_pump *p) {
     expire(p);
 }
 
-static void serve(struct lcp_pump *p) {
+static void serve(struct lcp__pump *p) {
   int i;
   for (i = 0; i < p->npipes; i++) {
-    struct lcp_pipe *pipe = &p->pipes[i];
+    struct lcp__pipe *pipe = &p->pipes[i];
     short revents = p->polled[i].revents;
     if (pipe->writing && (revents & ~POLLIN))
       lcp__pipe_feed(p, pipe);
@@ -280,7 +282,7 @@ static void serve(struct lcp_pump *p) {
 
 /* A process that never stops writing keeps poll from waiting: the time is looked at in
  * any case, and what there is then is read before the end. */
-static void turn(struct lcp_pump *p) {
+static void turn(struct lcp__pump *p) {
   nfds_t n = fill(p);
   int ms = time_left(p), rc = poll(p->polled, n, ms);
   if (rc > 0)
@@ -291,7 +293,7 @@ static void turn(struct lcp_pump *p) {
     meet_deadlines(p);
 }
 
-void lcp__pump_run(struct lcp_pump *p) {
+void lcp__pump_run(struct lcp__pump *p) {
   p->deadline = after(p->timeout);
   p->idle_deadline = after(p->idle_timeout);
   p->drain_deadline = -1;

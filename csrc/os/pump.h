@@ -1,9 +1,9 @@
 /* pump.h - feeds a running process, keeps what it writes and waits for its end, all in
  * one call that blocks.  No Lua, no libuv, nobody's event loop.
  *
- *   struct lcp_pipe pipes[2] = {{.fd = in, .writing = 1, .in = text, .left = size},
+ *   struct lcp__pipe pipes[2] = {{.fd = in, .writing = 1, .in = text, .left = size},
  *                               {.fd = out, .reading = 1}};
- *   struct lcp_pump p = {.proc = &proc, .pipes = pipes, .polled = polled, .npipes = 2,
+ *   struct lcp__pump p = {.proc = &proc, .pipes = pipes, .polled = polled, .npipes = 2,
  *                        .timeout = -1, .kill_after = 1000, .kill_signal = SIGTERM,
  *                        .max_buffer = SIZE_MAX};
  *   lcp__pump_run(&p);             // pipes[1].out has the output, p.how the end
@@ -23,7 +23,7 @@
 #include "os/proc.h"
 #include "os/procfs.h"
 
-struct lcp_pipe {
+struct lcp__pipe {
   int fd; /* our end, given to the pump, which closes it; -1 then */
   enum lcp__fd_kind kind;
   int reading, writing; /* the directions that are still open */
@@ -35,9 +35,9 @@ struct lcp_pipe {
 
 enum { LCP_PUMP_HOLDERS = 32 };
 
-struct lcp_pump {
+struct lcp__pump {
   struct lcp_proc *proc;
-  struct lcp_pipe *pipes;
+  struct lcp__pipe *pipes;
   struct pollfd *polled; /* room for npipes + 1 */
   int npipes;
 
@@ -74,8 +74,8 @@ struct lcp_pump {
 };
 
 /* Writes what can be written at once; before the process has been started, too. */
-void lcp__pipe_feed(struct lcp_pump *p, struct lcp_pipe *pipe);
+void lcp__pipe_feed(struct lcp__pump *p, struct lcp__pipe *pipe);
 
-void lcp__pump_run(struct lcp_pump *p);
+void lcp__pump_run(struct lcp__pump *p);
 
 #endif

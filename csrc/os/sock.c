@@ -26,7 +26,7 @@ static int ip6_with_zone(struct sockaddr_in6 *to, const char *text, const char *
   return inet_pton(AF_INET6, bare, &to->sin6_addr) == 1;
 }
 
-int lcp__addr_ip(struct lcp_addr *a, const char *text, int port) {
+int lcp__addr_ip(struct lcp__addr *a, const char *text, int port) {
   const char *zone = strchr(text, '%');
   memset(a, 0, sizeof *a);
   if (inet_pton(AF_INET, text, &a->sa.ip4.sin_addr) == 1) {
@@ -44,7 +44,7 @@ int lcp__addr_ip(struct lcp_addr *a, const char *text, int port) {
   return 0;
 }
 
-int lcp__addr_local(struct lcp_addr *a, const char *path, size_t len) {
+int lcp__addr_local(struct lcp__addr *a, const char *path, size_t len) {
   int abstract = len > 0 && path[0] == '\0';
 #ifndef __linux__
   if (abstract)
@@ -105,7 +105,7 @@ static int set(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
-int lcp__sock_listen(const struct lcp_addr *a, int backlog, int only6) {
+int lcp__sock_listen(const struct lcp__addr *a, int backlog, int only6) {
   int family = a->sa.any.sa_family, fd = lcp__sock_new(family, SOCK_STREAM), rc = 0;
   if (fd < 0)
     return fd;
@@ -121,7 +121,7 @@ int lcp__sock_listen(const struct lcp_addr *a, int backlog, int only6) {
   return rc;
 }
 
-int lcp__sock_connect(int fd, const struct lcp_addr *a) {
+int lcp__sock_connect(int fd, const struct lcp__addr *a) {
   int rc = connect(fd, &a->sa.any, a->len);
   /* interrupted, it goes on by itself */
   return rc == 0 || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
@@ -158,7 +158,7 @@ static int set_reset(int fd) {
 }
 
 static int family_of(int fd) {
-  struct lcp_addr a;
+  struct lcp__addr a;
   a.len = sizeof a.sa;
   return getsockname(fd, &a.sa.any, &a.len) == 0 ? a.sa.any.sa_family : -errno;
 }
@@ -193,7 +193,7 @@ int lcp__sock_set(int fd, const char *name, int value) {
   return -EINVAL;
 }
 
-static int membership4(int fd, const struct lcp_addr *group, const char *on, int join) {
+static int membership4(int fd, const struct lcp__addr *group, const char *on, int join) {
   struct ip_mreq request;
   memset(&request, 0, sizeof request);
   request.imr_multiaddr = group->sa.ip4.sin_addr;
@@ -206,7 +206,7 @@ static int membership4(int fd, const struct lcp_addr *group, const char *on, int
 }
 
 /* `on` is `%eth0` or an address with a zone, as in Node: only the zone counts. */
-static int membership6(int fd, const struct lcp_addr *group, const char *on, int join) {
+static int membership6(int fd, const struct lcp__addr *group, const char *on, int join) {
   struct ipv6_mreq request;
   const char *zone = on != NULL ? strchr(on, '%') : NULL;
   memset(&request, 0, sizeof request);
@@ -221,7 +221,8 @@ static int membership6(int fd, const struct lcp_addr *group, const char *on, int
              : -errno;
 }
 
-int lcp__sock_membership(int fd, const struct lcp_addr *group, const char *on, int join) {
+int lcp__sock_membership(int fd, const struct lcp__addr *group, const char *on,
+                         int join) {
   return group->sa.any.sa_family == AF_INET6 ? membership6(fd, group, on, join)
                                              : membership4(fd, group, on, join);
 }

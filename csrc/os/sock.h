@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-struct lcp_addr {
+struct lcp__addr {
   socklen_t len;
   union {
     struct sockaddr any;
@@ -20,10 +20,10 @@ struct lcp_addr {
 };
 
 /* A numeric address, IPv6 with its `%zone`; -EINVAL for anything else. */
-int lcp__addr_ip(struct lcp_addr *a, const char *text, int port);
+int lcp__addr_ip(struct lcp__addr *a, const char *text, int port);
 
 /* A path, or with a NUL in front a name of Linux's abstract space. */
-int lcp__addr_local(struct lcp_addr *a, const char *path, size_t len);
+int lcp__addr_local(struct lcp__addr *a, const char *path, size_t len);
 
 int lcp__sock_new(int family, int type);
 
@@ -37,11 +37,11 @@ int lcp__sock_new(int family, int type);
 int lcp__sock_accept(int fd);
 
 /* A listening socket at `a`.  `only6`: an IPv6 one takes no IPv4 connections. */
-int lcp__sock_listen(const struct lcp_addr *a, int backlog, int only6);
+int lcp__sock_listen(const struct lcp__addr *a, int backlog, int only6);
 
 /* Begins to connect; the socket is writable when that is over, and lcp__sock_error then
  * tells how. */
-int lcp__sock_connect(int fd, const struct lcp_addr *a);
+int lcp__sock_connect(int fd, const struct lcp__addr *a);
 int lcp__sock_error(int fd);
 
 /* Sets an option by name, see sock.c. */
@@ -49,6 +49,6 @@ int lcp__sock_set(int fd, const char *name, int value);
 
 /* Joins or leaves a multicast group on the interface that has the address (IPv4) or the
  * name (IPv6) `on`; NULL: the system's choice. */
-int lcp__sock_membership(int fd, const struct lcp_addr *group, const char *on, int join);
+int lcp__sock_membership(int fd, const struct lcp__addr *group, const char *on, int join);
 
 #endif
