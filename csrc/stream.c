@@ -377,7 +377,7 @@ static int l_quiet(lua_State *L) {
 /* stream:hear(): the silence begins now */
 static int l_hear(lua_State *L) {
   struct lcp__stream *s = self(L);
-  if (s->has_read)
+  if (s->has_read && !s->base.closing)
     s->heard = uv_now(s->base.loop->uv);
   return 0;
 }
