@@ -69,6 +69,15 @@ static int l_run(lua_State *L) {
   return 1;
 }
 
+/* core.alive() -> boolean: something keeps the loop alive, when the ticks have run that
+ * wait now.  Not in a callback. */
+static int l_alive(lua_State *L) {
+  struct lcp_loop *loop = lcp__loop(L);
+  lcp__turn_ticks(loop);
+  lua_pushboolean(L, lcp__turn_wanted(loop));
+  return 1;
+}
+
 /* core.stop()  Leaves run() after this callback; nothing outside run(). */
 static int l_stop(lua_State *L) {
   struct lcp_loop *loop = lcp__loop(L);
@@ -114,9 +123,10 @@ static int l_timeout(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"run", l_run},         {"stop", l_stop},
-                                     {"running", l_running}, {"pollfd", l_pollfd},
-                                     {"timeout", l_timeout}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"run", l_run},       {"alive", l_alive},
+                                     {"stop", l_stop},     {"running", l_running},
+                                     {"pollfd", l_pollfd}, {"timeout", l_timeout},
+                                     {NULL, NULL}};
 
 int lcp__run_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -115,6 +115,13 @@ int lcp__turn_without_uv(struct lcp_loop *loop) {
   return loop->ticks_wanted || loop->check_wanted;
 }
 
+int lcp__turn_wanted(struct lcp_loop *loop) {
+  if (loop->uv == NULL || loop->ticks_wanted)
+    return loop->ticks_wanted || loop->check_wanted;
+  uv_idle_stop(&loop->hub->wake);
+  return uv_loop_alive(loop->uv);
+}
+
 static void spin_cb(uv_idle_t *uv) { (void)uv; }
 
 void lcp__turn_resume(struct lcp_loop *loop) {

@@ -30,6 +30,9 @@ int lcp__turn_without_uv(struct lcp_loop *loop);
 /* Before uv_run: sees to the immediates that were set while there was no uv loop. */
 void lcp__turn_resume(struct lcp_loop *loop);
 
+/* Whether there is more to do: ticks, immediates, or what keeps uv_run going. */
+int lcp__turn_wanted(struct lcp_loop *loop);
+
 /* Has d->run(d) called after the callbacks of this turn and before the immediates.  `d`
  * must stay where it is until then, and is queued once. */
 void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d);

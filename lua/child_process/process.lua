@@ -350,7 +350,7 @@ function M.run_to_end(process)
       return
     end
     process:emit('beforeExit', process.exitCode or 0)
-  until not core.run 'nowait'
+  until not core.alive()
 end
 
 return M

@@ -305,6 +305,40 @@ describe('exit', function()
     end)
   end)
 
+  -- As Node 20 has it.
+  local MORE = {
+    ['an immediate'] = { 3, 'cp.setImmediate(print)' },
+    ['a timer'] = { 3, 'cp.setTimeout(print, 1)' },
+    ['an immediate of a tick'] = { 3, 'cp.nextTick(cp.setImmediate, print)' },
+    ['a child'] = { 3, "cp.spawn 'true'" },
+    ['a tick'] = { 1, 'cp.nextTick(function() end)' },
+    ['an immediate without a reference'] = { 1, 'cp.setImmediate(print):unref()' },
+    ['an immediate that is cleared'] = { 1, 'cp.setImmediate(print):close()' },
+  }
+  for title, row in pairs(MORE) do
+    local count, start = table.unpack(row)
+    local again = count > 1 and 'again' or 'not again'
+    it(
+      ('comes after beforeExit, which comes %s after %s'):format(again, title),
+      function()
+        local code = [[
+        local cp, n, print = require 'child_process', 0, function() end
+        process:on('beforeExit', function()
+          n = n + 1
+          if n < 3 then
+            %s
+          end
+        end)
+        process:on('exit', function()
+          io.write(n)
+        end)]]
+        output(code:format(start), function(out)
+          assert.equal(tostring(count), out)
+        end)
+      end
+    )
+  end
+
   it('comes without beforeExit when it is asked for', function()
     local code = [[
       process:on('beforeExit', print)
