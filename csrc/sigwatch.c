@@ -122,6 +122,14 @@ static void signal_cb(uv_signal_t *uv, int signo) {
     lcp__enter(w->base.loop, l_fire, w);
 }
 
+int lcp__sigwatch_listens(int signo) {
+  int listens;
+  pthread_mutex_lock(&taken_lock);
+  listens = taken[signo].watches > 0 && !taken[signo].suspended;
+  pthread_mutex_unlock(&taken_lock);
+  return listens;
+}
+
 static int start(struct sigwatch *w, int signo) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   int rc;

@@ -4,6 +4,9 @@
 
 #include <lua.h>
 
+/* Whether a state in this process listens for the signal. */
+int lcp__sigwatch_listens(int signo);
+
 /* Adds its functions to the core table on top of the stack. */
 int lcp__sigwatch_open(lua_State *L);
 

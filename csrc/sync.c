@@ -18,6 +18,7 @@
 #include "os/pump.h"
 #include "plan.h"
 #include "signo.h"
+#include "sigwatch.h"
 
 #define LCP_SYNC "child_process.core.Sync"
 
@@ -36,32 +37,57 @@ struct held {
   sigset_t mine, before;
 };
 
+static const int from_terminal[] = {SIGINT, SIGQUIT};
+
+enum { COUNT = sizeof from_terminal / sizeof *from_terminal };
+
 /* As system(3), without a handler: Ctrl-C and Ctrl-\ in the terminal are the child's. One
  * in a session of its own does not get them, so they stay ours.  SIGCHLD comes to the
  * host's handler when the child has been reaped. */
 static void hold_signals(struct held *h, int detached) {
   sigemptyset(&h->mine);
   sigaddset(&h->mine, SIGCHLD);
-  if (!detached) {
-    sigaddset(&h->mine, SIGINT);
-    sigaddset(&h->mine, SIGQUIT);
-  }
+  for (int i = 0; i < COUNT && !detached; i++)
+    sigaddset(&h->mine, from_terminal[i]);
   pthread_sigmask(SIG_BLOCK, &h->mine, &h->before);
 }
 
-/* A signal that the host had blocked before is the host's. */
-static void release_signals(struct held *h) {
+/* Whether a signal that was held back is ours, and not the child's alone: we listen for
+ * it; or a process sent it, the child did not die of it, and it would end us.  A handler
+ * of the host's hears nothing, as with system(3). */
+static int is_ours(const siginfo_t *info, const struct lcp_exit *how) {
+  struct sigaction now;
+  if (lcp__sigwatch_listens(info->si_signo))
+    return 1;
+  if (info->si_code > 0 || (how->signalled && how->sig == info->si_signo))
+    return 0;
+  return sigaction(info->si_signo, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
+}
+
+/* Takes the signal if it has come and the host had not blocked it before. */
+static int take(const struct held *h, int signo, siginfo_t *info) {
   static const struct timespec at_once = {0, 0};
-  static const int dropped[] = {SIGINT, SIGQUIT};
-  sigset_t drop;
-  size_t i;
-  sigemptyset(&drop);
-  for (i = 0; i < sizeof dropped / sizeof *dropped; i++)
-    if (sigismember(&h->mine, dropped[i]) && !sigismember(&h->before, dropped[i]))
-      sigaddset(&drop, dropped[i]);
-  while (sigtimedwait(&drop, NULL, &at_once) > 0 || errno == EINTR) {
-  }
+  sigset_t set;
+  int rc;
+  if (!sigismember(&h->mine, signo) || sigismember(&h->before, signo))
+    return 0;
+  sigemptyset(&set);
+  sigaddset(&set, signo);
+  do
+    rc = sigtimedwait(&set, info, &at_once);
+  while (rc < 0 && errno == EINTR);
+  return rc > 0;
+}
+
+static void release_signals(struct held *h, const struct lcp_exit *how) {
+  int raised[COUNT], n = 0;
+  siginfo_t info;
+  for (int i = 0; i < COUNT; i++)
+    if (take(h, from_terminal[i], &info) && is_ours(&info, how))
+      raised[n++] = from_terminal[i];
   pthread_sigmask(SIG_SETMASK, &h->before, NULL);
+  while (n > 0)
+    raise(raised[--n]);
 }
 
 /* ---- reading the plan ---- */
@@ -187,7 +213,7 @@ static int run(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) 
     lcp__proc_close(&s->proc, s->pump.ended);
   }
   close_all(s, plan);
-  release_signals(&held);
+  release_signals(&held, &s->pump.how);
   return rc;
 }
 

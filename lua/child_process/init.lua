@@ -137,9 +137,11 @@ end
 --
 -- No event loop runs meanwhile and no callback is called.  Ctrl-C and Ctrl-\ in a
 -- terminal are the program's while it runs, as with os.execute: this thread holds SIGINT
--- and SIGQUIT back and drops what has come of them, and `signal` tells what they did to
--- the program; for a `detached` one, which they do not reach, they remain ours.  Other
--- signals are handled as the host has arranged; none cuts the waiting short.
+-- and SIGQUIT back, and `signal` tells what they did to the program; for a `detached`
+-- one, which they do not reach, they remain ours.  A listener for them is called
+-- afterwards; without any handler, one that a process sent and that did not end the
+-- program ends us afterwards.  Other signals are handled as the host has arranged; none
+-- cuts the waiting short.
 --
 -- Raises on a wrong argument, before anything is started, as cp.spawn does, and
 -- ERR_IPC_SYNC_FORK, ERR_UNKNOWN_ENCODING.  Node: child_process.spawnSync.

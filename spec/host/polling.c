@@ -2,6 +2,7 @@
  * A Lua module for the specs.  SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -18,7 +19,15 @@ static int l_readable(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"readable", l_readable}, {NULL, NULL}};
+/* polling.default(signal): as for a program without handlers; the interpreter has one for
+ * SIGINT. */
+static int l_default(lua_State *L) {
+  signal((int)luaL_checkinteger(L, 1), SIG_DFL);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"readable", l_readable}, {"default", l_default}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_polling(lua_State *L);
 

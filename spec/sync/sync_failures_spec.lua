@@ -92,8 +92,66 @@ describe('Ctrl-C while spawnSync waits', function()
 
   it('does not end the waiting for a program that goes on', function()
     local script = 'trap "echo caught" INT; kill -INT -$PPID; exit 4'
-    assert.equal('true\t4\tnil\n', interrupt(script))
+    local out, r = interrupt(script)
+    if t.lua_exe:find 'lua_host' then
+      assert.equal('SIGINT', r.signal) -- that host has no handler
+    else
+      assert.equal('true\t4\tnil\n', out)
+    end
   end)
+
+  -- What the program does after the call, its child being `script`.
+  local function after(before, script, rest)
+    local program = ([[
+      local cp = require 'child_process'
+      io.stdout:setvbuf 'no'
+      %s
+      print(cp.spawnSync('sh', { '-c', arg[1] }).status)
+      %s
+    ]]):format(before, rest)
+    local file, args = t.lua(program, script)
+    return cp.spawnSync(file, args, { detached = true, rlimits = { core = 0 } })
+  end
+
+  for _, name in ipairs { 'INT', 'QUIT' } do
+    local script = ('kill -%s $PPID; exit 4'):format(name)
+
+    it(('is heard afterwards by who listens for SIG%s'):format(name), function()
+      local listen = ([[
+        local heard
+        cp.process:on('SIG%s', function(signal) heard = signal end)
+      ]]):format(name)
+      for _, kill in ipairs { script, script:gsub('%$PPID', '-$PPID', 1) } do
+        if type(kill) == 'string' then
+          local trap = ('trap "" %s; '):format(name)
+          local r =
+            after(listen, trap .. kill, 'print(heard) cp.run "nowait" print(heard)')
+          assert.equal('', r.stderr)
+          assert.equal(('4\nnil\nSIG%s\n'):format(name), r.stdout)
+        end
+      end
+    end)
+
+    it(('ends us afterwards if only we got SIG%s'):format(name), function()
+      local default = ([[
+        local polling = require 'polling'
+        polling.default(%d)
+      ]]):format(name == 'INT' and 2 or 3)
+      local r = after(default, script, 'print "not reached"')
+      assert.equal('SIG' .. name, r.signal)
+      assert.equal('', r.stdout)
+    end)
+
+    it(('does not end us if the program died of SIG%s'):format(name), function()
+      local default = ([[
+        local polling = require 'polling'
+        polling.default(%d)
+      ]]):format(name == 'INT' and 2 or 3)
+      local kill = ('kill -%s -$PPID; exec sleep 30'):format(name)
+      local r = after(default, kill, 'print "reached"')
+      assert.equal('nil\nreached\n', r.stdout)
+    end)
+  end
 
   it('is ours as well if the program is in a session of its own', function()
     local out, r = interrupt('kill -INT $PPID; exit 4', '{ detached = true }')
