@@ -101,7 +101,17 @@ local function succeeds(command)
 end
 
 -- Options that uv_spawn cannot do.
-local LINUX_ONLY = { 'pty' }
+local LINUX_ONLY = {
+  'groups',
+  'killDescendants',
+  'nice',
+  'noNewPrivs',
+  'parentDeathSignal',
+  'processGroup',
+  'pty',
+  'rlimits',
+  'umask',
+}
 
 local function impossible_option(block)
   for _, option in ipairs(LINUX_ONLY) do
