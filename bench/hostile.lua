@@ -142,13 +142,12 @@ end
 
 -- How many bytes of ours a byte of the frame takes while its message is held.
 local function memory(row, frame)
-  local decode = row[3] and core.v8_decode or core.json_decode
   local payload = row[3] and frame:sub(5) or frame:sub(1, -2)
   collectgarbage()
   collectgarbage()
   collectgarbage 'stop'
   local before = collectgarbage 'count'
-  local kept = decode(payload)
+  local kept = core.codec_decode(row[3] or 'json', payload)
   local after = collectgarbage 'count'
   collectgarbage 'restart'
   return (after - before) * 1024 / #payload, kept
@@ -161,8 +160,8 @@ end
 
 local function friendly_frame(row)
   local message = friendly(#row[2])
-  return row[3] and string.pack('>s4', core.v8_encode(message))
-    or line(core.json_encode(message))
+  local bytes = core.codec_encode(row[3] or 'json', message)
+  return row[3] and string.pack('>s4', bytes) or line(bytes)
 end
 
 print(('%-26s %-9s %9s %7s %7s %7s'):format('', '', 'bytes', 'ns/byte', 'time', 'memory'))

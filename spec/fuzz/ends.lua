@@ -31,7 +31,7 @@ function M.new(fd, is_advanced)
     self.disconnects = self.disconnects + 1
     assert(not self.connected, 'connected after disconnect')
   end)
-  local handle = assert(core.channel(fd, codec.framing))
+  local handle = assert(core.channel(fd, codec.name))
   channel.open(self, handle, codec, { on_closed = channel.ended })
   return self
 end

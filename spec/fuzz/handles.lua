@@ -117,7 +117,7 @@ local function write_frame(input, theirs, is_advanced)
     unread = input:pick(UNREAD) or nil,
     count = input:byte() - 128,
   }
-  local payload = (is_advanced and core.v8_encode or core.json_encode)(message)
+  local payload = core.codec_encode(is_advanced and 'advanced' or 'json', message)
   local frame = is_advanced and string.pack('>s4', payload) or payload .. '\n'
   local cut = input:byte() % 8 == 0 and #frame // 2 or #frame
   local list = descriptors(input, theirs)
