@@ -102,6 +102,9 @@ static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) 
   struct sigaction before;
   int rc;
   sigaction(SIGCHLD, NULL, &before);
+  /* glibc's execvpe passes over folders of PATH whose names are too long, and if there
+   * are no others leaves errno as it was, which libuv then reports. */
+  errno = ENOENT;
   rc = uv_spawn(loop, &process, o);
   *pid = process.pid;
   uv_close((uv_handle_t *)&process, NULL);

@@ -38,6 +38,8 @@ function Handle:read_stop()
   self.reading = false
 end
 
+function Handle:hear() end
+
 function Handle:write(data)
   assert(not self.pending, 'a write is under way')
   self.writes = self.writes + 1
