@@ -23,13 +23,12 @@
 #include "arg.h"
 #include "handle.h"
 #include "os/fd.h"
+#include "os/pieces.h"
 #include "result.h"
 
 #define LCP_STREAM "child_process.core.Stream"
 
 enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_PENDING };
-
-enum { MAX_IOV = 64 };
 
 struct lcp__stream {
   struct lcp__handle base;
@@ -40,12 +39,10 @@ struct lcp__stream {
   int standard; /* the host's: its flags are not touched, it is read a piece a turn, so
                    that others find the rest, and written to the end */
   int reading, has_read;
-  uint64_t heard;    /* ms: when a byte came last, or reading went on */
-  int grown;         /* the pipe has been enlarged */
-  size_t bytes_read; /* see grow_pipe */
-  /* the write under way: parts of the strings in SLOT_PENDING */
-  struct iovec *iov;
-  int niov, at;
+  uint64_t heard;          /* ms: when a byte came last, or reading went on */
+  int grown;               /* the pipe has been enlarged */
+  size_t bytes_read;       /* see grow_pipe */
+  struct lcp__pieces rest; /* of the write under way: parts of strings in SLOT_PENDING */
 };
 
 static void grow_pipe(struct lcp__stream *s) {
@@ -54,62 +51,11 @@ static void grow_pipe(struct lcp__stream *s) {
   s->grown = 1;
 }
 
-/* ---- opening ---- */
-
-static int wanted(const struct lcp__handle *h);
-static void ready(struct lcp__handle *h, int events);
-
-static void release(struct lcp__handle *h) {
-  struct lcp__stream *s = (struct lcp__stream *)h;
-  if (s->watch_fd != s->fd)
-    lcp__fd_close(&s->watch_fd);
-  if (s->owned)
-    lcp__fd_close(&s->fd);
-  s->fd = s->watch_fd = -1;
-  free(s->iov);
-  s->iov = NULL;
-}
-
-struct lcp__stream *lcp__stream_new(lua_State *L) {
-  struct lcp__stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
-  s->fd = s->watch_fd = -1;
-  s->base.release = release;
-  s->base.wanted = wanted;
-  s->base.ready = ready;
-  return s;
-}
-
-void lcp__stream_personal(struct lcp__stream *s) { s->base.personal = 1; }
-
-void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind) {
-  lcp__fd_nonblock(fd, 1);
-  s->fd = s->watch_fd = fd;
-  s->owned = 1;
-  s->kind = kind;
-}
-
-void lcp__stream_share(struct lcp__stream *s) {
-  if (s->kind == LCP__FD_OWN)
-    s->kind = LCP__FD_SHARED;
-}
-
-/* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
-static int open_standard(struct lcp__stream *s, int fd) {
-  int watch = lcp__fd_watch(fd);
-  if (watch < 0 && watch != -EPERM)
-    return watch;
-  s->fd = fd;
-  s->standard = 1;
-  s->kind = watch < 0 ? LCP__FD_FILE : lcp__fd_kind_of(fd);
-  s->watch_fd = watch < 0 ? fd : watch;
-  return 0;
-}
-
 /* ---- watching ---- */
 
 static int wanted(const struct lcp__handle *h) {
   const struct lcp__stream *s = (const struct lcp__stream *)h;
-  return (s->reading ? UV_READABLE : 0) | (s->niov > 0 ? UV_WRITABLE : 0);
+  return (s->reading ? UV_READABLE : 0) | (s->rest.n > 0 ? UV_WRITABLE : 0);
 }
 
 static void file_cb(uv_idle_t *uv);
@@ -218,28 +164,13 @@ static void readable(struct lcp__stream *s) {
 /* ---- writing ---- */
 
 /* A standard stream may block, as it does for print. */
-static ssize_t write_some(struct lcp__stream *s, const struct iovec *iov, int n) {
-  int plain = s->standard && s->kind == LCP__FD_SHARED;
-  return lcp__fd_writev(s->fd, plain ? LCP__FD_FILE : s->kind, iov, n);
+static enum lcp__fd_kind write_kind(const struct lcp__stream *s) {
+  return s->standard && s->kind == LCP__FD_SHARED ? LCP__FD_FILE : s->kind;
 }
 
 /* 1: all is written; 0: the descriptor takes no more now; < 0: errno. */
 static int flush(struct lcp__stream *s) {
-  while (s->at < s->niov) {
-    int n = s->niov - s->at;
-    ssize_t put = write_some(s, s->iov + s->at, n < MAX_IOV ? n : MAX_IOV);
-    if (put == -EAGAIN)
-      return 0;
-    if (put < 0)
-      return (int)put;
-    while (s->at < s->niov && (size_t)put >= s->iov[s->at].iov_len)
-      put -= (ssize_t)s->iov[s->at++].iov_len;
-    if (put > 0) {
-      s->iov[s->at].iov_base = (char *)s->iov[s->at].iov_base + put;
-      s->iov[s->at].iov_len -= (size_t)put;
-    }
-  }
-  return 1;
+  return lcp__pieces_write(&s->rest, s->fd, write_kind(s));
 }
 
 /* A standard stream is written to the end, as by print: it waits where somebody has made
@@ -251,12 +182,6 @@ static int flush_blocking(struct lcp__stream *s) {
   return rc;
 }
 
-static void forget_write(struct lcp__stream *s) {
-  free(s->iov);
-  s->iov = NULL;
-  s->niov = s->at = 0;
-}
-
 struct write_event {
   struct lcp__stream *s;
   int err;
@@ -265,7 +190,7 @@ struct write_event {
 static int l_written(lua_State *L) {
   const struct write_event *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->s->base);
-  forget_write(e->s);
+  lcp__pieces_free(&e->s->rest);
   update(L, e->s, 2);
   lua_pushnil(L);
   lua_setiuservalue(L, 2, SLOT_PENDING);
@@ -287,13 +212,60 @@ static void writable(struct lcp__stream *s) {
 
 static void ready(struct lcp__handle *h, int events) {
   struct lcp__stream *s = (struct lcp__stream *)h;
-  if ((events & UV_WRITABLE) && s->niov > 0)
+  if ((events & UV_WRITABLE) && s->rest.n > 0)
     writable(s);
   if ((events & UV_READABLE) && !h->closing && s->reading)
     readable(s);
 }
 
 static void file_cb(uv_idle_t *uv) { readable((struct lcp__stream *)uv); }
+
+/* ---- opening ---- */
+
+static void release(struct lcp__handle *h) {
+  struct lcp__stream *s = (struct lcp__stream *)h;
+  if (s->watch_fd != s->fd)
+    lcp__fd_close(&s->watch_fd);
+  if (s->owned)
+    lcp__fd_close(&s->fd);
+  s->fd = s->watch_fd = -1;
+  lcp__pieces_free(&s->rest);
+}
+
+struct lcp__stream *lcp__stream_new(lua_State *L) {
+  struct lcp__stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
+  s->fd = s->watch_fd = -1;
+  s->base.release = release;
+  s->base.wanted = wanted;
+  s->base.ready = ready;
+  return s;
+}
+
+void lcp__stream_personal(struct lcp__stream *s) { s->base.personal = 1; }
+
+void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind) {
+  lcp__fd_nonblock(fd, 1);
+  s->fd = s->watch_fd = fd;
+  s->owned = 1;
+  s->kind = kind;
+}
+
+void lcp__stream_share(struct lcp__stream *s) {
+  if (s->kind == LCP__FD_OWN)
+    s->kind = LCP__FD_SHARED;
+}
+
+/* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
+static int open_standard(struct lcp__stream *s, int fd) {
+  int watch = lcp__fd_watch(fd);
+  if (watch < 0 && watch != -EPERM)
+    return watch;
+  s->fd = fd;
+  s->standard = 1;
+  s->kind = watch < 0 ? LCP__FD_FILE : lcp__fd_kind_of(fd);
+  s->watch_fd = watch < 0 ? fd : watch;
+  return 0;
+}
 
 /* ---- methods ---- */
 
@@ -399,33 +371,30 @@ static int l_drain(lua_State *L) {
   return 1;
 }
 
-/* stack: stream, string or array of strings.  Points s->iov at them. */
-static void collect(lua_State *L, struct lcp__stream *s) {
-  int single = lua_type(L, 2) == LUA_TSTRING, i;
-  int n = single ? 1 : (int)lua_rawlen(L, 2);
+/* stack: stream, string or array of strings.  0 or -ENOMEM. */
+static int collect(lua_State *L, struct lcp__pieces *rest) {
+  int single = lua_type(L, 2) == LUA_TSTRING;
   if (!single)
     luaL_checktype(L, 2, LUA_TTABLE);
-  s->iov = calloc((size_t)n, sizeof *s->iov);
-  if (s->iov == NULL && n > 0)
-    luaL_error(L, "not enough memory");
-  for (i = 0; i < n; i++) {
+  int n = single ? 1 : (int)lua_rawlen(L, 2);
+  int rc = lcp__pieces_room(rest, n);
+  while (rc == 0 && rest->n < n) {
+    struct iovec *piece = &rest->iov[rest->n++];
     if (single)
       lua_pushvalue(L, 2);
     else
-      lua_rawgeti(L, 2, i + 1);
-    s->iov[i].iov_base = (char *)lua_tolstring(L, -1, &s->iov[i].iov_len);
+      lua_rawgeti(L, 2, rest->n);
+    piece->iov_base = (char *)lua_tolstring(L, -1, &piece->iov_len);
     lua_pop(L, 1);
   }
-  s->niov = n;
-  s->at = 0;
+  return rc;
 }
 
 /* Most writes are one string that fits: tried first, with nothing allocated. */
 static int write_at_once(lua_State *L, struct lcp__stream *s, size_t *done) {
   struct iovec one;
-  ssize_t put;
   one.iov_base = (char *)lua_tolstring(L, 2, &one.iov_len);
-  put = write_some(s, &one, 1);
+  ssize_t put = lcp__fd_writev(s->fd, s->kind, &one, 1);
   if (put < 0 && put != -EAGAIN)
     return (int)put;
   *done = put < 0 ? 0 : (size_t)put;
@@ -437,14 +406,13 @@ static int start_write(lua_State *L, struct lcp__stream *s) {
   int rc = 0;
   if (lua_type(L, 2) == LUA_TSTRING && !s->standard)
     rc = write_at_once(L, s, &done);
+  if (rc == 0)
+    rc = collect(L, &s->rest);
   if (rc != 0)
     return rc;
-  collect(L, s);
-  if (done > 0) {
-    s->iov[0].iov_base = (char *)s->iov[0].iov_base + done;
-    s->iov[0].iov_len -= done;
+  lcp__pieces_skip(&s->rest, done);
+  if (done > 0)
     return 0;
-  }
   return s->standard ? flush_blocking(s) : flush(s);
 }
 
@@ -452,13 +420,12 @@ static int start_write(lua_State *L, struct lcp__stream *s) {
  * nil, errno.  data: a string or an array of strings, kept until it is written. */
 static int l_write(lua_State *L) {
   struct lcp__stream *s = self(L);
-  int rc;
   lua_settop(L, 2);
   if (s->base.closing || s->fd < 0)
     return lcp__push_errno(L, -EBADF);
-  if (s->niov > 0)
+  if (s->rest.n > 0)
     return luaL_error(L, "a write is under way");
-  rc = start_write(L, s);
+  int rc = start_write(L, s);
   if (rc == 0) {
     grow_pipe(s);
     lua_setiuservalue(L, 1, SLOT_PENDING);
@@ -468,11 +435,8 @@ static int l_write(lua_State *L) {
       return 1;
     }
   }
-  forget_write(s);
-  if (rc < 0)
-    return lcp__push_errno(L, rc);
-  lua_pushboolean(L, 1);
-  return 1;
+  lcp__pieces_free(&s->rest);
+  return lcp__push_errno(L, rc);
 }
 
 /* stream:shutdown() -> true | nil, errno: no more is written.  A socket tells its peer;

@@ -23,24 +23,30 @@
 #define RWF_NOSIGNAL 0x00000100
 #endif
 
-int lcp__fd_raise(int fd) {
-  int high, err;
-  if (fd < 0 || fd > 2)
-    return fd;
-  high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  err = errno;
-  close(fd);
-  return high < 0 ? -err : high;
+int lcp__fd_copy(int fd) {
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? -errno : copy;
 }
 
-/* A linger time of 0, which means a reset, is left. */
+int lcp__fd_raise(int fd) {
+  if (fd < 0 || fd > 2)
+    return fd;
+  int high = lcp__fd_copy(fd);
+  close(fd);
+  return high;
+}
+
+/* A linger time of 0, which means a reset, is left.  Most descriptors are not sockets,
+ * and ENOTSOCK must not show in errno after a mere close. */
 void lcp__fd_no_linger(int fd) {
   static const struct linger off = {0, 0};
   struct linger now = {0, 0};
   socklen_t len = sizeof now;
+  int before = errno;
   if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &now, &len) == 0 && now.l_onoff &&
       now.l_linger > 0)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+  errno = before;
 }
 
 void lcp__fd_close(int *fd) {
@@ -58,9 +64,8 @@ int lcp__fd_take(int *fd) {
 }
 
 static int raise_both(int fds[2]) {
-  int i, err;
-  for (i = 0; i < 2; i++) {
-    err = fds[i] = lcp__fd_raise(fds[i]);
+  for (int i = 0; i < 2; i++) {
+    int err = fds[i] = lcp__fd_raise(fds[i]);
     if (err < 0) {
       fds[i] = -1;
       lcp__fd_close(&fds[1 - i]);
@@ -70,6 +75,8 @@ static int raise_both(int fds[2]) {
   return 0;
 }
 
+/* Where close-on-exec cannot be set from birth (macOS) another thread that forks in
+ * between has the descriptors as well. */
 int lcp__fd_pipe(int fds[2]) {
 #ifdef __linux__
   if (pipe2(fds, O_CLOEXEC) != 0)
@@ -102,7 +109,8 @@ int lcp__fd_open(const char *path, int flags) {
 }
 
 int lcp__fd_null(void) {
-  int fds[2], rc = lcp__fd_open("/dev/null", O_RDWR);
+  int fds[2];
+  int rc = lcp__fd_open("/dev/null", O_RDWR);
   if (rc >= 0 || rc == -EMFILE || rc == -ENFILE)
     return rc;
   rc = lcp__fd_socketpair(fds);
@@ -112,31 +120,27 @@ int lcp__fd_null(void) {
   return fds[0];
 }
 
-int lcp__fd_copy(int fd) {
-  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  return copy < 0 ? -errno : copy;
-}
-
 int lcp__fd_nonblock(int fd, int on) {
-  int flags = fcntl(fd, F_GETFL), wanted;
+  int flags = fcntl(fd, F_GETFL);
   if (flags < 0)
     return -errno;
-  wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
   return wanted == flags || fcntl(fd, F_SETFL, wanted) == 0 ? 0 : -errno;
 }
 
+/* An epoll descriptor polls readable when one that it holds does (epoll(7)). */
 int lcp__fd_watch(int fd) {
 #ifdef __linux__
   struct epoll_event ev = {.events = EPOLLIN};
-  int watch = epoll_create1(EPOLL_CLOEXEC), err;
+  int watch = epoll_create1(EPOLL_CLOEXEC);
   if (watch < 0)
     return -errno;
   watch = lcp__fd_raise(watch);
   if (watch < 0 || epoll_ctl(watch, EPOLL_CTL_ADD, fd, &ev) == 0)
     return watch;
-  err = errno;
+  int err = -errno;
   close(watch);
-  return -err;
+  return err;
 #else
   struct stat st;
   return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? -EPERM : fd;
@@ -148,6 +152,8 @@ int lcp__fd_wait_writable(int fd, int ms) {
   return poll(&p, 1, ms) < 0 && errno != EINTR ? -errno : 0;
 }
 
+/* EPERM: the user has as much in pipes as the system allows (pipe-user-pages-soft, by
+ * default 64 MiB); the pipe stays as it is. */
 void lcp__fd_grow(int fd) {
 #ifdef F_SETPIPE_SZ
   fcntl(fd, F_SETPIPE_SZ, LCP_FD_GROWN);
@@ -156,6 +162,10 @@ void lcp__fd_grow(int fd) {
 #endif
 }
 
+/* The link leads to the inode itself, so a pipe without a name and a file without one any
+ * more can be opened.  EACCES: it belongs to another user (we were another one when it
+ * was made, or it came from one); ENOENT: no /proc; ENXIO: a socket, or the writing end
+ * of a pipe without readers. */
 int lcp__fd_reopen(int fd, int flags) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -172,17 +182,16 @@ enum lcp__fd_kind lcp__fd_kind_of(int fd) {
   return S_ISSOCK(st.st_mode) ? LCP__FD_SOCKET : LCP__FD_SHARED;
 }
 
-/* The kernel, the kind of file or a sandbox does not have a call or one of its flags:
- * EOPNOTSUPP is said for flags that are not known and for files that cannot, EINVAL for
- * some of those; EPERM and EACCES are the answers of seccomp profiles that are older than
- * the call.  If the read or write itself is what is not permitted, the next way says so.
- */
+/* Whether the kernel, the kind of file or a sandbox lacks a call or one of its flags:
+ * EOPNOTSUPP stands for an unknown flag and for a file that cannot do it, EINVAL for some
+ * of those; EPERM and EACCES come from seccomp profiles that are older than the call.  If
+ * the read or write itself is not permitted, the next way to do it says so. */
 static int is_refused(int err) {
   return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == EPERM ||
          err == EACCES;
 }
 
-/* The master of a pseudo-terminal is opened again as another terminal. */
+/* To open the master of a pseudo-terminal again would make another terminal (pts(4)). */
 static int is_terminal_master(int fd) {
 #ifdef TIOCGPTN
   unsigned number;
@@ -193,9 +202,9 @@ static int is_terminal_master(int fd) {
 #endif
 }
 
-/* A second description, with O_NONBLOCK, for one call: what keeps RWF_NOWAIT from being
- * enough are pipes before Linux 6.4 and terminals.  Held for longer it would keep the end
- * of a pipe from its reader. */
+/* A second description, with an O_NONBLOCK of its own, where RWF_NOWAIT does not do:
+ * pipes before Linux 6.4, and terminals.  For one call only: an open writing end would
+ * keep the end of the file from the reader after the host has closed its own. */
 static int open_for_call(int fd, int mode) {
   struct stat st;
   if (fstat(fd, &st) != 0 || !(S_ISFIFO(st.st_mode) || isatty(fd)) ||
@@ -215,20 +224,19 @@ static int is_ready(int fd, short events) {
   return poll(&p, 1, 0) > 0;
 }
 
-/* Without a description of our own (the terminal of another user, no /proc) the moment
- * between the two calls is left, in which others may take what there was. */
+/* Three ways, the best first.  The last one, where nothing can be opened (the terminal of
+ * another user, no /proc), leaves the moment between its two calls, in which others may
+ * take what there was. */
 static ssize_t read_bounded(int fd, void *to, size_t room) {
-  ssize_t n;
-  int copy;
 #ifdef __linux__
   struct iovec iov = {to, room};
-  n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
-  if (n >= 0 || !is_refused(errno))
-    return n;
+  ssize_t got = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+  if (got >= 0 || !is_refused(errno))
+    return got;
 #endif
-  copy = open_for_call(fd, O_RDONLY);
+  int copy = open_for_call(fd, O_RDONLY);
   if (copy >= 0) {
-    n = read(copy, to, room);
+    ssize_t n = read(copy, to, room);
     close_keeping_errno(copy);
     return n;
   }
@@ -255,20 +263,19 @@ ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room) {
 
 typedef ssize_t (*writer)(int fd, const struct iovec *iov, int n);
 
-/* See read_bounded.  A pipe that polls writable takes PIPE_BUF bytes at least. */
+/* See read_bounded.  A pipe that polls writable takes PIPE_BUF bytes at least (pipe(7)),
+ * if nobody else writes there meanwhile. */
 static ssize_t write_bounded(int fd, const struct iovec *iov, int n) {
-  ssize_t put;
-  int copy;
 #ifdef __linux__
-  put = pwritev2(fd, iov, n, -1, RWF_NOWAIT);
+  ssize_t put = pwritev2(fd, iov, n, -1, RWF_NOWAIT);
   if (put >= 0 || !is_refused(errno))
     return put;
 #endif
-  copy = open_for_call(fd, O_WRONLY);
+  int copy = open_for_call(fd, O_WRONLY);
   if (copy >= 0) {
-    put = writev(copy, iov, n);
+    ssize_t written = writev(copy, iov, n);
     close_keeping_errno(copy);
-    return put;
+    return written;
   }
   if (is_ready(fd, POLLOUT))
     return write(fd, iov->iov_base, iov->iov_len < PIPE_BUF ? iov->iov_len : PIPE_BUF);
@@ -281,20 +288,18 @@ static int sigpipe_is_ignored(void) {
   return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* The disposition of SIGPIPE is the host's, so the signal is blocked for this thread
- * while we write, and taken back if our write raised it.  One that was pending before
- * stays. */
+/* The disposition of SIGPIPE is the host's and not to be touched, so the signal is
+ * blocked for this thread while we write, and taken back if our write raised it: it is
+ * directed at the thread (signal(7)).  One that was pending before stays. */
 static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
   static const struct timespec at_once = {0, 0};
   sigset_t pipe_set, before, pending;
-  ssize_t written;
-  int saved;
   sigpending(&pending);
   sigemptyset(&pipe_set);
   sigaddset(&pipe_set, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
-  written = write(fd, iov, n);
-  saved = errno;
+  ssize_t written = write(fd, iov, n);
+  int saved = errno;
   if (written < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
     while (sigtimedwait(&pipe_set, NULL, &at_once) < 0 && errno == EINTR) {
     }
@@ -303,6 +308,8 @@ static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n
   return written;
 }
 
+/* Since Linux 6.18 one call does without SIGPIPE; before, or where it is refused, three
+ * more system calls do (none if the host ignores the signal). */
 static ssize_t write_quietly(int fd, const struct iovec *iov, int n, int bounded) {
   writer write = bounded ? write_bounded : writev;
 #ifdef __linux__
