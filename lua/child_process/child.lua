@@ -240,6 +240,9 @@ end
 -- Raises what cp.spawn raises, and ERR_INVALID_STATE the second time.
 -- Node: ChildProcess.prototype.spawn.
 function methods:spawn(plan)
+  if not core.is_child(self) then
+    error(errors.no_self 'child:spawn(…)', 2)
+  end
   if self.spawnfile then
     local why = 'the ChildProcess has been started already'
     error(errors.coded('ERR_INVALID_STATE', why), 2)

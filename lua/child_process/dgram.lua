@@ -33,6 +33,7 @@ end
 --- socket:address() -> { address, family, port } of this socket.  Raises
 -- ERR_SOCKET_DGRAM_NOT_RUNNING; EBADF before it is bound.  Node: socket.address.
 function Socket:address()
+  errors.check_self(self, 'socket:address(…)', 'addMembership')
   base.check_running(self)
   local found, errno = base.name(core.sockname, self._handle:fileno())
   base.check(found, errno, 'getsockname')
@@ -41,6 +42,7 @@ end
 
 --- socket:ref() -> socket: a bound socket keeps the loop alive, which is the default.
 function Socket:ref()
+  errors.check_self(self, 'socket:ref(…)', 'addMembership')
   if self._handle then
     self._handle:ref()
   end
@@ -49,6 +51,7 @@ end
 
 --- socket:unref() -> socket: it does not.
 function Socket:unref()
+  errors.check_self(self, 'socket:unref(…)', 'addMembership')
   if self._handle then
     self._handle:unref()
   end
@@ -93,6 +96,7 @@ end
 -- waits for the socket to be bound.  Then `close`, for which `callback` listens.  Raises
 -- ERR_SOCKET_DGRAM_NOT_RUNNING.  Node: socket.close.
 function Socket:close(callback)
+  errors.check_self(self, 'socket:close(…)', 'addMembership')
   base.check_running(self)
   if type(callback) == 'function' then
     self:on('close', callback)

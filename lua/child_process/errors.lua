@@ -180,6 +180,18 @@ function M.no_self(call)
   return M.new('TypeError', 'ERR_INVALID_THIS', 'call it with a colon: ' .. call)
 end
 
+--- errors.check_self(self, call [, method]): raises ERR_INVALID_THIS unless `self` is an
+-- object that can have fields and, if that is given, has the method.
+function M.check_self(self, call, method)
+  local meta = getmetatable(self)
+  local is_object = type(self) == 'table'
+    or type(self) == 'userdata' and type(meta) == 'table'
+    or core.is_child(self)
+  if not is_object or method and not self[method] then
+    error(M.no_self(call), 0)
+  end
+end
+
 -- The errors whose text never varies, by code: { name, text }.
 local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
@@ -200,6 +212,10 @@ local FIXED = {
   },
   ERR_SERVER_NOT_RUNNING = { 'Error', 'Server is not running.' },
   ERR_SOCKET_CLOSED = { 'Error', 'Socket is closed' },
+  ERR_SOCKET_CLOSED_BEFORE_CONNECTION = {
+    'Error',
+    'Socket closed before the connection was established',
+  },
   ERR_SOCKET_ALREADY_BOUND = { 'Error', 'Socket is already bound' },
   ERR_SOCKET_BAD_TYPE = {
     'TypeError',
@@ -282,15 +298,17 @@ function M.system(errno, syscall, fields)
   return e
 end
 
---- A failed system call on an address: `connect ECONNREFUSED 127.0.0.1:1`.
+--- A failed system call on an address: `connect ECONNREFUSED 127.0.0.1:1`.  Port 0 is no
+-- port of the error's, as in Node.
 -- @param why string|nil: what the code means, put behind it
 function M.on_address(errno, syscall, address, port, why)
+  port = port and port > 0 and port or nil
   local e = M.system(errno, syscall, { address = address, port = port })
   if why then
     e.message = ('%s: %s'):format(e.message, why)
   end
   local shown = address and M.escaped(address)
-  if port and port > 0 then
+  if port then
     e.message = ('%s %s:%d'):format(e.message, shown, port)
   elseif shown then
     e.message = ('%s %s'):format(e.message, shown)

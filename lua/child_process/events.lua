@@ -31,12 +31,12 @@ local unwrap = listeners.unwrap
 
 -- `method`: its name, for those who call it with a dot; then nothing is where it belongs.
 local function check_listener(listener, self, method)
-  if type(listener) == 'function' or getmetatable(listener) == Once then
-    return
-  elseif type(self) ~= 'table' and type(self) ~= 'userdata' then
-    error(errors.no_self(('emitter:%s(…)'):format(method)), 3)
+  if type(self) ~= 'table' then
+    errors.check_self(self, ('emitter:%s(…)'):format(method), 'emit')
   end
-  error(errors.invalid_arg_type('listener', 'of type function', listener), 3)
+  if type(listener) ~= 'function' and getmetatable(listener) ~= Once then
+    error(errors.invalid_arg_type('listener', 'of type function', listener), 3)
+  end
 end
 
 local function check_name(name)
@@ -163,6 +163,7 @@ end
 -- With a listener for `removeListener` each one is announced, the latest first.
 -- Node: emitter.removeAllListeners.
 function methods:removeAllListeners(name)
+  errors.check_self(self, 'emitter:removeAllListeners(…)', 'emit')
   if name ~= nil then
     remove_list(self, name)
     return self
@@ -187,6 +188,16 @@ local function raise_unhandled(value)
   error(errors.new('Error', 'ERR_UNHANDLED_ERROR', text, { context = value }), 0)
 end
 
+local function nobody_listens(self, name, ...)
+  if type(self) ~= 'table' then
+    errors.check_self(self, 'emitter:emit(…)', 'emit')
+  end
+  if name == 'error' then
+    raise_unhandled((...))
+  end
+  return false
+end
+
 --- emitter:emit(name, …) -> boolean: calls the listeners in order with `…`; true if there
 -- are any.  What a listener raises leaves `emit`, and those after it are not called.
 -- `emit('error', e)` without a listener raises `e` itself if it is a string, table or
@@ -195,10 +206,7 @@ function methods:emit(name, ...)
   local events = self._events
   local list = events and events[name]
   if not list then
-    if name == 'error' then
-      raise_unhandled((...))
-    end
-    return false
+    return nobody_listens(self, name, ...)
   end
   local first, last = list.first, list.last
   if first == last then
@@ -220,12 +228,15 @@ end
 --- emitter:listenerCount(name [, listener]) -> integer: how many listeners the event has,
 -- or how often this one is among them.  Node: emitter.listenerCount.
 function methods:listenerCount(name, listener)
+  if type(self) ~= 'table' then
+    errors.check_self(self, 'emitter:listenerCount(…)', 'emit')
+  end
   local list = list_of(self, name)
   if not list or listener == nil then
     return list and list.count or 0
   end
   local count = 0
-  for _, entry in ipairs(self:rawListeners(name)) do
+  for _, entry in ipairs(methods.rawListeners(self, name)) do
     if entry == listener or unwrap(entry) == listener then
       count = count + 1
     end
@@ -235,6 +246,7 @@ end
 
 --- emitter:listeners(name) -> array: the functions given to `on` and `once`, in order.
 function methods:listeners(name)
+  errors.check_self(self, 'emitter:listeners(…)', 'emit')
   return listeners.array(list_of(self, name), unwrap)
 end
 
@@ -245,11 +257,13 @@ end
 --- emitter:rawListeners(name) -> array: as `listeners`, but one added by `once` is a
 -- callable object whose field `listener` is the function; a call removes it first.
 function methods:rawListeners(name)
+  errors.check_self(self, 'emitter:rawListeners(…)', 'emit')
   return listeners.array(list_of(self, name), as_it_is)
 end
 
 --- emitter:eventNames() -> array: the events that have listeners, the first used first.
 function methods:eventNames()
+  errors.check_self(self, 'emitter:eventNames(…)', 'emit')
   local events, names = self._events or {}, {}
   for name in pairs(events) do
     if name ~= MAX then
@@ -266,6 +280,7 @@ end
 -- warning above the maximum; this library never prints, so nothing happens there.
 -- Raises ERR_INVALID_ARG_TYPE, and ERR_OUT_OF_RANGE below 0 and for NaN.
 function methods:setMaxListeners(n)
+  errors.check_self(self, 'emitter:setMaxListeners(…)', 'emit')
   if type(n) ~= 'number' then
     error(errors.invalid_arg_type('setMaxListeners', 'of type number', n), 2)
   elseif n < 0 or n ~= n then
@@ -280,6 +295,7 @@ end
 
 --- emitter:getMaxListeners() -> number: what `setMaxListeners` was given, or 10.
 function methods:getMaxListeners()
+  errors.check_self(self, 'emitter:getMaxListeners(…)', 'emit')
   local events = self._events
   return events and events[MAX] or DEFAULT_MAX
 end

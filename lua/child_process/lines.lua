@@ -197,9 +197,7 @@ local function read_format(stream, format, timeout)
 end
 
 local function check_stream(stream, call)
-  if type(stream) ~= 'table' then
-    refuse(errors.no_self(call))
-  end
+  errors.check_self(stream, call, 'setEncoding')
 end
 
 local function read_all(stream, timeout)

@@ -49,9 +49,14 @@ end
 --- The same as `connect`.
 M.createConnection = M.connect
 
---- net.isIP(text) -> 4, 6, or 0 for anything that is no numeric address.  Node: net.isIP.
+--- net.isIP(text) -> 4, 6, or 0 for anything that is no numeric address.  A zone may
+-- have letters, digits and `-.:` only, though the system takes others.  Node: net.isIP.
 function M.isIP(text)
-  return type(text) == 'string' and core.ip_family(text) or 0
+  if type(text) ~= 'string' then
+    return 0
+  end
+  local zone = text:match '%%(.*)$'
+  return (not zone or zone:find '^[%w.:-]+$') and core.ip_family(text) or 0
 end
 
 --- net.isIPv4(text) -> boolean

@@ -148,7 +148,7 @@ end
 function Stream:_attach(handle)
   self._handle = handle
   handle:bind(self, readable.on_read, writable.on_written)
-  if not self._manual_start then
+  if not self._manual_start and not self._paused then
     readable.start(self)
   end
   if self._writing then
@@ -190,6 +190,7 @@ end
 --- stream:ref() -> stream: an open stream that reads or writes keeps the loop alive,
 -- which is the default.
 function Stream:ref()
+  errors.check_self(self, 'stream:ref(…)', 'setEncoding')
   if self._handle then
     self._handle:ref()
   end
@@ -199,6 +200,7 @@ end
 --- stream:unref() -> stream: it does not keep the loop alive any more.  Nothing more is
 -- read from process.stdin then, unless there is a listener for `data` or `readable`.
 function Stream:unref()
+  errors.check_self(self, 'stream:unref(…)', 'setEncoding')
   if self._handle then
     self._handle:unref()
   end
@@ -258,6 +260,7 @@ end
 -- one, and `close(hadError)`.  Without effect on a stream that is destroyed.  Node:
 -- stream.destroy.
 function Stream:destroy(err)
+  errors.check_self(self, 'stream:destroy(…)', 'setEncoding')
   if self.destroyed then
     return self
   end
@@ -314,6 +317,7 @@ function Stream:_hang_up() end
 --- stream:close(…): `destroy` for what can be read, else `finish`, with the arguments of
 -- each.
 function Stream:close(...)
+  errors.check_self(self, 'stream:close(…)', 'setEncoding')
   if self._has_readable then
     return self:destroy(...)
   end

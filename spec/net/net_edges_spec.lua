@@ -501,3 +501,185 @@ describe('a number that no int of C holds', function()
     end)
   end)
 end)
+
+describe('what address() returns', function()
+  it('is what connect takes, whatever the family', function()
+    for _, host in ipairs { '127.0.0.1', '127.0.0.2', '0.0.0.0' } do
+      local server = net.createServer(finish)
+      server:listen(0, host, function()
+        local address = server:address()
+        assert.equal('IPv4', address.family)
+        local socket = net.Socket():connect(address)
+        t.once(socket, 'connect', function()
+          assert.equal(address.port, socket.remotePort)
+          if host ~= '0.0.0.0' then
+            assert.equal(host, socket.remoteAddress)
+          end
+          finish(socket)
+          server:close()
+        end)
+      end)
+    end
+  end)
+
+  it('is that of a random port if listen got nothing', function()
+    local server = net.createServer(finish)
+    assert.equal(server, server:listen())
+    t.once(server, 'listening', function()
+      local address = server:address()
+      assert.truthy(address.port > 0)
+      finish(net.connect(address))
+      server:once('connection', function()
+        server:close()
+      end)
+    end)
+  end)
+end)
+
+describe('the family of connect', function()
+  it('is a number or a word', function()
+    for _, family in ipairs { 0, 4, 'IPv4' } do
+      local server = net.createServer(finish)
+      server:listen(0, '127.0.0.1', function()
+        local options =
+          { port = server:address().port, host = 'localhost', family = family }
+        local socket = net.connect(options)
+        t.once(socket, 'connect', function()
+          assert.equal('IPv4', socket.remoteFamily)
+          finish(socket)
+          server:close()
+        end)
+      end)
+    end
+  end)
+
+  it('is nothing else', function()
+    for _, family in ipairs { 5, 'ipv4', 'text', true, {}, 4.5, 0 / 0, print } do
+      local err =
+        t.raises('ERR_INVALID_ARG_VALUE', net.connect, { port = 1, family = family })
+      assert.truthy(err.message:find "must be one of: 0, 4, 6, 'IPv4', 'IPv6'")
+    end
+  end)
+end)
+
+describe('a socket that is destroyed before it is connected', function()
+  -- Chunks to write, what finish() gets, error -> the codes, in the order of the calls.
+  local function codes(chunks, last, err)
+    local socket, order = net.Socket(), {}
+    socket:on('error', function() end)
+    socket:connect(1, '127.0.0.1')
+    local function note(failure)
+      order[#order + 1] = failure.code
+    end
+    for _, chunk in ipairs(chunks) do
+      socket:write(chunk, note)
+    end
+    if last == '' then
+      socket:finish(note)
+    elseif last then
+      socket:finish(last, note)
+    end
+    socket:destroy(err)
+    t.cp.run()
+    return order
+  end
+
+  local EARLY = 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION'
+
+  it('says so to everything that waited to be written', function()
+    assert.same({ EARLY }, codes { 'a' })
+    assert.same({ EARLY, EARLY }, codes { 'a', 'b' })
+    assert.same({ EARLY, EARLY }, codes({ 'a' }, ''))
+    assert.same({ EARLY }, codes({}, 'c'))
+    assert.same({ 'ERR_STREAM_DESTROYED' }, codes({}, ''))
+  end)
+
+  it(
+    'says so to the first of it, and to the others the error that destroyed it',
+    function()
+      local mine = { code = 'MINE' }
+      assert.same({ EARLY }, codes({ 'a' }, nil, mine))
+      assert.same({ EARLY, 'MINE', 'MINE' }, codes({ 'a', 'b' }, '', mine))
+      assert.same({ 'MINE' }, codes({}, '', mine))
+    end
+  )
+
+  it('may be connected again, and then says what is true then', function()
+    local server = net.createServer(finish)
+    server:listen(0, '127.0.0.1', function()
+      local socket = net.Socket():connect(1, '127.0.0.1')
+      socket:on('error', function() end)
+      socket:write 'lost'
+      socket:once('close', function()
+        socket:connect(server:address())
+        socket:once('connect', function()
+          socket:destroy()
+          socket:finish(t.expect(function(err)
+            assert.equal('ERR_STREAM_DESTROYED', err.code)
+          end))
+          server:close()
+        end)
+      end)
+      socket:destroy()
+    end)
+  end)
+end)
+
+describe('a socket that is paused before it is connected', function()
+  it('does not keep the loop alive, and reads when it is resumed', function()
+    local accepted
+    local server = net.createServer(function(socket)
+      accepted = socket:unref():finish 'text'
+    end)
+    server:once('connection', function()
+      server:unref()
+    end)
+    local socket
+    server:listen(0, '127.0.0.1', function()
+      socket = net.connect(server:address()):pause()
+    end)
+    t.cp.run() -- until nothing is left to wait for
+    assert.is_false(socket.connecting)
+    assert.equal(0, socket.bytesRead)
+    local text = t.collect(socket)
+    socket:resume()
+    t.once(socket, 'close', function()
+      assert.equal('text', text())
+      accepted:destroy()
+      server:close()
+    end)
+  end)
+end)
+
+describe('the error of an address with port 0', function()
+  -- no address of this machine
+  local ELSEWHERE = '203.0.113.1'
+
+  local function expect_no_port(emitter)
+    t.once(emitter, 'error', function(err)
+      assert.equal('EADDRNOTAVAIL', err.code)
+      assert.equal(ELSEWHERE, err.address)
+      assert.is_nil(err.port)
+    end)
+  end
+
+  it('has no port', function()
+    expect_no_port(net.createServer():listen(0, ELSEWHERE))
+    expect_no_port(t.cp.dgram.createSocket('udp4'):bind(0, ELSEWHERE))
+    local from = { port = 1, host = '127.0.0.1', localAddress = ELSEWHERE }
+    expect_no_port(net.connect(from))
+  end)
+end)
+
+describe('isIP', function()
+  it('takes a zone of letters, digits, dots, colons and hyphens only', function()
+    for _, zone in ipairs { 'eth0', '1', '-.:', 'a.b' } do
+      assert.equal(6, net.isIP('fe80::2008%' .. zone), zone)
+      assert.is_true(net.isIPv6('fe80::2008%' .. zone), zone)
+    end
+    for _, zone in ipairs { 'eth0@1', '', 'eth_0', 'a%b', 'a\0', ' ' } do
+      assert.equal(0, net.isIP('fe80::2008%' .. zone), zone)
+    end
+    assert.equal(0, net.isIP '127.0.0.1%eth0')
+  end)
+end)

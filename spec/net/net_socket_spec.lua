@@ -143,7 +143,7 @@ describe('net.connect', function()
     client:write(
       'lost',
       t.expect(function(err)
-        assert.equal('ECONNREFUSED', err.code)
+        assert.equal('ERR_SOCKET_CLOSED_BEFORE_CONNECTION', err.code)
       end)
     )
     local order, arguments = t.record(client, { 'error', 'close' })

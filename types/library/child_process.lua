@@ -904,7 +904,8 @@ function Process:memoryUsage() end
 ---@field port? integer|string
 ---@field host? string `localhost`
 ---@field path? string of a local socket, in place of a port
----@field family? 0|4|6
+---@field address? string in place of `host`: what `server:address()` returns is taken
+---@field family? 0|4|6|'IPv4'|'IPv6'
 ---@field localAddress? string
 ---@field localPort? integer
 

@@ -86,7 +86,7 @@ local function start_binding(self, port, address)
 end
 
 local function adopt(self, fd)
-  local number = math.tointeger(fd)
+  local number = math.tointeger(args.optional(fd, 'number', 'options.fd'))
   if not number or number < 0 then
     error(errors.out_of_range('options.fd', '>= 0', fd), 3)
   end
@@ -117,7 +117,7 @@ end
 
 local function bind_options(first, second)
   if type(first) == 'table' then
-    return first.port, first.address, first.fd
+    return first.port, args.optional(first.address, 'string', 'options.address'), first.fd
   end
   local port = type(first) ~= 'function' and first or nil
   return port, type(second) == 'string' and second ~= '' and second or nil
@@ -133,6 +133,7 @@ end
 -- ERR_SOCKET_BAD_PORT, ERR_INVALID_FD_TYPE; the rest is an event `error`.
 -- Node: socket.bind, bind(2).
 function methods:bind(first, second, third)
+  errors.check_self(self, 'socket:bind(…)', 'addMembership')
   base.check_running(self)
   if self._state ~= 'unbound' then
     error(errors.coded 'ERR_SOCKET_ALREADY_BOUND', 2)

@@ -78,10 +78,18 @@ end
 
 -- send ----------------------------------------------------------------------------------
 
+local function whole(value, what)
+  if type(value) ~= 'number' then
+    error(errors.invalid_arg_type(what, 'of type number', value), 0)
+  elseif not math.tointeger(value) then
+    error(errors.out_of_range(what, 'an integer', value), 0)
+  end
+  return math.tointeger(value)
+end
+
 -- Bytes offset .. offset + length, counted from 0 as in Node.
 local function slice(data, offset, length)
-  args.optional(offset, 'number', 'offset')
-  args.optional(length, 'number', 'length')
+  offset, length = whole(offset, 'offset'), whole(length, 'length')
   if type(data) ~= 'string' then
     error(errors.invalid_arg_type('buffer', 'of type string', data), 0)
   elseif offset < 0 or offset > #data then
@@ -131,6 +139,7 @@ end
 -- ERR_SOCKET_BAD_PORT, ERR_BUFFER_OUT_OF_BOUNDS, ERR_SOCKET_DGRAM_NOT_RUNNING,
 -- ERR_SOCKET_DGRAM_IS_CONNECTED.  Node: socket.send, send(2).
 function methods:send(...)
+  errors.check_self(self, 'socket:send(…)', 'addMembership')
   local read = self._connected == true and send_connected or send_unconnected
   local data, port, address, callback = read(...)
   data = joined(data)
@@ -188,11 +197,13 @@ end
 -- `error`.  Raises ERR_SOCKET_BAD_PORT, ERR_SOCKET_DGRAM_IS_CONNECTED.
 -- Node: socket.connect, connect(2).
 function methods:connect(port, address, callback)
+  errors.check_self(self, 'socket:connect(…)', 'addMembership')
   port = args.port(port, 'Port', 1)
   if type(address) == 'function' then
     address, callback = nil, address
   end
   args.optional(address, 'string', 'address')
+  args.optional(callback, 'function', 'callback')
   base.check_running(self)
   if self._connected then
     error(errors.coded 'ERR_SOCKET_DGRAM_IS_CONNECTED', 2)
@@ -218,6 +229,7 @@ end
 --- socket:disconnect(): undoes connect().  Raises ERR_SOCKET_DGRAM_NOT_CONNECTED, a
 -- system error.
 function methods:disconnect()
+  errors.check_self(self, 'socket:disconnect(…)', 'addMembership')
   check_connected(self)
   local ok, errno = self._handle:disconnect()
   base.check(ok, errno, 'connect')
@@ -227,6 +239,7 @@ end
 --- socket:remoteAddress() -> { address, family, port } of connect().  Raises
 -- ERR_SOCKET_DGRAM_NOT_CONNECTED.
 function methods:remoteAddress()
+  errors.check_self(self, 'socket:remoteAddress(…)', 'addMembership')
   check_connected(self)
   local found, errno = base.name(core.peername, self._handle:fileno())
   base.check(found, errno, 'getpeername')

@@ -1,4 +1,5 @@
 --- Socket options and multicast groups of a dgram.Socket.
+local args = require 'child_process.net.args'
 local base = require 'child_process.dgram.base'
 local binding = require 'child_process.dgram.binding'
 local core = require 'child_process.core'
@@ -36,23 +37,27 @@ end
 -- the other options raise a system error, EBADF before the socket is bound.
 -- Node: socket.setBroadcast, socket(7).
 function methods:setBroadcast(on)
+  errors.check_self(self, 'socket:setBroadcast(…)', 'addMembership')
   set_option(self, 'broadcast', on and 1 or 0, 'setBroadcast')
 end
 
 --- socket:setTTL(ttl) -> ttl: how many routers a datagram may pass, 1 to 255.
 function methods:setTTL(ttl)
+  errors.check_self(self, 'socket:setTTL(…)', 'addMembership')
   set_option(self, 'ttl', check_ttl(ttl), 'setTTL')
   return ttl
 end
 
 --- socket:setMulticastTTL(ttl) -> ttl: the same for multicast, 0 to 255.
 function methods:setMulticastTTL(ttl)
+  errors.check_self(self, 'socket:setMulticastTTL(…)', 'addMembership')
   set_option(self, 'multicast_ttl', check_ttl(ttl), 'setMulticastTTL')
   return ttl
 end
 
 --- socket:setMulticastLoopback(on) -> on: whether multicast also comes back to us.
 function methods:setMulticastLoopback(on)
+  errors.check_self(self, 'socket:setMulticastLoopback(…)', 'addMembership')
   set_option(self, 'multicast_loop', on and 1 or 0, 'setMulticastLoopback')
   return on
 end
@@ -62,6 +67,8 @@ local function membership(self, group, interface, join, syscall)
   if group == nil then
     error(errors.coded('ERR_MISSING_ARGS', 'multicastAddress'), 3)
   end
+  args.optional(group, 'string', 'multicastAddress')
+  args.optional(interface, 'string', 'multicastInterface')
   local fd = self._handle:fileno()
   local ok, errno = nil, EBADF
   if join and not fd then
@@ -80,11 +87,13 @@ end
 -- group.  `interface`: its address (IPv4), or `::%name` (IPv6).  Raises ERR_MISSING_ARGS,
 -- a system error.  Node: socket.addMembership.
 function methods:addMembership(group, interface)
+  errors.check_self(self, 'socket:addMembership(…)', 'addMembership')
   membership(self, group, interface, true, 'addMembership')
 end
 
 --- socket:dropMembership(group [, interface]): undoes addMembership.
 function methods:dropMembership(group, interface)
+  errors.check_self(self, 'socket:dropMembership(…)', 'addMembership')
   membership(self, group, interface, false, 'dropMembership')
 end
 

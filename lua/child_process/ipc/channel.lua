@@ -230,9 +230,8 @@ end
 local SENDABLE = { string = true, table = true, number = true, boolean = true }
 
 local function refuse_message(self, message)
-  if not self._ipc and not self.emit then
-    error(errors.no_self 'child:send(…)', 0)
-  elseif message == nil then
+  errors.check_self(self, 'child:send(…)', 'send')
+  if message == nil then
     error(errors.coded('ERR_MISSING_ARGS', 'message'), 0)
   elseif message ~= core.null then
     local expected = 'one of type string, table, number or boolean'
@@ -276,6 +275,7 @@ function methods:send(message, handle, options, callback)
   end
   local ipc = self._ipc
   if not ipc or ipc.closed or ipc.disconnecting or ipc.out.broken then
+    errors.check_self(self, 'child:send(…)', 'send')
     outgoing.lose({ owner = self }, channel_closed(), callback)
     return false
   end
@@ -289,6 +289,7 @@ end
 -- comes `disconnect`.  On a closed one an event `error`, ERR_IPC_DISCONNECTED.
 -- Node: subprocess.disconnect.
 function methods:disconnect()
+  errors.check_self(self, 'child:disconnect(…)', 'send')
   local ipc = self._ipc
   if not self.connected then
     self:emit('error', errors.coded 'ERR_IPC_DISCONNECTED')

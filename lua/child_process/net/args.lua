@@ -22,6 +22,38 @@ function M.optional(value, kind, what)
   return value
 end
 
+local function field(value, name)
+  return value[name]
+end
+
+--- Whether the value is a handle of the core that has that method.  Not every userdata
+-- can be asked.
+function M.is_handle(value, method)
+  local ok, found = pcall(field, value, method)
+  return type(value) == 'userdata' and ok and found ~= nil
+end
+
+--- Raises ERR_INVALID_ARG_TYPE unless the value is nil or such a handle.
+function M.handle(value, method, what)
+  if value ~= nil and not M.is_handle(value, method) then
+    error(errors.invalid_arg_type(what, 'a handle of this library', value), 0)
+  end
+  return value
+end
+
+local FAMILIES = { [0] = 0, [4] = 4, [6] = 6, IPv4 = 4, IPv6 = 6 }
+
+--- The family of an address, as options and `address()` have it: 4, 6, or 0 for any.
+-- Raises ERR_INVALID_ARG_VALUE.
+function M.family(value)
+  local family = value == nil and 0 or FAMILIES[value]
+  if not family then
+    local reason = "must be one of: 0, 4, 6, 'IPv4', 'IPv6'"
+    error(errors.invalid_arg_value('options.family', reason, value), 0)
+  end
+  return family
+end
+
 -- The number that a value stands for as a port or a backlog.
 local function number_of(value)
   local number = type(value) ~= 'boolean' and tonumber(value)

@@ -23,9 +23,11 @@ local function check_tcp(options)
   if from and core.ip_family(from) == 0 then
     error(errors.coded('ERR_INVALID_IP_ADDRESS', from), 0)
   end
+  -- what `address()` of a server returns names the host by `address`
+  host = host or args.optional(options.address, 'string', 'options.address')
   return {
     host = host or 'localhost',
-    family = options.family,
+    family = args.family(options.family),
     port = args.port(options.port, 'Port', 0),
     localAddress = from,
     localPort = from_port and args.port(from_port, 'options.localPort', 0),

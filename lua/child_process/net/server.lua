@@ -77,12 +77,17 @@ local function new_socket(self, handle)
   return s
 end
 
+-- The user sets `maxConnections`; what is no number above 0 is no limit.
+local function is_full(self)
+  local most = math.type(self.maxConnections) and self.maxConnections
+  return most and most > 0 and self._connections >= most
+end
+
 local function on_connection(self, handle, errno)
   if not handle then
     return accept_failed(self, errno)
   end
-  local most = self.maxConnections
-  if most and most > 0 and self._connections >= most then
+  if is_full(self) then
     return drop(self, handle)
   end
   self:emit('connection', new_socket(self, handle))
@@ -139,6 +144,7 @@ end
 --- server:getConnections(callback) -> server: `callback(err, count)`: open connections,
 -- those that were sent to child processes included.  Node: server.getConnections.
 function Server:getConnections(callback)
+  errors.check_self(self, 'server:getConnections(…)', 'getConnections')
   args.optional(callback, 'function', 'callback')
   local total, failed = self._connections, nil
   ask_workers(self, function(list, done)
@@ -257,13 +263,13 @@ local function listen_fd(self, options)
   open(self, handle)
 end
 
--- A server of the core, or an object that has one, which is closed then.
+-- A server of the core, or an object that has one, which loses it then.
 local function handle_of(options)
   local handle = options
   if type(options) == 'table' then
     handle = rawget(options, '_handle')
   end
-  if type(handle) ~= 'userdata' or not handle.accept_start then
+  if not args.is_handle(handle, 'accept_start') then
     return nil
   elseif handle ~= options and options._take_handle then
     options:_take_handle()
@@ -317,6 +323,7 @@ end
 -- ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
 -- Node: server.listen, listen(2).
 function Server:listen(...)
+  errors.check_self(self, 'server:listen(…)', 'getConnections')
   local options, callback, backlog = args.normalize(...)
   if self._handle or self._lookup then
     error(errors.coded 'ERR_SERVER_ALREADY_LISTEN', 2)
@@ -333,7 +340,8 @@ function Server:listen(...)
     return self
   end
   local own = copy(options, backlog)
-  if type(...) ~= 'table' and own.port == nil and own.path == nil then
+  local first = ...
+  if type(first) ~= 'table' and own.port == nil and own.path == nil then
     own.port = 0
   end
   listen_options(self, own)
@@ -343,6 +351,7 @@ end
 --- server:address() -> { address, family, port }, a local socket's path, or nil while it
 -- does not listen.  Node: server.address.
 function Server:address()
+  errors.check_self(self, 'server:address(…)', 'getConnections')
   local fd = self._handle and self._handle:fileno()
   if not fd then
     return nil
@@ -389,6 +398,7 @@ end
 -- there are have ended, also those in child processes.  `callback(err)` listens once for
 -- that; it gets ERR_SERVER_NOT_RUNNING if the server did not listen.  Node: server.close.
 function Server:close(callback)
+  errors.check_self(self, 'server:close(…)', 'getConnections')
   args.optional(callback, 'function', 'callback')
   local running = self._handle or self._lookup
   if callback then
@@ -423,11 +433,13 @@ end
 
 --- server:ref() -> server: listening, it keeps the loop alive, which is the default.
 function Server:ref()
+  errors.check_self(self, 'server:ref(…)', 'getConnections')
   return set_ref(self, true)
 end
 
 --- server:unref() -> server: it does not.
 function Server:unref()
+  errors.check_self(self, 'server:unref(…)', 'getConnections')
   return set_ref(self, false)
 end
 

@@ -18,6 +18,7 @@ local nextTick = loop.nextTick
 local Stream = stream.Stream
 
 local EISCONN = -106
+local MAX_KEEP_ALIVE = 32767 -- seconds
 
 local Socket = setmetatable({
   __name = 'child_process.net.Socket',
@@ -104,6 +105,7 @@ end
 --- socket:address() -> { address, family, port } of the local end; empty if there is
 -- none.  Node: socket.address.
 function Socket:address()
+  errors.check_self(self, 'socket:address(…)', 'setKeepAlive')
   local name = own(self)
   return { address = name.address, family = name.family, port = name.port }
 end
@@ -167,6 +169,7 @@ end
 -- `callback` listens once.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node:
 -- socket.setTimeout.
 function Socket:setTimeout(ms, callback)
+  errors.check_self(self, 'socket:setTimeout(…)', 'setKeepAlive')
   if type(ms) ~= 'number' then
     error(errors.invalid_arg_type('msecs', 'of type number', ms), 2)
   elseif not (ms >= 0 and ms < math.huge) then
@@ -197,6 +200,7 @@ end
 --- socket:setNoDelay([on]) -> socket: small writes are sent at once; without an argument
 -- on.  Before it is connected: then.  Node: socket.setNoDelay, tcp(7).
 function Socket:setNoDelay(on)
+  errors.check_self(self, 'socket:setNoDelay(…)', 'setKeepAlive')
   self._no_delay = on ~= false
   set_option(self, 'nodelay', self._no_delay and 1 or 0)
   return self
@@ -206,9 +210,10 @@ end
 -- without traffic, in whole seconds; 0: the system's default.  Without an argument off.
 -- Node: socket.setKeepAlive, tcp(7).
 function Socket:setKeepAlive(on, initialDelay)
-  local seconds = math.floor((tonumber(initialDelay) or 0) / 1000)
-  -- in this order 0 also for what is no number (NaN)
-  self._keep_alive = on and math.min(math.max(0, seconds), 32767) or -1
+  errors.check_self(self, 'socket:setKeepAlive(…)', 'setKeepAlive')
+  local seconds = (tonumber(initialDelay) or 0) / 1000
+  seconds = seconds > 0 and math.floor(math.min(seconds, MAX_KEEP_ALIVE)) or 0
+  self._keep_alive = on and seconds or -1
   set_option(self, 'keepalive', self._keep_alive)
   return self
 end
@@ -233,11 +238,13 @@ end
 
 --- socket:ref() -> socket: it keeps the loop alive, which is the default.
 function Socket:ref()
+  errors.check_self(self, 'socket:ref(…)', 'setKeepAlive')
   return set_ref(self, true)
 end
 
 --- socket:unref() -> socket: it does not, also while it connects.
 function Socket:unref()
+  errors.check_self(self, 'socket:unref(…)', 'setKeepAlive')
   return set_ref(self, false)
 end
 
@@ -266,6 +273,7 @@ local function connected(self, handle)
 end
 
 local function on_destroy(self)
+  self._unconnected = self.connecting and self.writableLength > 0
   connecting.stop(self)
   disarm(self)
   self:_leave_server()
@@ -298,6 +306,7 @@ end
 -- ERR_MISSING_ARGS, ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE,
 -- ERR_INVALID_IP_ADDRESS.  Node: socket.connect, connect(2).
 function Socket:connect(...)
+  errors.check_self(self, 'socket:connect(…)', 'setKeepAlive')
   local options, callback = args.normalize(...)
   local attempt = connecting.plan(options)
   if self.destroyed then
@@ -324,10 +333,14 @@ end
 
 --- As in Stream; on a socket that was never connected ERR_SOCKET_CLOSED.
 function Socket:write(chunk, name, callback)
+  if type(self) ~= 'table' then
+    error(errors.no_self 'socket:write(…)', 2)
+  end
   touch(self)
   if self._handle or self.connecting or self.destroyed or self.writableEnded then
     return Stream.write(self, chunk, name, callback)
   end
+  errors.check_self(self, 'socket:write(…)', 'setKeepAlive')
   local err = errors.coded 'ERR_SOCKET_CLOSED'
   callback = type(name) == 'function' and name or callback
   if callback then
@@ -339,6 +352,7 @@ end
 
 --- socket:destroySoon(): destroys it when all is written.  Node: socket.destroySoon.
 function Socket:destroySoon()
+  errors.check_self(self, 'socket:destroySoon(…)', 'setKeepAlive')
   if self.writable then
     self:finish()
   end
@@ -355,6 +369,7 @@ end
 -- connects, after that.  Otherwise destroys it with ERR_SOCKET_CLOSED, a local socket
 -- with ERR_INVALID_HANDLE_TYPE.  Node: socket.resetAndDestroy.
 function Socket:resetAndDestroy()
+  errors.check_self(self, 'socket:resetAndDestroy(…)', 'setKeepAlive')
   if self.connecting then
     self:once('connect', function()
       self:resetAndDestroy()
@@ -413,7 +428,9 @@ end
 function M.new(options)
   options = args.optional(options, 'table', 'options') or {}
   local self = setmetatable({ _options = options }, Socket)
-  local handle = options.handle or options.fd ~= nil and open_fd(options.fd) or nil
+  local handle = args.handle(options.handle, 'read_start', 'options.handle')
+    or options.fd ~= nil and open_fd(options.fd)
+    or nil
   stream.init(self, handle, stream_options(options, handle == nil))
   if handle and options.pauseOnCreate then
     self:pause()

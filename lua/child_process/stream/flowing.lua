@@ -6,6 +6,7 @@
 -- effect on the next tick.
 local buffer = require 'child_process.stream.buffer'
 local encoding = require 'child_process.encoding'
+local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
@@ -41,6 +42,7 @@ end
 -- away.  The mode does not change while somebody listens for `readable`.
 -- Node: readable.resume.
 function methods:resume()
+  errors.check_self(self, 'stream:resume(…)', 'setEncoding')
   if not self.readableFlowing then
     self.readableFlowing = not self._readable_listening
     readable.goes_on(self)
@@ -57,6 +59,7 @@ end
 -- the high-water mark, but nothing more is read from process.stdin.
 -- Node: readable.pause.
 function methods:pause()
+  errors.check_self(self, 'stream:pause(…)', 'setEncoding')
   local flowing = self.readableFlowing
   self._paused = true
   if flowing ~= false then
@@ -71,6 +74,7 @@ end
 
 --- stream:isPaused() -> boolean.  Node: readable.isPaused.
 function methods:isPaused()
+  errors.check_self(self, 'stream:isPaused(…)', 'setEncoding')
   return self._paused == true or self.readableFlowing == false
 end
 
@@ -105,6 +109,7 @@ end
 -- `utf8`; `buffer` is raw bytes again.  Raises ERR_UNKNOWN_ENCODING.
 -- Node: readable.setEncoding.
 function methods:setEncoding(name)
+  errors.check_self(self, 'stream:setEncoding(…)', 'setEncoding')
   name = name == nil and 'utf8' or encoding.check(name)
   if name ~= (self.readableEncoding or 'buffer') then
     local old = self._decoder

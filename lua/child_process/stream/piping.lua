@@ -136,6 +136,7 @@ end
 -- event `pipe(stream)`.  Raises ERR_INVALID_ARG_TYPE; a stream that cannot be read gets
 -- ERR_STREAM_CANNOT_PIPE as an event `error`.  Node: readable.pipe.
 function methods:pipe(dest, options)
+  errors.check_self(self, 'stream:pipe(…)', 'setEncoding')
   if not is_writable(dest) then
     refuse_dest(dest)
   elseif not self._has_readable then
@@ -160,6 +161,7 @@ end
 -- gets the event `unpipe(stream)`.  Without any destination left the stream is paused.
 -- Node: readable.unpipe.
 function methods:unpipe(dest)
+  errors.check_self(self, 'stream:unpipe(…)', 'setEncoding')
   local links = self._pipes
   local cuts = links
   if dest ~= nil then

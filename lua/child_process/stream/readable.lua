@@ -383,6 +383,7 @@ end
 -- (`'l'`, `'L'`, `'a'`) waits for a line or all the rest, see lines.lua.  Raises
 -- ERR_INVALID_ARG_TYPE; ERR_OUT_OF_RANGE above 1 GiB.  Node: readable.read.
 function methods:read(n, timeout)
+  errors.check_self(self, 'stream:read(…)', 'setEncoding')
   if n == nil then
     return take(self)
   elseif type(n) == 'string' then

@@ -45,6 +45,7 @@ M.defaults = {
   _done_last = 0,
   _settle_scheduled = false,
   _finish_callbacks = {},
+  _unconnected = false, -- destroyed before it was connected, with chunks that waited
   _final_called = false,
   _finish_emitted = false,
 }
@@ -60,35 +61,54 @@ end
 
 -- Failing -------------------------------------------------------------------------------
 
--- Notes that `callback` (or none) is to be told why `verb` came to nothing.
-local function fail_callback(self, callback, verb)
+local function why_lost(self, verb)
+  if self.errored then
+    return self.errored
+  elseif self._unconnected then
+    return errors.coded 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION'
+  end
+  return errors.coded('ERR_STREAM_DESTROYED', verb)
+end
+
+-- Notes that `callback` (or none) is to be called with `err`.
+local function fail_callback(self, callback, err)
   if callback then
     local failed = self._failed
     failed.last = failed.last + 1
-    failed[failed.last] = {
-      callback,
-      self.errored or errors.coded('ERR_STREAM_DESTROYED', verb),
-    }
+    failed[failed.last] = { callback, err }
   end
 end
 
-local function fail_callbacks(self, callbacks, count, verb)
+local function fail_callbacks(self, callbacks, count, err)
   for i = 1, count do
-    fail_callback(self, callbacks[i], verb)
+    fail_callback(self, callbacks[i], err)
+  end
+end
+
+-- As in Node the first chunk that waited for the connection hears of that, whatever the
+-- error is that the others get.
+local function fail_first(self)
+  local callbacks = self._queue_callbacks
+  if self._unconnected and callbacks.n > 0 then
+    local err = errors.coded 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION'
+    fail_callback(self, callbacks[1], err)
+    callbacks[1] = nil
   end
 end
 
 -- Nothing that waits will be written any more.
 local function give_up(self)
   self._failed = self._failed or { first = 1, last = 0 }
-  local pending = self._write_callback
+  local pending, err = self._write_callback, why_lost(self, 'write')
   if type(pending) == 'table' then
-    fail_callbacks(self, pending, pending.n, 'write')
+    fail_callbacks(self, pending, pending.n, err)
   else
-    fail_callback(self, pending, 'write')
+    fail_callback(self, pending, err)
   end
-  fail_callbacks(self, self._queue_callbacks, self._queue_callbacks.n, 'write')
-  fail_callbacks(self, self._finish_callbacks, #self._finish_callbacks, 'end')
+  fail_first(self)
+  fail_callbacks(self, self._queue_callbacks, self._queue_callbacks.n, err)
+  local finishing = self._finish_callbacks
+  fail_callbacks(self, finishing, #finishing, why_lost(self, 'end'))
   self._writing, self._write_size, self._write_callback = false, 0, false
   self._queue, self._queue_callbacks, self._finish_callbacks = {}, { n = 0 }, {}
   self.writableLength = 0
@@ -354,8 +374,9 @@ local function write(self, chunk, name, callback, finishing)
     name = encoding.check(name, 4)
   end
   if type(self) ~= 'table' then
-    error(errors.no_self 'stream:write(…)', 3)
-  elseif type(chunk) ~= 'string' then
+    errors.check_self(self, 'stream:write(…)', 'setEncoding')
+  end
+  if type(chunk) ~= 'string' then
     error(errors.invalid_arg_type('chunk', 'of type string', chunk), 3)
   elseif name then
     chunk = encoding.encode(chunk, name)
@@ -405,12 +426,14 @@ end
 
 --- stream:cork(): chunks are queued until uncork() or finish().  Node: writable.cork.
 function methods:cork()
+  errors.check_self(self, 'stream:cork(…)', 'setEncoding')
   self.writableCorked = self.writableCorked + 1
 end
 
 --- stream:uncork(): the last of as many calls as cork() was called writes all that is
 -- queued.  Node: writable.uncork.
 function methods:uncork()
+  errors.check_self(self, 'stream:uncork(…)', 'setEncoding')
   if self.writableCorked > 0 then
     self.writableCorked = self.writableCorked - 1
     flush(self)
@@ -432,6 +455,7 @@ end
 -- `callback(err)` runs just before it, or with the error that prevents it.  The same
 -- function is `stream['end']`.  Raises as write() does.  Node: writable.end.
 function methods:finish(chunk, name, callback)
+  errors.check_self(self, 'stream:finish(…)', 'setEncoding')
   if type(chunk) == 'function' then
     chunk, name, callback = nil, nil, chunk
   elseif type(name) == 'function' then
