@@ -240,13 +240,16 @@ static int l_lives(lua_State *L) {
   return 1;
 }
 
-/* core.release(child): it has closed, and what is left of its group can be signalled only
- * if that needs no pid. */
+/* core.release(child) -> boolean: it has closed.  What is left of its group can be
+ * signalled only if that needs no pid; what is left in its cgroup is killed.  false: to
+ * be called again, soon. */
 static int l_release(lua_State *L) {
   struct child *c = self(L);
-  if (c->reaped && (c->proc.held || lcp__proc_kill(&c->proc, 0) == -ESRCH))
+  int done = !c->reaped || lcp__proc_clear(&c->proc);
+  if (done && c->reaped && (c->proc.held || lcp__proc_kill(&c->proc, 0) == -ESRCH))
     forget(&c->base);
-  return 0;
+  lua_pushboolean(L, done);
+  return 1;
 }
 
 /* core.resize(child, cols, rows): of a terminal that has ended nothing */

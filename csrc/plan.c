@@ -135,6 +135,7 @@ struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   luaL_argcheck(L, p->spawn.file != NULL, index, "no file");
   p->spawn.argv = argv;
   p->spawn.cwd = read_string(L, index, "cwd");
+  p->spawn.cgroup = read_string(L, index, "cgroup");
   p->spawn.fds = p->fds;
   p->spawn.nfds = n;
   lcp__identity_read(L, index, &p->spawn);

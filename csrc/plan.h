@@ -44,11 +44,11 @@ struct lcp__plan {
 
 /* Reads the table at `index` and pushes the plan's userdata, which is good for as long as
  * both are on the stack; raises on what cannot be a plan.  The table:
- * { file, args, env, cwd, stdio, detached, killDescendants, pty }, and what identity.h
- * reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out', 'duplex',
- * 'pty', 'same' (as the one before), a descriptor, a stream, or { text }: a pipe from
- * which the child reads the text, at most PIPE_BUF bytes; pty: { cols, rows, echo, raw },
- * for the first slot, which then controls the child's session. */
+ * { file, args, env, cwd, cgroup, stdio, detached, killDescendants, pty }, and what
+ * identity.h reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out',
+ * 'duplex', 'pty', 'same' (as the one before), a descriptor, a stream, or { text }: a
+ * pipe from which the child reads the text, at most PIPE_BUF bytes; pty: { cols, rows,
+ * echo, raw }, for the first slot, which then controls the child's session. */
 struct lcp__plan *lcp__plan_read(lua_State *L, int index);
 
 /* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case

@@ -197,6 +197,14 @@ static int start(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why
   return lcp__spawn(&plan->spawn, &s->proc, why);
 }
 
+/* What has been killed needs a moment to be gone. */
+static void clear_cgroup(struct lcp_proc *proc) {
+  static const struct timespec nap = {0, 1000 * 1000};
+  int tries;
+  for (tries = 0; tries < 1000 && !lcp__proc_clear(proc); tries++)
+    nanosleep(&nap, NULL);
+}
+
 static int run(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) {
   struct held held;
   int rc, i;
@@ -210,6 +218,7 @@ static int run(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) 
     lcp__plan_close(plan);
     lcp__pump_run(&s->pump);
     lcp__cost_end(&s->cost);
+    clear_cgroup(&s->proc);
     lcp__proc_close(&s->proc, s->pump.ended);
   }
   close_all(s, plan);

@@ -67,11 +67,13 @@ static int send_signal(const struct lcp_proc *p, int sig, unsigned flags) {
 }
 
 int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd, int leads) {
+  static const struct lcp__cgroup no_group = LCP_NO_CGROUP;
   int err = 0, killed;
   memset(p, 0, sizeof *p);
   p->maker = getpid();
   p->pid = pid;
   p->leads = leads;
+  p->cgroup = no_group;
   p->pidfd = pidfd >= 0 ? lcp__fd_raise(pidfd) : pidfd_open_(pid);
   if (p->pidfd >= 0) {
     p->held = leads && send_signal(p, 0, SIGNAL_GROUP) != 0;
@@ -147,6 +149,8 @@ int lcp__proc_kill(struct lcp_proc *p, int sig) {
   int rc;
   if (p->pid == 0 || p->maker != getpid())
     return -ESRCH;
+  if (p->cgroup.dir >= 0)
+    return lcp__cgroup_kill(&p->cgroup, sig);
   if (p->waiter != NULL)
     return lcp__waiter_kill(p->waiter, sig);
   rc = p->leads && p->held ? -EINVAL : send_signal(p, sig, p->leads ? SIGNAL_GROUP : 0);
@@ -155,10 +159,12 @@ int lcp__proc_kill(struct lcp_proc *p, int sig) {
 
 int lcp__proc_lives(struct lcp_proc *p) {
   int rc = lcp__proc_kill(p, 0);
-  if (rc == -ESRCH)
-    return 0;
+  if (rc == -ESRCH || p->cgroup.dir >= 0)
+    return rc == 0;
   return p->leads ? lcp__procfs_group_lives(p->pid) != 0 : runs(p);
 }
+
+int lcp__proc_clear(struct lcp_proc *p) { return lcp__cgroup_end(&p->cgroup); }
 
 void lcp__proc_end(struct lcp_proc *p) {
   struct pollfd end = {lcp__proc_fd(p), POLLIN, 0};
@@ -193,6 +199,7 @@ void lcp__proc_close(struct lcp_proc *p, int reaped) {
     let_go(p, reaped);
   else
     forget(p);
+  lcp__cgroup_close(&p->cgroup);
   lcp__fd_close(&p->pidfd);
   p->pid = 0;
 }

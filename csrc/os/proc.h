@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "os/cgroup.h"
 #include "os/reap.h"
 
 struct lcp_waiter;
@@ -17,6 +18,7 @@ struct lcp_proc {
   int tries;   /* see remembered_exit() */
   int leads;   /* a process group, which is what is signalled */
   int held;    /* it is reaped by lcp__proc_close only, see lcp__proc_open */
+  struct lcp__cgroup cgroup; /* a leaf, which is signalled in place of the group */
 };
 
 /* Takes over a child that has just been started; `pidfd` may be -1.  On failure the child
@@ -39,6 +41,10 @@ int lcp__proc_kill(struct lcp_proc *p, int sig);
 
 /* Whether it, or a process of the group that it leads, runs: not being a zombie. */
 int lcp__proc_lives(struct lcp_proc *p);
+
+/* When it has closed: kills what is left in its cgroup and removes that.  1: done, or
+ * there is none; 0: to be called again, soon. */
+int lcp__proc_clear(struct lcp_proc *p);
 
 /* Kills it and, if it may be killed, waits until it has ended. */
 void lcp__proc_end(struct lcp_proc *p);

@@ -5,6 +5,7 @@
 
 const char *lcp__stage_name(int stage) {
   static const char *const names[] = {[LCP_STAGE_STDIO] = "stdio",
+                                      [LCP_STAGE_CGROUP] = "cgroup",
                                       [LCP_STAGE_FORK] = "fork",
                                       [LCP_STAGE_SETSID] = "setsid",
                                       [LCP_STAGE_SETPGID] = "setpgid",

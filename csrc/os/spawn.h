@@ -46,14 +46,17 @@ struct lcp_spawn {
   size_t ngroups;
   const struct lcp_rlimit *rlimits;
   int nrlimits;
-  int nice;         /* LCP_SPAWN_NICE: absolute, -20 to 19 */
-  mode_t umask;     /* LCP_SPAWN_UMASK */
-  int death_signal; /* sent when the thread that starts the child ends; 0: none */
+  int nice;           /* LCP_SPAWN_NICE: absolute, -20 to 19 */
+  mode_t umask;       /* LCP_SPAWN_UMASK */
+  const char *cgroup; /* path of the group to start in, or NULL; with LCP_SPAWN_LEADS a
+                       * leaf below it is made, which then is what is signalled */
+  int death_signal;   /* sent when the thread that starts the child ends; 0: none */
 };
 
 /* Steps of a start, in order.  Their names are lcp__stage_name's, for people. */
 enum lcp_stage {
   LCP_STAGE_STDIO, /* descriptors, in the parent or in the child */
+  LCP_STAGE_CGROUP,
   LCP_STAGE_FORK,
   LCP_STAGE_SETSID,
   LCP_STAGE_SETPGID,

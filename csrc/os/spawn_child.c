@@ -4,9 +4,10 @@
  * its own stack and to the launch, and may call nothing that takes locks, allocates, or
  * reads thread state: only system calls, named child_*.
  *
- * Order: signals, session or group, descriptors, directory, limits, ids, parent's death,
- * exec.  The directory is entered with our rights, as libuv does, and limits are raised
- * with them.  Limits come behind the descriptors, which need numbers above a low one. */
+ * Order: signals, cgroup, session or group, descriptors, directory, limits, ids, parent's
+ * death, exec.  The directory is entered with our rights, as libuv does, and limits are
+ * raised with them.  Limits come behind the descriptors, which need numbers above a low
+ * one. */
 #include "os/spawn_child.h"
 
 #include <errno.h>
@@ -156,6 +157,12 @@ LCP_NO_SANITIZE static void child_close_others(struct lcp_launch *l) {
     child_fail(l, LCP_STAGE_STDIO, err);
 }
 
+/* Before anything is moved or given up: 0 stands for the writer. */
+LCP_NO_SANITIZE static void child_enter_cgroup(struct lcp_launch *l) {
+  if (l->cgroup_fd >= 0 && write(l->cgroup_fd, "0", 1) != 1)
+    child_fail(l, LCP_STAGE_CGROUP, errno);
+}
+
 LCP_NO_SANITIZE static void child_set_group(struct lcp_launch *l) {
   const struct lcp_spawn *plan = l->plan;
   if ((plan->flags & LCP_SPAWN_SETSID) && setsid() < 0)
@@ -255,6 +262,7 @@ LCP_NO_SANITIZE int lcp__child_main(void *arg) {
   unsigned long empty[2] = {0, 0};
   l->shared = 1;
   child_reset_signals();
+  child_enter_cgroup(l);
   child_set_group(l);
   child_map_fds(l);
   child_close_others(l);

@@ -13,6 +13,7 @@ struct lcp_launch {
   pid_t parent;      /* who starts the child */
   int report_fd;     /* read end of the report: the parent's, a copy in the child */
   int status_fd;     /* write end of the report */
+  int cgroup_fd;     /* cgroup.procs of the group to enter, or -1 */
   int null_fd;       /* /dev/null, or -1 if no slot needs it */
   int drops_groups;  /* see lcp__spawn_drops_groups */
   int not_found;     /* errno if a search finds nothing; 0: there is one candidate */

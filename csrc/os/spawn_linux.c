@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/cgroup.h"
 #include "os/fd.h"
 #include "os/spawn_child.h"
 
@@ -88,7 +89,7 @@ static struct lcp_launch *launch_new(const struct lcp_spawn *plan) {
   l->drops_groups = lcp__spawn_drops_groups(plan);
   if (searched)
     l->not_found = strlen(plan->file) > NAME_MAX ? ENAMETOOLONG : ENOENT;
-  l->status_fd = l->null_fd = -1;
+  l->status_fd = l->null_fd = l->cgroup_fd = -1;
   l->candidates = (char **)(l + 1);
   l->sh_argv = l->candidates + dirs + 1;
   l->from = (int *)(l->candidates + slots);
@@ -197,13 +198,34 @@ static int launch_run(struct lcp_launch *l, struct lcp_proc *proc,
   return err < 0 ? fail(why, LCP_STAGE_FORK, err) : 0;
 }
 
+/* The group goes to the process, or goes again. */
+static int launch_in_cgroup(struct lcp_launch *l, struct lcp_proc *proc,
+                            struct lcp_failure *why) {
+  const struct lcp_spawn *plan = l->plan;
+  struct lcp__cgroup group;
+  int rc = lcp__cgroup_open(&group, plan->cgroup, (plan->flags & LCP_SPAWN_LEADS) != 0);
+  if (rc < 0)
+    return fail(why, LCP_STAGE_CGROUP, rc);
+  l->cgroup_fd = group.procs;
+  rc = launch_run(l, proc, why);
+  lcp__fd_close(&group.procs);
+  if (rc == 0 && proc->leads) {
+    proc->cgroup = group;
+    return 0;
+  }
+  if (rc != 0)
+    lcp__cgroup_end(&group);
+  lcp__cgroup_close(&group);
+  return rc;
+}
+
 int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
                struct lcp_failure *why) {
   struct lcp_launch *l = launch_new(plan);
   int rc;
   if (l == NULL)
     return fail(why, LCP_STAGE_FORK, -ENOMEM);
-  rc = launch_run(l, proc, why);
+  rc = plan->cgroup != NULL ? launch_in_cgroup(l, proc, why) : launch_run(l, proc, why);
   lcp__fd_close(&l->null_fd);
   free(l);
   return rc;

@@ -292,6 +292,15 @@ function M.exited(child)
   end
 end
 
+-- What was killed in a cgroup needs a moment to be gone.
+local FIRST_PAUSE, LAST_PAUSE = 1, 1000 -- ms
+
+local function release(child, pause)
+  if not core.release(child) and pause < LAST_PAUSE then
+    loop.setTimeout(release, pause, child, 2 * pause)
+  end
+end
+
 --- ending.closed(child): no limit is of interest any more.  What is left of its group
 -- gets the SIGKILL that is under way.
 function M.closed(child)
@@ -303,7 +312,7 @@ function M.closed(child)
     if ending.escalation and not core.lives(child) then
       calm(ending)
     end
-    core.release(child)
+    release(child, FIRST_PAUSE)
   end
 end
 

@@ -53,6 +53,7 @@ local ROWS = {
   { 'waitDelay', checks.milliseconds, ALL },
   { 'killAfter', checks.milliseconds, ALL },
   { 'killDescendants', checks.boolean, ALL },
+  { 'cgroup', checks.command, ALL },
   { 'signal', checks.abort_signal, 'spawn exec execFile fork' },
   { 'maxBuffer', checks.size, 'spawn exec execFile Sync' },
   { 'encoding', checks.bytes, 'exec execFile' },

@@ -57,6 +57,8 @@ function M.new(call, plan, errno, stage)
   local why
   if stage == 'chdir' then
     err.path, why = plan.cwd, 'cannot enter the directory'
+  elseif stage == 'cgroup' then
+    err.path, why = plan.cgroup, 'cannot start it in the cgroup'
   elseif stage == 'stdio' and plan.pty and not OUT_OF_DESCRIPTORS[err.code] then
     err.path, why = '/dev/ptmx', 'cannot open a terminal'
   elseif interpreter then

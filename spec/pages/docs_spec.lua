@@ -102,6 +102,7 @@ end
 
 -- Options that uv_spawn cannot do.
 local LINUX_ONLY = {
+  'cgroup',
   'groups',
   'killDescendants',
   'nice',

@@ -642,6 +642,7 @@ function Channel:hasRef() end
 ---@field killSignal? child_process.Signal SIGTERM
 ---@field killAfter? integer milliseconds from the first ending signal of ours to SIGKILL
 ---@field killDescendants? boolean signals go to all that it has started
+---@field cgroup? string path of a cgroup v2 directory that it starts in
 ---@field windowsHide? boolean without effect here
 ---@field windowsVerbatimArguments? boolean without effect here
 

@@ -131,6 +131,7 @@ M.umask = checks.mode
 -- The plan ------------------------------------------------------------------------------
 
 local LINUX_ONLY = {
+  'cgroup',
   'groups',
   'killDescendants',
   'nice',
