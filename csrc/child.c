@@ -179,9 +179,9 @@ static int start(lua_State *L, struct child *c, struct lcp__plan *p,
 
 static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHILD); }
 
-/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage
- * plan: see plan.h.  streams: slot number -> stream, for the pipes.  onexit(child, code,
- * signal, ms, usage). */
+/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path
+ * path: of the file that could not be opened, if it was that.  plan: see plan.h. streams:
+ * slot number -> stream, for the pipes.  onexit(child, code, signal, ms, usage). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp_failure why;
@@ -201,7 +201,8 @@ static int l_spawn(lua_State *L) {
     lua_pushnil(L);
     lua_pushinteger(L, why.err);
     lua_pushstring(L, lcp__stage_name(why.stage));
-    return 3;
+    lua_pushstring(L, p->failed);
+    return 4;
   }
   hand_over(c, p);
   lcp__plan_close(p);

@@ -46,6 +46,45 @@ static const char *read_string(lua_State *L, int plan, const char *field) {
   return s;
 }
 
+static int read_flag(lua_State *L, int index, const char *field) {
+  int on;
+  lua_getfield(L, index, field);
+  on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
+static int read_int(lua_State *L, int index, const char *field, int otherwise) {
+  int value;
+  lua_getfield(L, index, field);
+  value = (int)luaL_optinteger(L, -1, otherwise);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* Who opens a named pipe would wait for its other side, and here nobody may wait.  To
+ * open a terminal must not make it ours. */
+static void read_file(lua_State *L, struct lcp__file *file, int item) {
+  int writes = O_WRONLY | O_CREAT;
+  writes |= read_flag(L, item, "append") ? O_APPEND : O_TRUNC;
+  file->path = read_string(L, item, "path");
+  file->flags = read_flag(L, item, "reads") ? O_RDONLY : writes;
+  file->flags |= O_NONBLOCK | O_NOCTTY;
+  file->mode = (mode_t)read_int(L, item, "mode", 0666);
+}
+
+/* { path, … } or { text } */
+static void read_table(lua_State *L, struct lcp__slot *slot, int item) {
+  read_file(L, &slot->file, item);
+  slot->kind = LCP_SLOT_FILE;
+  if (slot->file.path != NULL)
+    return;
+  slot->kind = LCP_SLOT_TEXT;
+  lua_rawgeti(L, item, 1);
+  slot->text = luaL_checkstring(L, -1);
+  lua_pop(L, 1);
+}
+
 static void read_slot(lua_State *L, struct lcp__slot *slot, int item) {
   static const char *const names[] = {"ignore", "in",   "out", "duplex",
                                       "pty",    "same", NULL};
@@ -65,37 +104,18 @@ static void read_slot(lua_State *L, struct lcp__slot *slot, int item) {
     slot->kind = owned ? LCP_SLOT_STREAM : LCP_SLOT_FD;
     break;
   case LUA_TTABLE:
-    slot->kind = LCP_SLOT_TEXT;
-    lua_rawgeti(L, item, 1);
-    slot->text = luaL_checkstring(L, -1);
-    lua_pop(L, 1);
+    read_table(L, slot, item);
     break;
   default:
     slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
   }
 }
 
-static int read_flag(lua_State *L, int index, const char *field) {
-  int on;
-  lua_getfield(L, index, field);
-  on = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return on;
-}
-
-static int read_int(lua_State *L, int index, const char *field) {
-  int value;
-  lua_getfield(L, index, field);
-  value = (int)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
-
 static void read_pty(lua_State *L, int plan, struct lcp__plan *p) {
   if (lua_getfield(L, plan, "pty") == LUA_TTABLE) {
     int pty = lua_gettop(L);
-    p->pty.cols = read_int(L, pty, "cols");
-    p->pty.rows = read_int(L, pty, "rows");
+    p->pty.cols = read_int(L, pty, "cols", 0);
+    p->pty.rows = read_int(L, pty, "rows", 0);
     p->pty.echo = read_flag(L, pty, "echo");
     p->pty.raw = read_flag(L, pty, "raw");
     p->spawn.flags |= LCP_SPAWN_SETSID | LCP_SPAWN_TTY;
@@ -177,6 +197,15 @@ static int open_blocking(struct lcp__slot *slot) {
   return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
 }
 
+/* A program expects to wait for what it has been given. */
+static int open_file(struct lcp__plan *p, struct lcp__slot *slot) {
+  int fd = lcp__fd_create(slot->file.path, slot->file.flags, slot->file.mode);
+  if (fd < 0)
+    p->failed = slot->file.path;
+  slot->opened = fd < 0 ? -1 : fd;
+  return fd < 0 ? fd : lcp__fd_nonblock(fd, 0);
+}
+
 /* A closed standard descriptor of ours reaches the child as /dev/null. */
 static int open_given(struct lcp__slot *slot) {
   if (fcntl(slot->fd, F_GETFD) >= 0)
@@ -213,7 +242,7 @@ static int open_terminal(const struct lcp__plan *p, struct lcp__slot *slot) {
   return rc;
 }
 
-static int open_slot(const struct lcp__plan *p, struct lcp__slot *slot) {
+static int open_slot(struct lcp__plan *p, struct lcp__slot *slot) {
   switch (slot->kind) {
   case LCP_SLOT_IGNORE:
   case LCP_SLOT_SAME:
@@ -224,6 +253,8 @@ static int open_slot(const struct lcp__plan *p, struct lcp__slot *slot) {
     return open_given(slot);
   case LCP_SLOT_STREAM:
     return slot->fd < 0 ? -EBADF : open_blocking(slot);
+  case LCP_SLOT_FILE:
+    return open_file(p, slot);
   case LCP_SLOT_PTY:
     return open_terminal(p, slot);
   default:
@@ -233,6 +264,7 @@ static int open_slot(const struct lcp__plan *p, struct lcp__slot *slot) {
 
 int lcp__plan_open(struct lcp__plan *p) {
   int i, rc = 0;
+  p->failed = NULL;
   for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
     const struct lcp__slot *slot = &p->slots[i];
     rc = open_slot(p, &p->slots[i]);

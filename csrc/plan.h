@@ -14,6 +14,7 @@ enum lcp__slot_kind {
   LCP_SLOT_TEXT,   /* the child reads a text of ours */
   LCP_SLOT_FD,     /* a descriptor of somebody else, as it is */
   LCP_SLOT_STREAM, /* a descriptor of a stream of ours */
+  LCP_SLOT_FILE,   /* a file that is opened for the child */
   LCP_SLOT_SAME,   /* what the slot before is */
   LCP_SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
   LCP_SLOT_OUT,    /* the child writes a pipe */
@@ -21,12 +22,20 @@ enum lcp__slot_kind {
   LCP_SLOT_PTY     /* both, over a terminal */
 };
 
+/* What is opened, and how: see open(2). */
+struct lcp__file {
+  const char *path; /* kept by the table */
+  int flags;
+  mode_t mode;
+};
+
 struct lcp__slot {
   enum lcp__slot_kind kind;
-  int fd;           /* LCP_SLOT_FD, LCP_SLOT_STREAM */
-  const char *text; /* LCP_SLOT_TEXT: kept by the table */
-  int opened;       /* the child's end, closed once it has been started */
-  int mine;         /* our end, until somebody takes it */
+  int fd;                /* LCP_SLOT_FD, LCP_SLOT_STREAM */
+  const char *text;      /* LCP_SLOT_TEXT: kept by the table */
+  struct lcp__file file; /* LCP_SLOT_FILE */
+  int opened;            /* the child's end, closed once it has been started */
+  int mine;              /* our end, until somebody takes it */
   enum lcp__fd_kind mine_kind;
   int changed;                /* `fd` was non-blocking and is no more */
   struct lcp__stream *lent;   /* LCP_SLOT_STREAM */
@@ -40,15 +49,17 @@ struct lcp__plan {
   struct lcp__slot *slots; /* spawn.nfds of them */
   int *fds;
   struct lcp_pty_mode pty; /* LCP_SLOT_PTY */
+  const char *failed;      /* the file that could not be opened, or NULL */
 };
 
 /* Reads the table at `index` and pushes the plan's userdata, which is good for as long as
  * both are on the stack; raises on what cannot be a plan.  The table:
  * { file, args, env, cwd, cgroup, stdio, detached, killDescendants, pty }, and what
  * identity.h reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out',
- * 'duplex', 'pty', 'same' (as the one before), a descriptor, a stream, or { text }: a
- * pipe from which the child reads the text, at most PIPE_BUF bytes; pty: { cols, rows,
- * echo, raw }, for the first slot, which then controls the child's session. */
+ * 'duplex', 'pty', 'same' (as the one before), a descriptor, a stream, { path, reads,
+ * append, mode }: a file, or { text }: a pipe from which the child reads the text, at
+ * most PIPE_BUF bytes; pty: { cols, rows, echo, raw }, for the first slot, which then
+ * controls the child's session. */
 struct lcp__plan *lcp__plan_read(lua_State *L, int index);
 
 /* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case

@@ -283,7 +283,8 @@ static void tell_holders(lua_State *L, const struct lcp__pump *p) {
   lua_setfield(L, -2, "heldBy");
 }
 
-/* core.spawn_sync(plan) -> end | nil, errno, stage
+/* core.spawn_sync(plan) -> end | nil, errno, stage, path
+ * path: of the file that could not be opened, if it was that.
  * plan: as plan.h has it, and timeout, idleTimeout, waitDelay, killAfter (ms), killSignal
  * (number), maxBuffer (bytes), inputs (slot number from 1 -> bytes).
  * end: `pid`; `output`, an array with n of what came out of the pipes; `code`, `signal`;
@@ -302,7 +303,8 @@ static int l_spawn_sync(lua_State *L) {
     lua_pushnil(L);
     lua_pushinteger(L, why.err);
     lua_pushstring(L, lcp__stage_name(why.stage));
-    return 3;
+    lua_pushstring(L, plan->failed);
+    return 4;
   }
   lua_newtable(L);
   lua_pushinteger(L, s->pid);

@@ -103,8 +103,10 @@ int lcp__fd_socketpair(int fds[2]) {
   return raise_both(fds);
 }
 
-int lcp__fd_open(const char *path, int flags) {
-  int fd = open(path, flags | O_CLOEXEC);
+int lcp__fd_open(const char *path, int flags) { return lcp__fd_create(path, flags, 0); }
+
+int lcp__fd_create(const char *path, int flags, mode_t mode) {
+  int fd = open(path, flags | O_CLOEXEC, mode);
   return fd < 0 ? -errno : lcp__fd_raise(fd);
 }
 

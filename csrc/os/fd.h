@@ -12,6 +12,7 @@
 int lcp__fd_pipe(int fds[2]);
 int lcp__fd_socketpair(int fds[2]);
 int lcp__fd_open(const char *path, int flags);
+int lcp__fd_create(const char *path, int flags, mode_t mode);
 
 /* What reads and writes like /dev/null: that, or where there is none (a bare chroot) an
  * end of a pair whose other end is closed, which reads alike and fails with EPIPE. */

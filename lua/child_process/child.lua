@@ -250,7 +250,7 @@ function methods:spawn(plan)
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
   local entries, lent = TERMINAL, {}
   if not plan.pty then
-    entries, lent = stdio.resolve(plan, plan.keeps_stdin)
+    entries, lent = stdio.resolve(plan)
   end
   local list, ipc = for_core(entries, plan.text)
   local codec = CODECS[plan.serialization or 'json']
@@ -264,10 +264,10 @@ function methods:spawn(plan)
     ending.note(self, 'abort')
     return fail_start(self, plan, entries, nil, errors.abort(plan.signal.reason))
   end
-  local pid, handles, stage = core.spawn(self, plan, on_exit)
+  local pid, handles, stage, file = core.spawn(self, plan, on_exit)
   if not pid then
     local errno = handles
-    local err = start_error.new('spawn', plan, errno, stage)
+    local err = start_error.new('spawn', plan, errno, stage, file)
     return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid

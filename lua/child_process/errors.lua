@@ -251,7 +251,7 @@ local FIXED = {
   },
   ERR_INVALID_SYNC_FORK_INPUT = {
     'TypeError',
-    "options.stdio[%d] must be 'pipe', 'overlapped', 'ignore', 'inherit', 'ipc', "
+    "%s must be 'pipe', 'overlapped', 'ignore', 'inherit', 'ipc', "
       .. 'a descriptor, a file or a stream. Received %s%s',
   },
 }

@@ -3,6 +3,7 @@ local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local item = require 'child_process.stdio.item'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stdio = require 'child_process.stdio'
@@ -29,7 +30,7 @@ local function boot_file(plan)
     return FOLDER .. 'boot.lua'
   end
   plan.text = BOOT
-  return '/dev/fd/' .. stdio.count(plan.stdio)
+  return '/dev/fd/' .. plan.slots.n
 end
 
 -- An interpreter of Lua is told where the module is; any other program gets exactly what
@@ -48,8 +49,6 @@ local function command(plan, module_path, args)
   return exec_path, table.move(args, 1, #args, #argv + 1, argv)
 end
 
-local FORMS = { pipe = true, inherit = true, ignore = true, overlapped = true }
-
 local function has_ipc(list)
   for _, value in next, list do
     if value == 'ipc' then
@@ -60,21 +59,24 @@ local function has_ipc(list)
 end
 
 -- The channel is the fourth descriptor, unless an array says otherwise.
-local function stdio_of(plan)
-  local asked = plan.stdio or plan.customFds
-  if asked == nil then
-    asked = plan.silent and 'pipe' or 'inherit'
-  end
-  if FORMS[asked] then
-    return { asked, asked, asked, 'ipc' }
-  elseif type(asked) ~= 'table' then
-    stdio.refuse(asked)
-  elseif not plan.stdio then
-    return { asked[1], asked[2], asked[3], 'ipc' }
-  elseif not has_ipc(asked) then
+local function slots_of(plan)
+  local asked = plan.stdio
+  local is_array = type(asked) == 'table'
+  if is_array and not has_ipc(asked) then
     error(errors.coded('ERR_CHILD_PROCESS_IPC_REQUIRED', 'options.stdio'), 0)
   end
-  return asked
+  local slots = stdio.slots(plan)
+  if is_array then
+    return slots
+  end
+  local default = item.is_open(plan.customFds) and not plan.silent and 'inherit'
+  for i = 1, 3 do
+    if item.is_open(slots[i]) then
+      slots[i] = default
+    end
+  end
+  slots[4], slots.n = 'ipc', 4
+  return slots
 end
 
 --- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
@@ -88,9 +90,11 @@ function M.fork(module_path, args, opts)
   module_path, args, opts = arguments.shuffle('fork', module_path, args, opts)
   local asked = options.normalize('fork', module_path, args, opts)
   local words = table.move(asked.args, 2, #asked.args, 1, {})
+  asked.slots = slots_of(asked)
   -- by default a worker has our stdin, but does not read it
-  asked.keeps_stdin = asked.stdio == nil and asked.customFds == nil
-  asked.stdio, asked.customFds = stdio_of(asked), nil
+  asked.keeps_stdin = item.is_open(asked.stdio)
+    and item.is_open(asked.customFds)
+    and item.is_open(asked.stdin)
   asked.file, asked.args = command(asked, module_path, words)
   table.insert(asked.args, 1, asked.argv0 or asked.file)
   asked.file = process.startable(asked.file)

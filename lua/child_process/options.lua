@@ -44,6 +44,9 @@ local ROWS = {
   { 'shell', checks.anything, 'fork', 'unused' }, -- "will be ignored if set"
   { 'detached', checks.boolean, 'spawn execFile fork Sync' },
   { 'stdio', checks.anything, 'spawn fork Sync' },
+  { 'stdin', checks.anything, ALL },
+  { 'stdout', checks.anything, ALL },
+  { 'stderr', checks.anything, ALL },
   { 'pty', pty.read, 'spawn exec execFile' },
   { 'customFds', checks.array, 'spawn exec execFile fork' },
   { 'serialization', checks.serialization, 'spawn execFile fork' },

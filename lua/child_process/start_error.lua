@@ -40,14 +40,15 @@ local function advice(plan)
   return text:format(errors.inspect(plan.file), words[1], arguments)
 end
 
---- start_error.new(call, plan, errno, stage) -> error value with Node's fields (`errno`,
+--- start_error.new(call, plan, errno, stage, file) -> error value with Node's fields (`errno`,
 -- `code`, `syscall`, `path`, `spawnargs`) and `stage`, the step that failed.
 --
--- `path` is what is at fault: a directory that cannot be entered is no missing command,
--- and neither is a script whose interpreter is missing.
+-- `path` is what is at fault: a directory that cannot be entered or a file that cannot be
+-- opened is no missing command, and neither is a script whose interpreter is missing.
 -- @param call string: `spawn` or `spawnSync`
 -- @param stage string|nil: as the core names it
-function M.new(call, plan, errno, stage)
+-- @param file string|nil: that of `stdio` which could not be opened
+function M.new(call, plan, errno, stage, file)
   local err = errors.system(errno, ('%s %s'):format(call, plan.file), {
     path = plan.file,
     spawnargs = table.move(plan.args, 2, #plan.args, 1, {}),
@@ -59,6 +60,8 @@ function M.new(call, plan, errno, stage)
     err.path, why = plan.cwd, 'cannot enter the directory'
   elseif stage == 'cgroup' then
     err.path, why = plan.cgroup, 'cannot start it in the cgroup'
+  elseif file then
+    err.path, why = file, 'cannot open the file'
   elseif stage == 'stdio' and plan.pty and not OUT_OF_DESCRIPTORS[err.code] then
     err.path, why = '/dev/ptmx', 'cannot open a terminal'
   elseif interpreter then

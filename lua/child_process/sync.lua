@@ -7,6 +7,7 @@ local core = require 'child_process.core'
 local encodings = require 'child_process.encoding'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
+local item = require 'child_process.stdio.item'
 local lending = require 'child_process.stream.lending'
 local options = require 'child_process.options'
 local results = require 'child_process.result'
@@ -35,8 +36,8 @@ local function prepare(plan)
   plan.killAfter = plan.killAfter or DEFAULT_KILL_AFTER
 end
 
-local function failed_start(plan, errno, stage)
-  local err = start_error.new('spawnSync', plan, errno, stage)
+local function failed_start(plan, errno, stage, file)
+  local err = start_error.new('spawnSync', plan, errno, stage, file)
   return results.new { pid = 0, reason = 'spawn', error = err }
 end
 
@@ -49,10 +50,10 @@ local function reason(r, err)
 end
 
 local function call(plan)
-  local r, errno, stage = shortage.retry(core.spawn_sync, plan)
+  local r, errno, stage, file = shortage.retry(core.spawn_sync, plan)
   lending.give_back_soon(plan.lent)
   if not r then
-    return failed_start(plan, errno, stage)
+    return failed_start(plan, errno, stage, file)
   end
   decode(r.output, plan.encoding)
   local err = r.errno and start_error.new('spawnSync', plan, r.errno, r.stage)
@@ -95,9 +96,10 @@ local function error_of(result, command)
   return err
 end
 
--- As in Node the child's stderr is shown when it has ended, unless `stdio` is given.
+-- As in Node the child's stderr is shown when it has ended, unless `stdio` is given; or,
+-- beyond Node, `stderr`.
 local function checked(plan, command)
-  local is_shown = not plan.stdio or plan.stdio == core.null
+  local is_shown = item.is_open(plan.stdio) and item.is_open(plan.stderr)
   local result = run(plan)
   if is_shown and result.stderr then
     core.write_stderr(result.stderr)
