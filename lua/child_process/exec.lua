@@ -67,7 +67,10 @@ local function watch(job)
   local child = job.child
   job.stdout = collector(job, 'stdout')
   job.stderr = collector(job, 'stderr')
-  child._collected = { stdout = job.stdout, stderr = job.stderr }
+  child._collected = {
+    stdout = child.stdout and job.stdout,
+    stderr = child.stderr and job.stderr,
+  }
   child:on('close', function(code, signal)
     finish(job, code, signal)
   end)

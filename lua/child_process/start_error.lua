@@ -40,8 +40,8 @@ local function advice(plan)
   return text:format(errors.inspect(plan.file), words[1], arguments)
 end
 
---- start_error.new(call, plan, errno, stage, file) -> error value with Node's fields (`errno`,
--- `code`, `syscall`, `path`, `spawnargs`) and `stage`, the step that failed.
+--- start_error.new(call, plan, errno, stage, file) -> error value with Node's fields
+-- (`errno`, `code`, `syscall`, `path`, `spawnargs`) and `stage`, the step that failed.
 --
 -- `path` is what is at fault: a directory that cannot be entered or a file that cannot be
 -- opened is no missing command, and neither is a script whose interpreter is missing.

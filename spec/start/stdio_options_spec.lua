@@ -101,7 +101,8 @@ describe('the options stdin, stdout and stderr', function()
   it('are options of fork, in the place of inherit and of silent', function()
     local code = "print 'out'; io.stderr:write 'err'; process:send 'sent'"
     local path = t.write_file(t.tmpdir() .. '/worker.lua', code)
-    for _, options in ipairs { { stderr = 'pipe' }, { silent = true, stdin = 'ignore' } } do
+    local variants = { { stderr = 'pipe' }, { silent = true, stdin = 'ignore' } }
+    for _, options in ipairs(variants) do
       options.stdout = 'pipe'
       local child = cp.fork(path, {}, options)
       local messages = {}
@@ -136,14 +137,17 @@ describe('the options stdin, stdout and stderr', function()
     t.raises(VALUE, cp.execSync, 'true', { stdout = { input = 'x' } })
   end)
 
-  it('keep stderr of execSync from being shown when they name it, and only then', function()
-    local program = [[
+  it(
+    'keep stderr of execSync from being shown when they name it, and only then',
+    function()
+      local program = [[
       local cp = require 'child_process'
       cp.execSync('echo one >&2', { stdout = 'ignore' })
       cp.execSync('echo two >&2', { stderr = 'pipe' })]]
-    local file, args = t.lua(program)
-    assert.equal('one\n', cp.spawnSync(file, args).stderr)
-  end)
+      local file, args = t.lua(program)
+      assert.equal('one\n', cp.spawnSync(file, args).stderr)
+    end
+  )
 
   it('do not give stdin of ours to a worker that has one by default', function()
     local code = [[
@@ -194,6 +198,7 @@ describe('stderr = "stdout"', function()
     end)
     cp.run()
     assert.same({ nil, merged, '' }, seen)
+    assert.is_nil(cp.exec(script, { stderr = 'stdout' }):wait().stderr)
     local result = cp.spawnSync('sh', { '-c', script }, { stderr = 'stdout' })
     assert.same({ merged, nil }, { result.stdout, result.stderr })
     assert.equal(merged, cp.execSync(script, { stderr = 'stdout' }))
@@ -360,9 +365,17 @@ describe('{ file = path }', function()
       { { file = 5 }, TYPE, 'The "options.stdout.file" property must be of type string' },
       { { file = '' }, VALUE, "The property 'options.stdout.file' cannot be empty" },
       { { file = 'a\0b' }, VALUE, "The property 'options.stdout.file' must be a string" },
-      { { file = 'x', append = 1 }, TYPE, 'The "options.stdout.append" property must be' },
+      {
+        { file = 'x', append = 1 },
+        TYPE,
+        'The "options.stdout.append" property must be',
+      },
       { { file = 'x', mode = '8' }, VALUE, "The property 'options.stdout.mode' must be" },
-      { { file = 'x', mode = 512 }, 'ERR_OUT_OF_RANGE', 'The value of "options.stdout.m' },
+      {
+        { file = 'x', mode = 512 },
+        'ERR_OUT_OF_RANGE',
+        'The value of "options.stdout.m',
+      },
       { { file = 'x', [1] = 'y' }, VALUE, '1 is not a field of options.stdout' },
     } do
       local code, text = message { stdout = case[1] }

@@ -576,13 +576,21 @@ function Channel:hasRef() end
 
 -- Options -------------------------------------------------------------------------------
 
+--- A file that is opened for the child: to be read at descriptor 0, else to be written.
+---@class child_process.FileItem
+---@field file string its path, from our directory
+---@field append? boolean what is there stays
+---@field mode? integer|string permissions of a new file: an integer, or octal digits
+
 ---@alias child_process.StdioItem
 ---| 'pipe'
 ---| 'overlapped'
 ---| 'ignore'
 ---| 'inherit'
 ---| 'ipc'
+---| 'stdout'
 ---| integer
+---| child_process.FileItem
 ---| child_process.Stream
 ---| child_process.net.Server
 ---| child_process.dgram.Socket
@@ -643,6 +651,9 @@ function Channel:hasRef() end
 ---@field killAfter? integer milliseconds from the first ending signal of ours to SIGKILL
 ---@field killDescendants? boolean signals go to all that it has started
 ---@field cgroup? string path of a cgroup v2 directory that it starts in
+---@field stdin? child_process.StdioItem as `stdio[1]`
+---@field stdout? child_process.StdioItem as `stdio[2]`
+---@field stderr? child_process.StdioItem as `stdio[3]`
 ---@field windowsHide? boolean without effect here
 ---@field windowsVerbatimArguments? boolean without effect here
 
@@ -699,6 +710,7 @@ function Channel:hasRef() end
 ---@field input string
 
 ---@class child_process.SyncOptions: child_process.CommonOptions
+---@field stdin? child_process.StdioItem|child_process.InputItem
 ---@field argv0? string
 ---@field shell? boolean|string true: /bin/sh
 ---@field detached? boolean a process group of its own
