@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "arg.h"
+#include "codec/live.h"
 #include "os/fd.h"
 #include "result.h"
 
@@ -214,8 +215,11 @@ int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, PLATFORM);
   lua_setfield(L, -2, "platform");
-  /* the same for every core of this state: it is known by its identity */
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LCP_ENVIRONMENT);
+  /* behind cp.process.env: Lua makes it a live view, which is known by its identity */
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_pushcfunction(L, l_environ);
+  lcp__live_add(L);
   lua_setfield(L, -2, "environment");
   return 0;
 }

@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "codec/class.h"
+#include "codec/live.h"
 #include "codec/numeral.h"
 #include "codec/transcode.h"
 #include "codec/walk.h"
@@ -253,6 +254,7 @@ static int put_value(struct writer *w) {
   case LUA_TNUMBER:
     return put_number(w);
   case LUA_TTABLE:
+    lcp__live_copy(L);
     return open_table(w);
   case LUA_TBOOLEAN:
     return put_word(w, lua_toboolean(L, -1) ? "true" : "false");

@@ -12,6 +12,7 @@
 #include <lauxlib.h>
 
 #include "codec/class.h"
+#include "codec/live.h"
 #include "codec/out.h"
 #include "codec/v8out.h"
 #include "codec/walk.h"
@@ -241,8 +242,10 @@ static int put_table(struct writer *w) {
 
 static int put_value(struct writer *w) {
   int type = lua_type(w->L, -1);
-  if (type == LUA_TTABLE)
+  if (type == LUA_TTABLE) {
+    lcp__live_copy(w->L);
     return put_table(w);
+  }
   if (!put_scalar(w, -1, type)) {
     lua_pushfstring(w->L, "a %s cannot be sent", luaL_typename(w->L, -1));
     return refuse(w, lua_tostring(w->L, -1));

@@ -18,10 +18,9 @@ local Signal = { __name = 'child_process.AbortSignal' }
 local Controller = { __name = 'child_process.AbortController' }
 Controller.__index = Controller
 
-local function check_self(self, class, name)
+local function check_self(self, class, call)
   if getmetatable(self) ~= class then
-    local text = ('Value of "this" must be of type %s'):format(name)
-    error(errors.new('TypeError', 'ERR_INVALID_THIS', text), 3)
+    error(errors.no_self(call), 3)
   end
 end
 
@@ -226,9 +225,7 @@ function Signal.__newindex(signal, key, value)
   if key == 'onabort' then
     set_onabort(signal, value)
   elseif key == 'aborted' or key == 'reason' then
-    local text = ('Cannot set property %s of AbortSignal which has only a getter'):format(
-      key
-    )
+    local text = ("signal.%s is read-only: use a controller's abort()"):format(key)
     error(errors.new('TypeError', nil, text), 2)
   else
     rawset(signal, key, value)
@@ -249,7 +246,7 @@ end
 -- if it was added twice, never if that has happened already.  Other events never come.
 -- Raises ERR_INVALID_ARG_TYPE.  Node: EventTarget.
 function methods:addEventListener(event, listener, options)
-  check_self(self, Signal, 'AbortSignal')
+  check_self(self, Signal, 'signal:addEventListener(…)')
   check_listener('listener', listener)
   local once = is_once(options)
   if event == 'abort' and not self[STATE].entries[listener] then
@@ -259,7 +256,7 @@ end
 
 --- signal:removeEventListener('abort', listener).  Node: EventTarget.
 function methods:removeEventListener(event, listener)
-  check_self(self, Signal, 'AbortSignal')
+  check_self(self, Signal, 'signal:removeEventListener(…)')
   check_listener('listener', listener)
   local entry = event == 'abort' and self[STATE].entries[listener]
   if entry then
@@ -269,7 +266,7 @@ end
 
 --- signal:throwIfAborted(): raises `signal.reason` if the signal is aborted.
 function methods:throwIfAborted()
-  check_self(self, Signal, 'AbortSignal')
+  check_self(self, Signal, 'signal:throwIfAborted(…)')
   if self.aborted then
     error(self.reason, 0)
   end
@@ -372,7 +369,7 @@ M.AbortSignal = setmetatable(AbortSignal, {
 -- The default reason is an AbortError, code `ABORT_ERR`.  The listeners run inside the
 -- call; an error in one stops no other, and is raised when all have run.
 function Controller:abort(reason)
-  check_self(self, Controller, 'AbortController')
+  check_self(self, Controller, 'controller:abort(…)')
   abort(self.signal, reason)
 end
 

@@ -63,7 +63,6 @@ local M = {
   process = process.get(),
 }
 
--- Messages tell `cp:spawn(…)` by this.
 core.module = M
 
 --- cp.active() -> array of what the loop waits for, see active.lua.
@@ -192,5 +191,4 @@ M.stop = core.stop
 -- between two calls makes the descriptor readable, so that it may be polled at any time.
 M.loop = loop.pollable
 
-core.module = M
 return M

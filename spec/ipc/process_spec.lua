@@ -163,6 +163,31 @@ describe('process', function()
     assert.is_nil(process.env[5])
   end)
 
+  it('sends the environment as what is in it, wherever it stands in a message', function()
+    for _, serialization in ipairs { 'json', 'advanced' } do
+      process.env.LCP_SPEC_SENT = 'text'
+      local options = { serialization = serialization }
+      local child = cp.fork(t.fixture 'echo.lua', {}, options)
+      child:send(process.env)
+      child:send { env = process.env, list = { process.env }, deep = { process.env } }
+      process.env.LCP_SPEC_SENT = nil
+      local messages = {}
+      child:on('message', function(message)
+        messages[#messages + 1] = message
+        if #messages == 2 then
+          child:disconnect()
+        end
+      end)
+      t.once(child, 'close', function()
+        local whole, parts = messages[1], messages[2]
+        for _, env in ipairs { whole, parts.env, parts.list[1], parts.deep[1] } do
+          assert.equal('text', env.LCP_SPEC_SENT)
+          assert.equal(process.env.PATH, env.PATH)
+        end
+      end)
+    end
+  end)
+
   it('gives what is set in the environment to its children', function()
     process.env.LCP_SPEC_CHILD, process.env.LCP_SPEC_EMPTY = true, ''
     cp.exec(
