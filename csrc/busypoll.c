@@ -6,7 +6,8 @@
 
 enum { FEWEST_WAITS = 4, MOST_WAITS = 4096, HITS_TO_EASE = 64 };
 
-/* A wait for which it might have been worth while, had nobody had to be woken. */
+/* A wait short enough that spinning would have paid off; to be woken takes as long again.
+ */
 enum { SHORT_NS = 2 * LCP_BUSYPOLL_NS };
 
 static void hit(struct lcp_busypoll *b) {
@@ -23,7 +24,8 @@ static void miss(struct lcp_busypoll *b) {
     b->needed *= 2;
 }
 
-/* An event that is found stays for uv_run to take. */
+/* poll(2) on the epoll descriptor says whether there are events and leaves them for
+ * uv_run.  An error, like EINTR, ends the spinning as well. */
 static void before_cb(uv_prepare_t *uv) {
   struct lcp_busypoll *b = uv->data;
   struct pollfd p = {.fd = uv_backend_fd(uv->loop), .events = POLLIN};
@@ -49,6 +51,7 @@ static void after_cb(uv_check_t *uv) {
     b->short_waits++;
 }
 
+/* Prepare handles run right before libuv polls, check handles right after (uv_run). */
 void lcp__busypoll_init(struct lcp_busypoll *b, uv_loop_t *loop) {
   memset(b, 0, sizeof *b);
   b->needed = FEWEST_WAITS;
@@ -65,6 +68,8 @@ void lcp__busypoll_mode(struct lcp_busypoll *b, uv_run_mode mode) {
   b->may_wait = mode != UV_RUN_NOWAIT;
 }
 
+/* Without callbacks: the struct lives in the loop's userdata, which runs uv_run once more
+ * before it goes. */
 void lcp__busypoll_close(struct lcp_busypoll *b) {
   uv_close((uv_handle_t *)&b->before, NULL);
   uv_close((uv_handle_t *)&b->after, NULL);

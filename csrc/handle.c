@@ -6,6 +6,7 @@
 
 #include "uvloop.h"
 
+/* The list is of those that are not closed. */
 static void unlink_handle(struct lcp__handle *h) {
   *h->link = h->next;
   if (h->next != NULL)
@@ -32,6 +33,9 @@ void lcp__handle_unpin(struct lcp__handle *h) {
   lcp__loop_changed(h->loop);
 }
 
+/* The order: nothing calls back any more; libuv lets go of the descriptor (epoll must not
+ * hold the number when it is closed, since it may be given out again at once); then it is
+ * closed. */
 void lcp__handle_close(struct lcp__handle *h) {
   if (h->loop != NULL)
     lcp__loop_here(h->loop);
@@ -41,7 +45,7 @@ void lcp__handle_close(struct lcp__handle *h) {
   lcp__handle_unpin(h);
   unlink_handle(h);
   if (h->active)
-    lcp__uvloop_close(&h->uv.any, closed_cb); /* before its descriptor goes */
+    lcp__uvloop_close(&h->uv.any, closed_cb);
   else
     h->closed = 1;
   if (h->release != NULL)
@@ -84,6 +88,7 @@ static void link_handle(struct lcp_loop *loop, struct lcp__handle *h) {
   loop->adapt_handles = adapt_handles;
 }
 
+/* The userdata comes first: once it has its metatable, the collector frees the block. */
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
   struct lcp_loop *loop = lcp__loop(L);
   struct lcp__handle **box = lua_newuserdatauv(L, sizeof(struct lcp__handle *), slots);

@@ -8,8 +8,11 @@
 /* Timers that are kept for the next ones; more are only needed again in another burst. */
 enum { MOST_SPARES = 64 };
 
+/* To have woken the loop is all it is for. */
 static void changed_cb(uv_async_t *uv) { (void)uv; }
 
+/* Only the async handle can fail: it is the one that needs a descriptor (eventfd(2), or a
+ * pipe).  It and `check` must not keep a loop alive that has nothing else to do. */
 struct lcp__hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
   struct lcp__hub *hub = malloc(sizeof *hub);
   if (hub == NULL)
@@ -30,6 +33,7 @@ struct lcp__hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
   return hub;
 }
 
+/* A timer that is lent out is referenced again: its last user may have called unref(). */
 uv_timer_t *lcp__hub_timer(struct lcp__hub *hub) {
   uv_timer_t *timer = hub->spare;
   if (timer != NULL) {
@@ -47,6 +51,7 @@ uv_timer_t *lcp__hub_timer(struct lcp__hub *hub) {
 
 static void free_cb(uv_handle_t *uv) { free(uv); }
 
+/* One that is closing was closed by the host, see lcp__uvloop_close. */
 void lcp__hub_timer_back(struct lcp__hub *hub, uv_timer_t *timer) {
   uv_timer_stop(timer);
   if (hub->spares == MOST_SPARES || uv_is_closing((uv_handle_t *)timer)) {
@@ -64,9 +69,10 @@ static void closed_cb(uv_handle_t *uv) {
     free(hub);
 }
 
+/* `data` changes its meaning: closed_cb needs the hub, and no other callback comes any
+ * more. */
 void lcp__hub_close(struct lcp__hub *hub) {
-  uv_timer_t *timer = hub->spare, *next;
-  for (; timer != NULL; timer = next) {
+  for (uv_timer_t *timer = hub->spare, *next; timer != NULL; timer = next) {
     next = timer->data;
     lcp__uvloop_close((uv_handle_t *)timer, free_cb);
   }

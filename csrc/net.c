@@ -106,11 +106,11 @@ static int l_connection(lua_State *L) {
  * stays readable.  So the one in reserve is given up for a moment to close all that wait.
  * 1: none waits any more. */
 static int shed(struct server *s) {
-  int fd, i;
+  int fd;
   if (s->reserve < 0)
     return 0;
   lcp__fd_close(&s->reserve);
-  for (i = 0; i < MAX_SHED && (fd = lcp__sock_accept(s->fd)) >= 0; i++)
+  for (int i = 0; i < MAX_SHED && (fd = lcp__sock_accept(s->fd)) >= 0; i++)
     lcp__fd_close(&fd);
   s->reserve = lcp__fd_copy(s->fd);
   return s->reserve >= 0;
@@ -150,9 +150,8 @@ static int server_wanted(const struct lcp__handle *h) {
 }
 
 static void acceptable(struct lcp__handle *h, int events) {
-  int i;
   (void)events;
-  for (i = 0; i < BATCH && accept_one((struct server *)h); i++) {
+  for (int i = 0; i < BATCH && accept_one((struct server *)h); i++) {
   }
 }
 

@@ -25,9 +25,8 @@ static int list_length(lua_State *L, int plan, const char *field) {
 
 /* The strings stay alive in the plan, which stays on the stack. */
 static void read_strings(lua_State *L, int plan, const char *field, char **to, int n) {
-  int i;
   lua_getfield(L, plan, field);
-  for (i = 0; i < n; i++) {
+  for (int i = 0; i < n; i++) {
     lua_rawgeti(L, -1, i + 1);
     to[i] = (char *)lua_tostring(L, -1);
     if (to[i] == NULL)
@@ -263,9 +262,9 @@ static int open_slot(struct lcp__plan *p, struct lcp__slot *slot) {
 }
 
 int lcp__plan_open(struct lcp__plan *p) {
-  int i, rc = 0;
+  int rc = 0;
   p->failed = NULL;
-  for (i = 0; i < p->spawn.nfds && rc >= 0; i++) {
+  for (int i = 0; i < p->spawn.nfds && rc >= 0; i++) {
     const struct lcp__slot *slot = &p->slots[i];
     rc = open_slot(p, &p->slots[i]);
     if (slot->kind == LCP_SLOT_SAME && i > 0)
@@ -277,15 +276,13 @@ int lcp__plan_open(struct lcp__plan *p) {
 }
 
 void lcp__plan_give_back(struct lcp__plan *p) {
-  int i;
-  for (i = 0; i < p->spawn.nfds; i++)
+  for (int i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].changed)
       lcp__fd_nonblock(p->slots[i].fd, 1);
 }
 
 void lcp__plan_close(struct lcp__plan *p) {
-  int i;
-  for (i = 0; i < p->spawn.nfds; i++) {
+  for (int i = 0; i < p->spawn.nfds; i++) {
     lcp__fd_close(&p->slots[i].opened);
     lcp__fd_close(&p->slots[i].mine);
   }

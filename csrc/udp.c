@@ -85,8 +85,7 @@ static int read_one(struct udp *u, char *buffer) {
 
 static void readable(struct udp *u) {
   char *buffer = lcp__loop_buffer(u->base.loop);
-  int i;
-  for (i = 0; i < BATCH && read_one(u, buffer); i++) {
+  for (int i = 0; i < BATCH && read_one(u, buffer); i++) {
   }
 }
 

@@ -1,5 +1,6 @@
-/* uvloop.c - see uvloop.h.  What libuv 1.44 does wrong when it opens a loop or starts its
- * threads, and we must not pass on to a host. */
+/* uvloop.c - see uvloop.h.  Each workaround names the function of libuv 1.44 that needs
+ * it.
+ */
 #include "uvloop.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ static int have_descriptors(void) {
   return rc;
 }
 
-/* With ends of pipes, which are there wherever libuv works: /dev/null may not be. */
+/* uv__close asserts that it closes nothing below 3.  Plugged with ends of pipes, which
+ * are there wherever libuv works: /dev/null may not be. */
 unsigned lcp__uvloop_plug(void) {
   unsigned plugs = 0;
   uv_file fds[2] = {0, 0};
@@ -45,13 +47,13 @@ unsigned lcp__uvloop_plug(void) {
 }
 
 void lcp__uvloop_unplug(unsigned plugs) {
-  int fd;
-  for (fd = 0; fd <= 2; fd++)
+  for (int fd = 0; fd <= 2; fd++)
     if (plugs & (1u << fd))
       close(fd);
 }
 
-/* A failure leaves the epoll descriptor open. */
+/* uv_loop_init leaves the epoll descriptor open when a later step fails (the async
+ * handle, the pipe for signals). */
 static int init(uv_loop_t *loop) {
   int rc;
   loop->backend_fd = -1;
@@ -79,8 +81,8 @@ static void forget_work(uv_loop_t *loop) {
   uv_mutex_init(&loop->wq_mutex);
 }
 
-/* It closes what it opens again, so there is room; what else may fail leaves a loop
- * without its descriptors, at which libuv would abort. */
+/* uv_loop_fork closes what it opens again, so there is room.  Where it fails all the same
+ * (seccomp), it leaves a loop without its descriptors, at which uv_run would abort. */
 int lcp__uvloop_fork(uv_loop_t *loop, int ours) {
   unsigned plugs = lcp__uvloop_plug();
   int rc = uv_loop_fork(loop);

@@ -1,4 +1,5 @@
-/* uvloop.h - what libuv does badly in some states of a host.  No Lua. */
+/* uvloop.h - workarounds for libuv 1.44 in hosts that have closed descriptors, have none
+ * left, or are copies by fork(2).  No Lua. */
 #ifndef LCP_UVLOOP_H
 #define LCP_UVLOOP_H
 
@@ -19,7 +20,7 @@ int lcp__uvloop_fork(uv_loop_t *loop, int ours);
 
 /* uv_close, unless the handle is closed already: a host should leave ours alone, but one
  * that ends by closing all that uv_walk finds has closed them, too.  `cb` is not called
- * then; nobody tells when the memory may go, and it stays. */
+ * then: there is no event after which the memory could be freed, and it stays. */
 void lcp__uvloop_close(uv_handle_t *handle, uv_close_cb cb);
 
 /* Fills standard descriptors that are closed while libuv opens some of its own, which

@@ -43,8 +43,7 @@ static void reap(struct lcp__pump *p) {
 }
 
 static void close_pipes(struct lcp__pump *p) {
-  int i;
-  for (i = 0; i < p->npipes; i++) {
+  for (int i = 0; i < p->npipes; i++) {
     p->pipes[i].reading = p->pipes[i].writing = 0;
     lcp__fd_close(&p->pipes[i].fd);
   }
@@ -172,8 +171,7 @@ static int note_holder(void *arg, const struct lcp_holder *h) {
 /* What was written until now, and not what goes on to be written.  A read of a pipe may
  * wait, so poll is asked first. */
 static void read_rest(struct lcp__pump *p, struct lcp__pipe *pipe) {
-  int i;
-  for (i = 0; i < LAST_READS && pipe->reading; i++) {
+  for (int i = 0; i < LAST_READS && pipe->reading; i++) {
     struct pollfd now = {pipe->fd, POLLIN, 0};
     if (poll(&now, 1, 0) <= 0)
       return;
@@ -182,9 +180,8 @@ static void read_rest(struct lcp__pump *p, struct lcp__pipe *pipe) {
 }
 
 static void give_up_pipes(struct lcp__pump *p) {
-  int i;
   p->truncated = 1;
-  for (i = 0; i < p->npipes; i++) {
+  for (int i = 0; i < p->npipes; i++) {
     read_rest(p, &p->pipes[i]);
     if (p->pipes[i].reading && p->nholders < LCP_PUMP_HOLDERS)
       lcp__procfs_writers(p->pipes[i].fd, note_holder, p);
@@ -195,8 +192,7 @@ static void give_up_pipes(struct lcp__pump *p) {
 /* ---- waiting ---- */
 
 static int is_reading(const struct lcp__pump *p) {
-  int i;
-  for (i = 0; i < p->npipes; i++)
+  for (int i = 0; i < p->npipes; i++)
     if (p->pipes[i].reading)
       return 1;
   return 0;
@@ -220,15 +216,14 @@ static int wants_end(const struct lcp__pump *p) {
 }
 
 static nfds_t fill(struct lcp__pump *p) {
-  int i;
-  for (i = 0; i < p->npipes; i++) {
+  for (int i = 0; i < p->npipes; i++) {
     const struct lcp__pipe *pipe = &p->pipes[i];
     p->polled[i].fd = pipe->fd;
     p->polled[i].events =
         (short)((pipe->reading ? POLLIN : 0) | (pipe->writing ? POLLOUT : 0));
   }
-  p->polled[i].fd = wants_end(p) ? lcp__proc_fd(p->proc) : -1;
-  p->polled[i].events = POLLIN;
+  p->polled[p->npipes].fd = wants_end(p) ? lcp__proc_fd(p->proc) : -1;
+  p->polled[p->npipes].events = POLLIN;
   return (nfds_t)p->npipes + 1;
 }
 

@@ -10,7 +10,9 @@
 
 #include "os/fd.h"
 
-enum { SCM_MAX = 253 /* the kernel's limit for one message */ };
+/* Linux takes no more descriptors in one message (SCM_MAX_FD; EINVAL, see unix(7)), so
+ * control data of this size is never cut off for want of room. */
+enum { SCM_MAX = 253 };
 
 int lcp__scm_take(struct lcp__scm_fds *fds) {
   int fd = fds->fd[0];
@@ -35,13 +37,11 @@ static void keep_one(struct lcp__scm_fds *fds, int fd) {
  * limit, or a security module that forbids this one; it does not say which, and the
  * descriptor is gone (Linux: scm_detach_fds). */
 static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
-  struct cmsghdr *cm;
-  for (cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
-    size_t i, n;
+  for (struct cmsghdr *cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
     if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
       continue;
-    n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (i = 0; i < n; i++) {
+    size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < n; i++) {
       int fd;
       memcpy(&fd, CMSG_DATA(cm) + i * sizeof fd, sizeof fd);
       keep_one(fds, fd);
@@ -51,6 +51,9 @@ static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
     keep_one(fds, -EMFILE);
 }
 
+/* A message with descriptors is a barrier: one call returns at most one such message, and
+ * no bytes behind it, though bytes in front of it (unix(7)).  So descriptors never arrive
+ * later than the bytes they were sent with. */
 ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds) {
   union {
     struct cmsghdr align;
@@ -77,6 +80,8 @@ size_t lcp__scm_held(int sock) {
   return ioctl(sock, FIONREAD, &held) == 0 && held > 0 ? (size_t)held : 0;
 }
 
+/* The descriptor goes with the first byte: when some bytes have gone, it has, too.  The
+ * union gives the bytes the alignment of their header. */
 ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
   union {
     struct cmsghdr align;

@@ -63,6 +63,7 @@ int lcp__addr_local(struct lcp__addr *a, const char *path, size_t len) {
 
 /* ---- sockets ---- */
 
+/* SOCK_CLOEXEC came with Linux 2.6.27 and is in POSIX since 2024; macOS lacks it. */
 int lcp__sock_new(int family, int type) {
 #ifdef SOCK_CLOEXEC
   int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -78,12 +79,15 @@ int lcp__sock_new(int family, int type) {
   return lcp__fd_raise(fd);
 }
 
+/* accept(2) also reports errors of the connection it would have given: ECONNABORTED, it
+ * is gone already; EPROTO, the same where it was one of STREAMS. */
 int lcp__sock_accept(int fd) {
   struct pollfd waiting = {fd, POLLIN, 0};
-  int peer = lcp__fd_nonblock(fd, 1);
-  if (peer < 0)
-    return peer;
+  int peer;
   do {
+    int rc = lcp__fd_nonblock(fd, 1);
+    if (rc < 0)
+      return rc;
     if (poll(&waiting, 1, 0) == 0)
       return -EAGAIN;
 #ifdef SOCK_CLOEXEC
@@ -123,10 +127,11 @@ int lcp__sock_listen(const struct lcp__addr *a, int backlog, int only6) {
 
 int lcp__sock_connect(int fd, const struct lcp__addr *a) {
   int rc = connect(fd, &a->sa.any, a->len);
-  /* interrupted, it goes on by itself */
+  /* EINTR: it goes on by itself, and to call again would be EALREADY (connect(2)) */
   return rc == 0 || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
 }
 
+/* To ask clears it (socket(7)). */
 int lcp__sock_error(int fd) {
   int err = 0;
   socklen_t len = sizeof err;
@@ -179,14 +184,13 @@ static const struct {
 /* value: >= 0, or as above.  For IPv4 the last two take an int on Linux, else a char. */
 int lcp__sock_set(int fd, const char *name, int value) {
   int family = family_of(fd);
-  size_t i;
   if (family < 0)
     return family;
   if (strcmp(name, "keepalive") == 0)
     return set_keepalive(fd, value);
   if (strcmp(name, "reset") == 0)
     return set_reset(fd);
-  for (i = 0; i < sizeof options / sizeof *options && value >= 0; i++)
+  for (size_t i = 0; i < sizeof options / sizeof *options && value >= 0; i++)
     if (strcmp(name, options[i].name) == 0)
       return family == AF_INET6 ? set(fd, options[i].level6, options[i].option6, value)
                                 : set(fd, options[i].level, options[i].option, value);
