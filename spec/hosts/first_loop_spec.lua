@@ -61,6 +61,44 @@ describe('a program without a loop yet', function()
         cp.run()]], 'the end', '<&- >&-')
   end)
 
+  it('has the immediates run that it set before there could be one', function()
+    runs(
+      [[
+      local files, file = {}, nil
+      repeat
+        file = io.open '/dev/null'
+        files[#files + 1] = file
+      until not file
+      local last
+      cp.setImmediate(print, 'immediate')
+      cp.nextTick(print, 'tick')
+      last = cp.setImmediate(print, 'never')
+      cp.clearImmediate(last)
+      for _, f in ipairs(files) do f:close() end
+      print(cp.run())]],
+      'tick\nimmediate\nfalse\n'
+    )
+  end)
+
+  it('may stop before there is one', function()
+    runs(
+      [[
+      local files, file = {}, nil
+      repeat
+        file = io.open '/dev/null'
+        files[#files + 1] = file
+      until not file
+      cp.setImmediate(function()
+        print 'immediate'
+        cp.setImmediate(print, 'left')
+        cp.stop()
+      end)
+      print(cp.run())
+      print(cp.run())]],
+      'immediate\ntrue\nleft\nfalse\n'
+    )
+  end)
+
   it('hears of EMFILE whatever it asks for', function()
     runs(
       [[
