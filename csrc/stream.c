@@ -257,12 +257,14 @@ void lcp__stream_share(struct lcp__stream *s) {
 
 /* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
 static int open_standard(struct lcp__stream *s, int fd) {
-  int watch = lcp__fd_watch(fd);
+  s->kind = lcp__fd_kind_of(fd);
+  int watch = s->kind == LCP__FD_FILE ? -EPERM : lcp__fd_watch(fd);
   if (watch < 0 && watch != -EPERM)
     return watch;
+  if (watch < 0)
+    s->kind = LCP__FD_FILE;
   s->fd = fd;
   s->standard = 1;
-  s->kind = watch < 0 ? LCP__FD_FILE : lcp__fd_kind_of(fd);
   s->watch_fd = watch < 0 ? fd : watch;
   return 0;
 }

@@ -1,6 +1,7 @@
 /* descriptors.c - what another process that has one of our descriptors, too, can do to
  * it. A Lua module for the specs.  SPDX-License-Identifier: MIT */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +26,23 @@ static int l_pipe(lua_State *L) {
 static int l_socketpair(lua_State *L) {
   int fds[2];
   return push_pair(L, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), fds);
+}
+
+/* descriptors.pty() -> master, slave */
+static int l_pty(lua_State *L) {
+  int fds[2] = {posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), -1};
+  if (fds[0] >= 0 && grantpt(fds[0]) == 0 && unlockpt(fds[0]) == 0)
+    fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return push_pair(L, fds[1] < 0, fds);
+}
+
+/* descriptors.move(fd, to): it has the number `to` from now on */
+static int l_move(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1), to = (int)luaL_checkinteger(L, 2);
+  if (dup2(fd, to) < 0)
+    return luaL_error(L, "cannot move descriptor %d", fd);
+  close(fd);
+  return 0;
 }
 
 /* descriptors.block(fd): clears O_NONBLOCK, for all who have the description */
@@ -52,7 +70,8 @@ static int l_close(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"pipe", l_pipe},   {"socketpair", l_socketpair},
                                      {"block", l_block}, {"linger", l_linger},
-                                     {"close", l_close}, {NULL, NULL}};
+                                     {"close", l_close}, {"pty", l_pty},
+                                     {"move", l_move},   {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_descriptors(lua_State *L);
 

@@ -49,7 +49,8 @@ describe('a program without a loop yet', function()
     runs(("refuse('child_process/core', 'open', %d)"):format(ENOENT) .. SPAWN .. [[
         local server = cp.net.createServer()
         server:listen(0, '127.0.0.1', function() print 'listening' server:close() end)
-        cp.run()]], 'close\t0\nlistening\n')
+        cp.run()
+        fault.disarm()]], 'close\t0\nlistening\n')
   end)
 
   it('needs none for standard streams that are closed', function()
@@ -58,7 +59,8 @@ describe('a program without a loop yet', function()
         cp.process.stdout:write 'nowhere'
         cp.process.stdin:on('end', function() io.stderr:write 'the end' end)
         cp.process.stdin:resume()
-        cp.run()]], 'the end', '<&- >&-')
+        cp.run()
+        fault.disarm()]], 'the end', '<&- >&-')
   end)
 
   it('has the immediates run that it set before there could be one', function()

@@ -196,6 +196,26 @@ describe('a descriptor whose O_NONBLOCK was cleared by another process', functio
   end
 end)
 
+describe("a terminal's master as our stdin", function()
+  -- opened again it would be another terminal
+  it('is read as it is', function()
+    runs(
+      [[
+      local master, slave = descriptors.pty()
+      descriptors.move(master, 0)
+      cp.process.stdin:on('data', function(chunk)
+        io.write(chunk)
+        goes_on(function() cp.process.stdin:destroy() end)
+      end)
+      local tty = io.open('/proc/self/fd/' .. slave, 'w')
+      tty:write 'some\n'
+      tty:close()
+      cp.run()]],
+      'some\r\ngoes on'
+    )
+  end)
+end)
+
 describe('a socket', function()
   it('that was lent to a child may be written while its peer reads nothing', function()
     runs(
@@ -277,6 +297,10 @@ describe('a pipe that others have, too,', function()
       faults.with({ closed, table.unpack(old_kernel) }, copies)
     end)
   end
+
+  it('is written where RWF_NOSIGNAL alone is not known', function()
+    faults.with({ name = 'pwritev2', errno = 'EOPNOTSUPP' }, copies)
+  end)
 
   it('says EPIPE when its readers have gone', function()
     for _, call in ipairs { 'preadv2', 'pwritev2' } do -- the first is not concerned
