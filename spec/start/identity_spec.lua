@@ -12,11 +12,8 @@ local function need_root()
   end
 end
 
-local function need_linux()
-  if not is_linux then
-    pending 'uv_spawn cannot do it'
-  end
-end
+-- What uv_spawn cannot do; that it says so is the last spec but one.
+local linux_it = is_linux and it or function() end
 
 local function run(command, options)
   local r = cp.spawnSync('/bin/sh', { '-c', command }, options)
@@ -65,28 +62,24 @@ describe('uid and gid', function()
 end)
 
 describe('groups', function()
-  it('are the supplementary groups, by name or number', function()
+  linux_it('are the supplementary groups, by name or number', function()
     need_root()
-    need_linux()
     local options = { uid = 65534, gid = 65534, groups = { 'adm', 4321 } }
     assert.equal('65534 4 4321', run('id -G', options))
   end)
 
-  it('may be none', function()
+  linux_it('may be none', function()
     need_root()
-    need_linux()
     assert.equal('0', run('id -G', { groups = {} }))
   end)
 
-  it('are those of the user when they are init', function()
+  linux_it('are those of the user when they are init', function()
     need_root()
-    need_linux()
     local wanted = run 'id -G games'
     assert.equal(wanted, run('id -G', { uid = 'games', gid = 'games', groups = 'init' }))
   end)
 
-  it('can be init only with a user that has an entry', function()
-    need_linux()
+  linux_it('can be init only with a user that has an entry', function()
     local code, message = refused { groups = 'init' }
     assert.equal('ERR_INVALID_ARG_VALUE', code)
     assert.matches("only together with 'uid'", message)
@@ -95,9 +88,8 @@ describe('groups', function()
     assert.matches('has no entry', message)
   end)
 
-  it('that may not be set are an error of that step', function()
+  linux_it('that may not be set are an error of that step', function()
     need_root()
-    need_linux()
     local exe, args = t.lua [[
       local cp = require 'child_process'
       local r = cp.spawnSync('true', {}, { groups = { 1 } })
@@ -118,15 +110,13 @@ describe('groups', function()
 end)
 
 describe('umask', function()
-  it('is an integer or octal digits', function()
-    need_linux()
+  linux_it('is an integer or octal digits', function()
     assert.equal('0027', run('umask', { umask = tonumber('27', 8) }))
     assert.equal('0077', run('umask', { umask = '077' }))
     assert.equal('0000', run('umask', { umask = 0 }))
   end)
 
-  it('of ours stays as it is', function()
-    need_linux()
+  linux_it('of ours stays as it is', function()
     local before = cp.process:umask()
     run('umask', { umask = '0123' })
     assert.equal(before, cp.process:umask())
@@ -143,14 +133,12 @@ describe('umask', function()
 end)
 
 describe('nice', function()
-  it('is absolute', function()
-    need_linux()
+  linux_it('is absolute', function()
     assert.equal('7', run('nice', { nice = 7 }))
   end)
 
-  it('below what we may have is an error of that step', function()
+  linux_it('below what we may have is an error of that step', function()
     need_root()
-    need_linux()
     local exe, args = t.lua [[
       local cp = require 'child_process'
       local r = cp.spawnSync('true', {}, { nice = -5 })
@@ -168,21 +156,18 @@ describe('nice', function()
 end)
 
 describe('rlimits', function()
-  it('are a number for both limits, or a pair', function()
-    need_linux()
+  linux_it('are a number for both limits, or a pair', function()
     local options = { rlimits = { nofile = 256, cpu = { 60, 120 }, core = 0 } }
     local command = 'ulimit -Sn; ulimit -Hn; ulimit -St; ulimit -Ht; ulimit -Sc'
     assert.equal('256\n256\n60\n120\n0', run(command, options))
   end)
 
-  it('may be lower than the descriptors that are open here', function()
-    need_linux()
+  linux_it('may be lower than the descriptors that are open here', function()
     local r = cp.spawnSync('cat', {}, { rlimits = { nofile = 4 }, input = 'through' })
     assert.equal('through', r.stdout)
   end)
 
-  it('are lifted by math.huge', function()
-    need_linux()
+  linux_it('are lifted by math.huge', function()
     need_root()
     local options = { rlimits = { stack = math.huge, core = { 0, math.huge } } }
     assert.equal(
@@ -191,23 +176,20 @@ describe('rlimits', function()
     )
   end)
 
-  it('end a child that needs more', function()
-    need_linux()
+  linux_it('end a child that needs more', function()
     local options = { rlimits = { cpu = { 1, 2 }, core = 0 } }
     local r = cp.spawnSync('sh', { '-c', 'while :; do :; done' }, options)
     assert.equal('SIGXCPU', r.signal)
   end)
 
-  it('too small for the program itself end it by a signal', function()
-    need_linux()
+  linux_it('too small for the program itself end it by a signal', function()
     local r = cp.spawnSync('true', {}, { rlimits = { as = 4096, core = 0 } })
     assert.is_nil(r.status)
     assert.is_truthy(r.signal)
   end)
 
-  it('above the hard limit are an error of that step', function()
+  linux_it('above the hard limit are an error of that step', function()
     need_root()
-    need_linux()
     local exe, args = t.lua [[
       local cp = require 'child_process'
       local r = cp.spawnSync('true', {}, { rlimits = { nproc = math.huge } })
@@ -241,8 +223,7 @@ end)
 describe('noNewPrivs', function()
   local command = 'grep NoNewPrivs /proc/self/status'
 
-  it('is for ever', function()
-    need_linux()
+  linux_it('is for ever', function()
     assert.equal('NoNewPrivs:\t1', run(command, { noNewPrivs = true }))
   end)
 
@@ -261,16 +242,14 @@ local function groups_of(options)
 end
 
 describe('processGroup', function()
-  it('is a group of its own in our session', function()
-    need_linux()
+  linux_it('is a group of its own in our session', function()
     local _, _, ours = groups_of {}
     local pid, pgid, sid = groups_of { processGroup = true }
     assert.equal(pid, pgid)
     assert.equal(ours, sid)
   end)
 
-  it('is the number of a group to join', function()
-    need_linux()
+  linux_it('is the number of a group to join', function()
     local first = cp.spawn('cat', { processGroup = true })
     local _, pgid = groups_of { processGroup = first.pid }
     assert.equal(first.pid, pgid)
@@ -278,15 +257,13 @@ describe('processGroup', function()
     first:wait()
   end)
 
-  it('that is not there is an error of that step', function()
-    need_linux()
+  linux_it('that is not there is an error of that step', function()
     local code, stage = failed { processGroup = 2 ^ 22 + 1 }
     assert.equal('EPERM', code)
     assert.equal('setpgid', stage)
   end)
 
-  it('does not go together with what makes a group, too', function()
-    need_linux()
+  linux_it('does not go together with what makes a group, too', function()
     local code, message = refused { processGroup = true, detached = true }
     assert.equal('ERR_INVALID_ARG_VALUE', code)
     assert.matches("cannot be given with 'detached'", message)
@@ -316,15 +293,13 @@ describe('parentDeathSignal', function()
     return pid, parent.stdout
   end
 
-  it('ends the child when its parent has been killed', function()
-    need_linux()
+  linux_it('ends the child when its parent has been killed', function()
     local _, stdout = orphan "{ parentDeathSignal = 'SIGKILL' }"
     assert.equal('', stdout:readAll())
   end)
 
-  it('is set after the ids, which would undo it', function()
+  linux_it('is set after the ids, which would undo it', function()
     need_root()
-    need_linux()
     local _, stdout = orphan '{ parentDeathSignal = 9, uid = 65534, gid = 65534 }'
     assert.equal('', stdout:readAll())
   end)
@@ -342,10 +317,11 @@ describe('parentDeathSignal', function()
 end)
 
 describe('what uv_spawn cannot do', function()
+  if is_linux then
+    return
+  end
+
   it('is refused before anything is started', function()
-    if is_linux then
-      pending 'this is the other back end'
-    end
     local options = {
       groups = {},
       nice = 1,
@@ -364,8 +340,7 @@ describe('what uv_spawn cannot do', function()
 end)
 
 describe('these options', function()
-  it('are the same in every call', function()
-    need_linux()
+  linux_it('are the same in every call', function()
     local options = { umask = '027' }
     assert.equal('0027\n', cp.execSync('umask', options))
     assert.equal('0027\n', cp.execFileSync('sh', { '-c', 'umask' }, options))
