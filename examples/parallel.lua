@@ -68,11 +68,12 @@ local function read_jobs(path)
   return jobs
 end
 
--- The columns of the terminal that is our stderr, or nil.  stty looks at its own stdin.
+-- The columns of the terminal that is our stderr, or nil.  stty looks at its own stdin;
+-- the call waits for it, since it is also made from a callback.
 local function terminal_width()
-  local stty = cp.spawn('stty', { 'size' }, { stdio = { 2, 'pipe', 'ignore' } }):wait()
+  local stty = cp.spawnSync('stty', { 'size' }, { stdio = { 2, 'pipe', 'ignore' } })
   if stty.ok and os.getenv 'TERM' ~= 'dumb' then
-    local columns = tonumber(os.getenv 'COLUMNS' or stty.stdout:match '%d+ (%d+)')
+    local columns = tonumber(stty.stdout:match '%d+ (%d+)')
     return columns and columns > 0 and columns or 80
   end
 end
@@ -106,21 +107,11 @@ end
 
 -- Jobs ----------------------------------------------------------------------------------
 
--- Without a time-out the jobs stay in our process group, and Ctrl-C reaches them too.
--- With one, each has its own group and is stopped with all that its shell has started.
-local function signal(run, job, name)
-  if run.timeout then
-    pcall(cp.process.kill, cp.process, -job.child.pid, name)
-  else
-    job.child:kill(name)
-  end
-end
-
-local function stop(run, job, reason)
+-- SIGTERM, and SIGKILL when `killAfter` has passed.
+local function stop(job, reason)
   cp.clearTimeout(job.timer)
   job.status, job.ended_by = 'failed', reason
-  signal(run, job, 'SIGTERM')
-  job.timer = cp.setTimeout(signal, 2000, run, job, 'SIGKILL')
+  job.child:kill()
 end
 
 -- Copies what a job has printed; returns its last line.
@@ -160,13 +151,16 @@ local function finish(run, job, code, signal_name)
   start_more(run)
 end
 
+-- Without a timeout the jobs stay in our process group, and Ctrl-C reaches them too.
+-- With one, each has its own group and is stopped with all that its shell has started.
 local function start(run, job)
   job.out, job.err = assert(io.tmpfile()), assert(io.tmpfile())
   job.started = now()
   job.child = cp.spawn(job.command, {
     shell = true,
     stdio = { 'ignore', job.out, job.err },
-    detached = run.timeout ~= nil,
+    killDescendants = run.timeout ~= nil,
+    killAfter = 2000,
   })
   job.child:on('error', function(err)
     job.error = err.code
@@ -176,7 +170,7 @@ local function start(run, job)
   end)
   if run.timeout then
     local limit = math.min(run.timeout * 1000, 2 ^ 31 - 1) -- the longest timer
-    job.timer = cp.setTimeout(stop, limit, run, job, 'timeout')
+    job.timer = cp.setTimeout(stop, limit, job, 'timeout')
   end
   run.running = run.running + 1
 end
@@ -217,8 +211,7 @@ local function interrupt(run, problem)
   run.halted = true
   for _, job in ipairs(run.jobs) do
     if job.child and not job.seconds then
-      stop(run, job, 'Ctrl-C')
-      job.timer:unref()
+      stop(job, 'Ctrl-C')
     end
   end
   cp.run()
@@ -237,6 +230,9 @@ local function main()
   run.width, run.started = terminal_width(), now()
   run.next, run.running, run.done, run.failed = 1, 0, 0, 0
   run.ticker = cp.setInterval(draw, 100, run):unref()
+  cp.process:on('SIGWINCH', function()
+    run.width = run.width and terminal_width()
+  end)
   cp.nextTick(start_more, run)
   local ok, problem = pcall(cp.run)
   run.ticker:close()

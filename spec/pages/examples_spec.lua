@@ -362,6 +362,33 @@ describe('examples/parallel.lua', function()
     assert.matches('\27%[K\r\njob +status ', result.stdout)
   end)
 
+  if t.backend() == 'linux' then
+    it('draws in the width that its terminal has got meanwhile', function()
+      local fifo = make_fifo()
+      local file, args = command('parallel.lua', '-j1', job_file('cat ' .. fifo))
+      local child = cp.spawn(file, args, { pty = { cols = 80 } })
+      local shown, widths = '', {}
+      child.stdout:on('data', function(chunk)
+        shown = shown .. chunk
+        for text in shown:gmatch '\r([^\r\n\27]+)\27%[K' do
+          widths[#text] = true
+        end
+        shown = shown:match '[^\r]*$' and shown:match '\r?[^\r]*$'
+        if widths[79] and not widths.resized then
+          widths.resized = true
+          child:resize(50, 24)
+        elseif widths[49] and not widths.released then
+          widths.released = true
+          cp.exec('echo released > ' .. fifo)
+        end
+      end)
+      t.once(child, 'close', function(code)
+        assert.equal(0, code)
+        assert.is_true(widths[49])
+      end)
+    end)
+  end
+
   local function interrupted()
     local jobs = job_file(table.concat({
       'echo pid:$$: > /dev/tty; exec sleep 600 # first',
