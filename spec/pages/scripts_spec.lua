@@ -28,12 +28,9 @@ describe('scripts/run', function()
     local result = cp.spawnSync(folder .. '/scripts/run', { '-e', 'print(1)' })
     assert.equal(1, result.status)
     assert.equal('', result.stdout)
-    assert.equal(
-      ('child_process: cannot write to %s/build/release: if the project lies where '):format(
-        folder
-      ) .. 'nothing may be written, copy it\n',
-      result.stderr
-    )
+    local text = 'child_process: cannot write to %s/build/release: '
+      .. 'if the project lies where nothing may be written, copy it\n'
+    assert.equal(text:format(folder), result.stderr)
   end)
 end)
 
