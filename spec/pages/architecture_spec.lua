@@ -1,4 +1,5 @@
 -- The picture of the layers in CONTRIBUTING.md against the sources.  In its blocks
+-- ```layers lua and ```layers c a unit stands above all that it uses; in its blocks
 -- ```arrows lua and ```arrows c a line `child -> fd handle` names all that one unit uses
 -- of the project: a Lua module, or a C file together with its header.
 local lfs = require 'lfs'
@@ -31,6 +32,23 @@ local function picture(language)
     arrows[from] = words(to)
   end
   return arrows
+end
+
+-- unit -> the number of its line, from the top.  A line that begins with spaces goes on
+-- with the one above.
+local function layers(language)
+  local text = slurp(root .. '/CONTRIBUTING.md')
+  local block = text:match('```layers ' .. language .. '\n(.-)\n```')
+  assert(block, 'no block of layers for ' .. language)
+  local line_of, number = {}, 0
+  for line in block:gmatch '[^\n]+' do
+    number = line:sub(1, 1) == ' ' and number or number + 1
+    for unit in line:gmatch '%S+' do
+      assert(not line_of[unit], unit .. ' stands there twice')
+      line_of[unit] = number
+    end
+  end
+  return line_of
 end
 
 local function files(folder, pattern, prefix, found)
@@ -127,6 +145,24 @@ describe('the picture in CONTRIBUTING.md', function()
 
   it('shows what each C file includes, and no more', function()
     assert.equal('', differences(picture 'c', c_sources()))
+  end)
+
+  it('has each unit on one line, and all that it uses below', function()
+    for language, real in pairs { lua = lua_sources(), c = c_sources() } do
+      local line_of, wrong = layers(language), {}
+      for unit, uses in pairs(real) do
+        for _, other in ipairs(uses) do
+          local is_below = line_of[unit] and (line_of[other] or 0) > line_of[unit]
+          if real[other] and not is_below then
+            wrong[#wrong + 1] = ('%s -> %s'):format(unit, other)
+          end
+        end
+      end
+      for unit in pairs(line_of) do
+        assert.is_truthy(real[unit], unit .. ' is in the picture only')
+      end
+      assert.same({}, wrong)
+    end
   end)
 
   it('has no cycle', function()
