@@ -141,6 +141,35 @@ describe('types/library/child_process.lua', function()
     assert.is_truthy(types.globals.process)
   end)
 
+  it('has exact classes for tables of options, and for no others', function()
+    for name, class in pairs(types.classes) do
+      local is_table = name:find 'Options$'
+        or name:find 'Item$'
+        or name:find '%.Terminal$'
+      assert.equal(is_table ~= nil, class.exact, name)
+    end
+  end)
+
+  -- An editor would warn of `cp.exec('date'):wait().stdout:upper()` else.
+  it('lets what is always there be used without a look', function()
+    local child = annotations.members(types, 'child_process.ChildProcess')
+    for _, name in ipairs { 'stdin', 'stdout', 'stderr' } do
+      assert.is_false(child[name].optional, name)
+    end
+    for _, name in ipairs { 'stdout', 'stderr' } do
+      local result = annotations.members(types, 'child_process.Result')
+      assert.is_false(result[name].optional, name)
+    end
+    local text = t.slurp(PATH)
+    for _, line in ipairs {
+      'fun(self: child_process.ChildProcess): child_process.Result',
+      'fun(children: child_process.ChildProcess[]): child_process.Result[]',
+      'fun(self: child_process.Readable): string',
+    } do
+      assert.truthy(text:find('@overload ' .. line .. '\n', 1, true), line)
+    end
+  end)
+
   it('declares nothing that is used nowhere', function()
     -- the second is raised, and types do not say what is
     local roots = words 'child_process child_process.SyncError'

@@ -197,7 +197,15 @@ function tags.meta(r, block)
 end
 
 function tags.class(r, block)
-  block.class = { name = name_of(r), extends = {}, members = {}, calls = {} }
+  local exact = r:skip '('
+  if exact then
+    if name_of(r) ~= 'exact' then
+      fail(r.at, 'no attribute in "%s"', r.text)
+    end
+    r:want ')'
+  end
+  local name = name_of(r)
+  block.class = { name = name, exact = exact, extends = {}, members = {}, calls = {} }
   if r:skip ':' then
     repeat
       table.insert(block.class.extends, name_of(r))

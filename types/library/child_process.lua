@@ -389,12 +389,13 @@ function Readable:unpipe(dest) end
 function Readable:lines(delimiter) end
 
 --- Waits for the end.
----@param timeout? number milliseconds after which it returns nil and 'timeout'
+---@param timeout number milliseconds after which it returns nil and 'timeout'
 ---@return string?
 ---@return 'timeout'? why
+---@overload fun(self: child_process.Readable): string
 function Readable:readAll(timeout) end
 
----@class child_process.PipeOptions
+---@class (exact) child_process.PipeOptions
 ---@field finish? boolean false: `dest` stays open at the end
 ---@field end? boolean the same under Node's name
 
@@ -459,9 +460,9 @@ function Writable:uncork() end
 ---@field prependListener child_process.ChildProcess.on
 ---@field prependOnceListener child_process.ChildProcess.on
 ---@field pid? integer nil if it could not be started
----@field stdin? child_process.Writable
----@field stdout? child_process.Readable
----@field stderr? child_process.Readable
+---@field stdin child_process.Writable nil where `stdio` has no pipe, as the next two
+---@field stdout child_process.Readable
+---@field stderr child_process.Readable
 ---@field pty? child_process.Duplex its terminal, which is then stdin and stdout as well
 ---@field stdio child_process.Stdio
 ---@field channel? child_process.Channel
@@ -514,17 +515,18 @@ function ChildProcess:unref() end
 function ChildProcess:terminate(grace) end
 
 --- Waits until it has closed; in a coroutine the rest of the program goes on.
----@param timeout? number milliseconds after which it returns nil and 'timeout'
+---@param timeout number milliseconds after which it returns nil and 'timeout'
 ---@return child_process.Result? result
 ---@return 'timeout'|child_process.Error|nil why
+---@overload fun(self: child_process.ChildProcess): child_process.Result
 function ChildProcess:wait(timeout) end
 
----@class child_process.ByHandOptions: child_process.SpawnOptions
+---@class (exact) child_process.ByHandOptions: child_process.SpawnOptions
 ---@field file string
 ---@field args? string[] with argv[0] first
 ---@field envPairs? string[] `NAME=value`, in place of `env`
 
----@class child_process.SendOptions
+---@class (exact) child_process.SendOptions
 ---@field keepOpen? boolean a socket stays open here
 
 --- What it and those of its descendants that it waited for have used, in the words of
@@ -553,8 +555,8 @@ function ChildProcess:wait(timeout) end
 ---@field code? integer
 ---@field status? integer the same as `code`
 ---@field signal? string
----@field stdout? string nil where somebody else reads, or there is no pipe
----@field stderr? string
+---@field stdout string nil where somebody else reads, or there is no pipe, as the next
+---@field stderr string
 ---@field output child_process.Output
 ---@field error? child_process.Error
 ---@field duration? number milliseconds
@@ -577,7 +579,7 @@ function Channel:hasRef() end
 -- Options -------------------------------------------------------------------------------
 
 --- A file that is opened for the child: to be read at descriptor 0, else to be written.
----@class child_process.FileItem
+---@class (exact) child_process.FileItem
 ---@field file string its path, from our directory
 ---@field append? boolean what is there stays
 ---@field mode? integer|string permissions of a new file: an integer, or octal digits
@@ -631,7 +633,7 @@ function Channel:hasRef() end
 ---@alias child_process.Limit number|number[]
 
 --- What all calls take.
----@class child_process.CommonOptions
+---@class (exact) child_process.CommonOptions
 ---@field cwd? string
 ---@field env? child_process.Environment the whole environment; false: no such variable
 ---@field extendEnv? boolean `env` is added to ours; false in it removes a name
@@ -658,14 +660,14 @@ function Channel:hasRef() end
 ---@field windowsVerbatimArguments? boolean without effect here
 
 --- A terminal for the child.
----@class child_process.Terminal
+---@class (exact) child_process.Terminal
 ---@field cols? integer 80
 ---@field rows? integer 24
 ---@field term? string TERM, unless `env` has one: `xterm-256color`
 ---@field echo? boolean what is typed comes back as output: true, but for a raw one
 ---@field raw? boolean bytes as they are: no lines, no editing, no signals
 
----@class child_process.SpawnOptions: child_process.CommonOptions
+---@class (exact) child_process.SpawnOptions: child_process.CommonOptions
 ---@field argv0? string
 ---@field shell? boolean|string true: /bin/sh
 ---@field detached? boolean a process group of its own
@@ -677,7 +679,7 @@ function Channel:hasRef() end
 ---@field maxBuffer? number bytes a stream that wait() collects
 ---@field input? string written to stdin, which is then finished
 
----@class child_process.ExecOptions: child_process.CommonOptions
+---@class (exact) child_process.ExecOptions: child_process.CommonOptions
 ---@field argv0? string without effect
 ---@field shell? boolean|string /bin/sh
 ---@field customFds? integer[]
@@ -687,11 +689,11 @@ function Channel:hasRef() end
 ---@field encoding? child_process.Encoding raw bytes
 ---@field input? string written to stdin, which is then finished
 
----@class child_process.ExecFileOptions: child_process.ExecOptions
+---@class (exact) child_process.ExecFileOptions: child_process.ExecOptions
 ---@field detached? boolean a process group of its own
 ---@field serialization? 'json'|'advanced' without effect
 
----@class child_process.ForkOptions: child_process.CommonOptions
+---@class (exact) child_process.ForkOptions: child_process.CommonOptions
 ---@field argv0? string
 ---@field shell? boolean|string without effect, as in Node
 ---@field detached? boolean a process group of its own
@@ -706,10 +708,10 @@ function Channel:hasRef() end
 --- Also `{ input = bytes }`: a pipe whose reader gets these.
 ---@alias child_process.SyncStdioOption child_process.StdioOption|(child_process.StdioItem|child_process.InputItem)[]
 
----@class child_process.InputItem
+---@class (exact) child_process.InputItem
 ---@field input string
 
----@class child_process.SyncOptions: child_process.CommonOptions
+---@class (exact) child_process.SyncOptions: child_process.CommonOptions
 ---@field stdin? child_process.StdioItem|child_process.InputItem
 ---@field argv0? string
 ---@field shell? boolean|string true: /bin/sh
@@ -783,7 +785,7 @@ function AbortSignal:removeEventListener(event, listener) end
 --- Raises `reason` if the signal is aborted.
 function AbortSignal:throwIfAborted() end
 
----@class child_process.ListenerOptions
+---@class (exact) child_process.ListenerOptions
 ---@field once? boolean
 
 ---@class child_process.AbortController
@@ -905,7 +907,7 @@ function Process:memoryUsage() end
 ---@field remotePort? integer
 ---@field remoteFamily? string
 
----@class child_process.net.SocketOptions
+---@class (exact) child_process.net.SocketOptions
 ---@field fd? integer a connected socket or an end of a pipe, the socket's from now on
 ---@field handle? userdata
 ---@field allowHalfOpen? boolean false: our side ends with the other's
@@ -913,7 +915,7 @@ function Process:memoryUsage() end
 ---@field writable? boolean
 ---@field pauseOnCreate? boolean
 
----@class child_process.net.ConnectOptions
+---@class (exact) child_process.net.ConnectOptions
 ---@field port? integer|string
 ---@field host? string `localhost`
 ---@field path? string of a local socket, in place of a port
@@ -922,20 +924,20 @@ function Process:memoryUsage() end
 ---@field localAddress? string
 ---@field localPort? integer
 
----@class child_process.net.NewConnectionOptions: child_process.net.SocketOptions, child_process.net.ConnectOptions
+---@class (exact) child_process.net.NewConnectionOptions: child_process.net.SocketOptions, child_process.net.ConnectOptions
 ---@field timeout? number milliseconds
 ---@field noDelay? boolean
 ---@field keepAlive? boolean
 ---@field keepAliveInitialDelay? number milliseconds
 
----@class child_process.net.ServerOptions
+---@class (exact) child_process.net.ServerOptions
 ---@field allowHalfOpen? boolean
 ---@field pauseOnConnect? boolean nothing is read from a new socket before resume()
 ---@field noDelay? boolean
 ---@field keepAlive? boolean
 ---@field keepAliveInitialDelay? number milliseconds
 
----@class child_process.net.ListenOptions
+---@class (exact) child_process.net.ListenOptions
 ---@field port? integer|string
 ---@field host? string
 ---@field path? string of a local socket
@@ -1090,12 +1092,12 @@ function net.isIPv6(text) end
 ---@field port integer
 ---@field size integer bytes
 
----@class child_process.dgram.Options
+---@class (exact) child_process.dgram.Options
 ---@field type 'udp4'|'udp6'
 ---@field reuseAddr? boolean
 ---@field ipv6Only? boolean
 
----@class child_process.dgram.BindOptions
+---@class (exact) child_process.dgram.BindOptions
 ---@field port? integer
 ---@field address? string
 ---@field fd? integer a bound UDP socket, this one's from now on
@@ -1329,15 +1331,15 @@ function cp.spawnSync(command, args, options) end
 --- Runs a command in a shell to its end.  Raises a child_process.SyncError if it failed.
 ---@param command string
 ---@param options? child_process.SyncOptions
----@return string? stdout nil where `stdio` has no pipe
+---@return string stdout nil where `stdio` has no pipe
 function cp.execSync(command, options) end
 
 --- Runs a program to its end.  Raises a child_process.SyncError if it failed.
 ---@param file string
 ---@param args? child_process.Argument[]
 ---@param options? child_process.SyncOptions
----@return string? stdout nil where `stdio` has no pipe
----@overload fun(file: string, options: child_process.SyncOptions): string?
+---@return string stdout nil where `stdio` has no pipe
+---@overload fun(file: string, options: child_process.SyncOptions): string
 function cp.execFileSync(file, args, options) end
 
 --- Runs the event loop.  Raises what a callback raised; a further call goes on.
@@ -1363,9 +1365,10 @@ function cp.await(fn, ...) end
 
 --- Waits until all of them have closed; the results are in their order.
 ---@param children child_process.ChildProcess[]
----@param timeout? number milliseconds after which it returns nil and 'timeout'
+---@param timeout number milliseconds after which it returns nil and 'timeout'
 ---@return child_process.Result[]? results
 ---@return 'timeout'|child_process.Error|nil why
+---@overload fun(children: child_process.ChildProcess[]): child_process.Result[]
 function cp.wait(children, timeout) end
 
 ---@param fn fun(...)
