@@ -107,4 +107,18 @@ describe('a stream that is lent to a child', function()
     reader.stdio[4]:write '\n'
     assert.equal('2\n3\n', reader.stdout:readAll())
   end)
+
+  it('is closed when it was sent to a worker that has ended', function()
+    local writer = yes()
+    local worker = cp.fork(t.fixture 'program.lua', {
+      [[
+      local process = require('child_process').process
+      process:once('message', function(_, pipe)
+        pipe:once('data', function() process:disconnect() pipe:destroy() end)
+      end)]],
+    })
+    worker:send('read it', writer.stdout)
+    assert.equal('SIGPIPE', writer:wait().signal)
+    assert.is_true(worker:wait().ok)
+  end)
 end)

@@ -3,6 +3,7 @@
 local core = require 'child_process.core'
 local dgram = require 'child_process.dgram'
 local encoding = require 'child_process.encoding'
+local lending = require 'child_process.stream.lending'
 local net = require 'child_process.net'
 local readable = require 'child_process.stream.readable'
 local sockets = require 'child_process.ipc.sockets'
@@ -76,11 +77,30 @@ local function rebuild_socket(object, message, counted)
   return socket
 end
 
+-- Lent until the channel ends, as we do not see when the other side is done with it.  The
+-- list does not hold a pipe that nobody has any more.
+local function lend(pipe, lists)
+  if not lists.lent then
+    lists.lent = setmetatable({}, { __mode = 'k' })
+    function lists.at_end()
+      local streams = {}
+      for stream, times in pairs(lists.lent) do
+        for _ = 1, times do
+          streams[#streams + 1] = stream
+        end
+      end
+      lending.give_back_soon(streams)
+    end
+  end
+  lists.lent[pipe] = (lists.lent[pipe] or 0) + 1
+  pipe:_lend()
+end
+
 -- Beyond Node: the sender keeps its own end, but reads no more of what is not meant for
 -- it.
-local function take_pipe(pipe, _, message)
+local function take_pipe(pipe, _, message, lists)
   if pipe._handle and pipe._has_readable then
-    pipe:_lend()
+    lend(pipe, lists)
   end
   message.sides = not pipe._has_writable and 'readable'
     or not pipe._has_readable and 'writable'

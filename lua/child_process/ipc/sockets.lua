@@ -153,7 +153,8 @@ function M.on_internal(lists, message)
   end
 end
 
---- sockets.fail(lists): at the end of the channel every question is over.
+--- sockets.fail(lists): at the end of the channel every question is over.  Calls
+-- `lists.at_end()`, if somebody has set it.
 function M.fail(lists)
   local requests = lists.requests
   lists.requests, lists.over = {}, true
@@ -164,6 +165,9 @@ function M.fail(lists)
     for _, fn in ipairs(list.exit_listeners) do
       fn()
     end
+  end
+  if lists.at_end then
+    lists.at_end()
   end
 end
 
