@@ -84,9 +84,9 @@ local function lend(pipe, lists)
     lists.lent = setmetatable({}, { __mode = 'k' })
     function lists.at_end()
       local streams = {}
-      for stream, times in pairs(lists.lent) do
+      for lent, times in pairs(lists.lent) do
         for _ = 1, times do
-          streams[#streams + 1] = stream
+          streams[#streams + 1] = lent
         end
       end
       lending.give_back_soon(streams)
