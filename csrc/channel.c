@@ -250,12 +250,11 @@ static struct channel *self(lua_State *L) { return lcp__handle_self(L); }
  * onend(owner, nil | errno), once; onwritten(owner, bytes ever sent, nil | errno) when
  * what flush() left has gone on. */
 static int l_bind(lua_State *L) {
-  int i;
   self(L);
-  for (i = 3; i <= 5; i++)
+  for (int i = 3; i <= 5; i++)
     luaL_checktype(L, i, LUA_TFUNCTION);
   lua_settop(L, 5);
-  for (i = SLOTS; i >= SLOT_OWNER; i--)
+  for (int i = SLOTS; i >= SLOT_OWNER; i--)
     lua_setiuservalue(L, 1, i);
   return 0;
 }
@@ -263,11 +262,10 @@ static int l_bind(lua_State *L) {
 /* channel:read_start() -> nothing | nil, errno.  It goes on until the end. */
 static int l_read_start(lua_State *L) {
   struct channel *c = self(L);
-  int rc;
   if (c->base.closing)
     return 0;
   c->reading = 1;
-  rc = update(L, c, 1);
+  int rc = update(L, c, 1);
   if (rc == 0)
     return 0;
   c->reading = 0;
@@ -324,14 +322,13 @@ enum { PIECES = 2 };
 /* `prefix` is written to and must live as long as the pieces. */
 static void cut_frame(const struct channel *c, struct payload p, char prefix[OVERHEAD],
                       struct iovec pieces[PIECES]) {
-  int i;
   if (c->frames.framing == LCP__FRAME_LINE) {
     prefix[0] = '\n';
     pieces[0] = (struct iovec){p.bytes, p.size};
     pieces[1] = (struct iovec){prefix, 1};
     return;
   }
-  for (i = 0; i < OVERHEAD; i++)
+  for (int i = 0; i < OVERHEAD; i++)
     prefix[i] = (char)(p.size >> (24 - 8 * i) & 0xff);
   pieces[0] = (struct iovec){prefix, OVERHEAD};
   pieces[1] = (struct iovec){p.bytes, p.size};
@@ -346,7 +343,7 @@ static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
   return lcp__outbox_try(&c->out, c->fd, pieces, PIECES);
 }
 
-/* For what must be there, lest half a frame be sent. */
+/* Everything a frame needs is reserved first, so that it is never sent in part. */
 static int make_room(struct channel *c, size_t size, int fd) {
   if (c->base.closing)
     return -EPIPE;
@@ -359,15 +356,14 @@ static int make_room(struct channel *c, size_t size, int fd) {
 static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
   char prefix[OVERHEAD];
   struct iovec pieces[PIECES];
-  int rc = make_room(c, p.size, fd), first;
-  size_t pending;
+  int rc = make_room(c, p.size, fd);
   if (rc < 0)
     return lcp__push_errno(L, rc);
   cut_frame(c, p, prefix, pieces);
   lcp__outbox_put(&c->out, pieces, PIECES, send_at_once(c, pieces));
-  first = c->turn != c->base.loop->turn;
+  int first = c->turn != c->base.loop->turn;
   c->turn = c->base.loop->turn;
-  pending = lcp__outbox_pending(&c->out);
+  size_t pending = lcp__outbox_pending(&c->out);
   lua_pushinteger(L, (lua_Integer)(c->out.sent + pending));
   lua_pushinteger(L, (lua_Integer)pending);
   lua_pushboolean(L, first || pending >= BATCH || uv_hrtime() - c->flushed_at > PROMPT);
@@ -410,11 +406,10 @@ static int l_send(lua_State *L) {
  * by itself, and `onwritten` tells. */
 static int l_flush(lua_State *L) {
   struct channel *c = self(L);
-  int rc;
   if (c->base.closing)
     return lcp__push_errno(L, -EPIPE);
   c->flushed_at = uv_hrtime();
-  rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
+  int rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0) {
     lcp__outbox_free(&c->out);
     update(L, c, 1);

@@ -50,8 +50,9 @@ enum lcp__class lcp__class_of(lua_State *L, int table) {
   return found;
 }
 
-/* stack: metatable; whether it is one of those of a cjson: each instance has its own.  A
- * cjson that nobody has loaded has given none to anybody. */
+/* stack: metatable; whether it is an array metatable of a lua-cjson.  `cjson` and
+ * `cjson.safe` are two instances, each with metatables of its own.  They are looked up in
+ * package.loaded: as long as neither is loaded no table can have one. */
 static int is_cjson_array(lua_State *L) {
   static const char *const modules[] = {"cjson", "cjson.safe", NULL};
   static const char *const fields[] = {"array_mt", "empty_array_mt", NULL};

@@ -1,10 +1,10 @@
-/* class.h - what a metatable says of a table that is sent: that it is an array also when
- * it is empty, or which class of JavaScript it stands for; and the metatables that say so
- * of what has been received.
+/* class.h - metatables that mark a table as an array, even if it is empty, or as an
+ * object of a JavaScript class.  Received values get such a metatable, sent ones may have
+ * it.
  *
- * An array is what has `__jsontype = 'array'`, or without any `__jsontype` one of the
- * array metatables of a lua-cjson that is loaded.  `__jstype = 'Date'` (one of the names
- * below) names a class, and so does the metatable of our own error values. */
+ * A table is marked as an array by `__jsontype = 'array'`, or, if it has no `__jsontype`,
+ * by an array metatable of lua-cjson.  `__jstype = 'Date'` (one of the names below) marks
+ * it as an object of that class; the metatable of our own error values means Error. */
 #ifndef LCP_CLASS_H
 #define LCP_CLASS_H
 
@@ -25,13 +25,13 @@ enum lcp__class {
 /* Makes the metatables; adds error_class to the core table on top of the stack. */
 int lcp__class_open(lua_State *L);
 
-/* The class that a table's metatable names; none for an array. */
+/* The class that a table's metatable names; LCP__CLASS_NONE for an array. */
 enum lcp__class lcp__class_of(lua_State *L, int table);
 
 /* stack: table -> the same with the metatable of the class */
 void lcp__class_set(lua_State *L, enum lcp__class class);
 
-/* Whether a table is to be an array when it is empty. */
+/* Whether a table is marked as an array. */
 int lcp__class_is_array(lua_State *L, int table);
 
 #endif

@@ -23,7 +23,8 @@ const struct lcp__codec *lcp__codec_check(lua_State *L, int arg) {
   return codec;
 }
 
-/* core.codec_encode(name, value) -> bytes | nil, text: what cannot be sent, and where */
+/* core.codec_encode(name, value) -> bytes | nil, text: the reason, and the path to the
+ * value that cannot be sent */
 static int l_encode(lua_State *L) {
   const struct lcp__codec *codec = lcp__codec_check(L, 1);
   struct lcp__out out;
@@ -40,7 +41,7 @@ static int l_encode(lua_State *L) {
   return 1;
 }
 
-/* core.codec_decode(name, bytes) -> value | nil, text: what is wrong, and where */
+/* core.codec_decode(name, bytes) -> value | nil, text: the reason, and its byte */
 static int l_decode(lua_State *L) {
   const struct lcp__codec *codec = lcp__codec_check(L, 1);
   size_t size;

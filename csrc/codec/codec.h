@@ -14,16 +14,17 @@ struct lcp__codec {
   enum lcp__framing framing;
 
   /* Appends the value at `index`, not negative, to `out`.
-   * stack: -> as it was, 1 | -> a text, 0: what cannot be sent, and where it is.
-   * Calls no metamethod; raises only for want of memory. */
+   * stack: -> unchanged, returns 1 | -> the reason as a text, with the path to the value
+   * that cannot be sent, returns 0.  Calls no metamethod; raises only if memory ends. */
   int (*encode)(lua_State *L, int index, struct lcp__out *out);
 
-  /* stack: -> the value, 1 | -> a text, 0: what is wrong, and at which byte.  A newline
-   * or a NUL lies behind the bytes of a line.  Raises only for want of memory. */
+  /* stack: -> the value, returns 1 | -> the reason as a text, with its byte, returns 0.
+   * The bytes of a LCP__FRAME_LINE are followed by a newline or a NUL.  Raises only if
+   * memory ends. */
   int (*decode)(lua_State *L, const char *bytes, size_t size);
 };
 
-/* The codec that an argument names; raises when it names none. */
+/* The codec with the name that is argument `arg`; raises if there is no such codec. */
 const struct lcp__codec *lcp__codec_check(lua_State *L, int arg);
 
 /* Adds codec_encode, codec_decode and error_class to the core table on top of the stack.

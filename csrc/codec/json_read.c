@@ -2,11 +2,11 @@
  * Owns: nothing outside Lua.
  *
  * No recursion: each open table has a slot of the Lua stack, nil at first, and above it
- * what has been read and not yet stored, for objects key and value.  So small tables are
- * made when their size is known.
+ * the values that have been read and not yet stored, for objects keys and values.  So
+ * small tables are created with the right size.
  *
- * The byte behind the text is a newline or a NUL, neither of which can go on with
- * anything: only white space has to be stopped by the length.
+ * The byte behind the text is a newline or a NUL.  No token of JSON goes on with either,
+ * so only white space has to be stopped by the length.
  *
  * stack, from `base` on: the memory of the levels, the values */
 #include "codec/json.h"
@@ -24,7 +24,7 @@
 enum {
   WAITING = 32,  /* most slots that wait to be stored; even */
   STACK_USE = 8, /* more slots of a level: the table, and what helpers take */
-  NEAR = 24      /* bytes on each side that are shown of what is wrong */
+  NEAR = 24      /* bytes on each side of an error that are shown */
 };
 
 struct level {
@@ -130,8 +130,8 @@ static int hex_value(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The four hexadecimal digits behind \u; -1 when one is none.  Never looks behind the
- * text: what is no digit ends it. */
+/* The value of the four hexadecimal digits behind \u; -1 if there are fewer.  Never reads
+ * behind the text: the first other character ends it. */
 static int unit_at(const char *p) {
   int unit = 0;
   for (int i = 0; i < 4; i++) {
@@ -219,7 +219,7 @@ static void push_text(lua_State *L, const char *text, size_t size, int escaped,
   }
 }
 
-/* Behind an escape that begins at `p`; NULL when it is none. */
+/* Skips the escape at `p`; NULL if it is malformed. */
 static const char *skip_escape(const char *p) {
   if (p[1] == 'u')
     return unit_at(p + 2) >= 0 ? p + 6 : NULL;
@@ -404,7 +404,7 @@ static int read_message(struct reader *r) {
   return progress == VALUE;
 }
 
-/* stack: -> what is wrong, and where */
+/* stack: -> the reason, the byte, and the text around it */
 static void push_failure(struct reader *r) {
   const char *from = r->at - r->text > NEAR ? r->at - NEAR : r->text;
   const char *to = r->end - r->at > NEAR ? r->at + NEAR : r->end;

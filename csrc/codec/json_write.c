@@ -4,8 +4,8 @@
  * A table is written as its keys come from lua_next(): as long as they are 1, 2, 3 ... it
  * is a list.  One whose integer keys come in another order is counted first.
  *
- * A put_ function takes the value on top of the stack, or leaves a text there and returns
- * 0: what cannot be sent. */
+ * A put_ function takes the value from the top of the stack, or leaves the reason why it
+ * cannot be sent there and returns 0. */
 #include "codec/json.h"
 
 #include <lauxlib.h>
@@ -34,11 +34,12 @@ struct writer {
   struct lcp__walk walk;
 };
 
-/* For the value that is to be written now; the table around it. */
+/* The current value cannot be sent. */
 static int refuse(struct writer *w, const char *reason) {
   return lcp__walk_refuse(&w->walk, w->walk.depth, reason);
 }
 
+/* The innermost table cannot be sent. */
 static int refuse_table(struct writer *w, const char *reason) {
   return lcp__walk_refuse(&w->walk, w->walk.depth - 1, reason);
 }
@@ -122,9 +123,10 @@ static int refuse_value(struct writer *w) {
 
 /* ---- tables ---- */
 
-/* Whether the innermost table is open already.  It is compared with one of the open ones,
- * the one at the last power of two: sooner or later that is one of the circle, and a
- * message costs no more for being deep. */
+/* Whether the innermost table contains itself.  It is compared with a single open table,
+ * the one at the last power of two (R. Brent's cycle detection, 1980): once that lies on
+ * the circle, the next round meets it.  Comparing it with all open tables would make a
+ * deep message quadratic. */
 static int is_circle(const struct lcp__walk *walk) {
   int anchor = 1;
   while (2 * anchor < walk->depth)
@@ -132,7 +134,7 @@ static int is_circle(const struct lcp__walk *walk) {
   return walk->depth > 1 && walk->levels[anchor - 1].table == lcp__walk_top(walk)->table;
 }
 
-/* Names the first table that comes back. */
+/* The path in the message ends where a table occurs for the second time. */
 static int refuse_circle(struct writer *w) {
   const struct lcp__level *levels = w->walk.levels;
   int first = 0, length = 1, last = w->walk.depth - 1;

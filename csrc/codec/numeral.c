@@ -132,7 +132,7 @@ static struct wide ten_for(int e, int *k) {
   return ten;
 }
 
-/* What is being taken off digit by digit; all in units of the products. */
+/* The number whose digits are being taken; gap and span in units of the products. */
 struct taking {
   char *digits;
   int count;
@@ -245,7 +245,7 @@ static char *write_scientific(char *out, const char *digits, int count, int expo
   return out + write_unsigned((uint64_t)abs(exponent), out);
 }
 
-/* -0.0 is none. */
+/* -0.0 is not an integer: it would lose its sign. */
 static int is_integer(double x) {
   return x >= -0x1p63 && x < 0x1p63 && x == (double)(int64_t)x && (x != 0 || 1 / x > 0);
 }
@@ -295,7 +295,7 @@ static const char *read_digits(struct reading *r, const char *p) {
   return r->end = p;
 }
 
-/* NULL for what is no exponent; *bad is then where it is not. */
+/* NULL for a malformed exponent; *bad is then the first wrong byte. */
 static const char *read_exponent(struct reading *r, const char *p, const char **bad) {
   int negative = *p == '-';
   int64_t exponent = 0;

@@ -18,8 +18,9 @@ enum lcp__numeral {
   LCP__NUMERAL_DOUBLE
 };
 
-/* Reads the longest number that begins at *at and moves *at behind it, or to what is
- * wrong.  Ends at the latest at `end`, where a byte must be that belongs to no number. */
+/* Reads the longest number that begins at *at and moves *at behind it, or to the first
+ * wrong byte.  Ends at the latest at `end`, where a byte must be that belongs to no
+ * number. */
 enum lcp__numeral lcp__numeral_read(const char **at, const char *end, int64_t *n,
                                     double *x);
 

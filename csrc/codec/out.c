@@ -6,7 +6,7 @@
 
 enum {
   FIRST = 1024,      /* bytes of a new userdata */
-  SLACK = 256,       /* what is added to a long string's size, for what follows it */
+  SLACK = 256,       /* added to the size of a long string, for what follows it */
   KEPT = 256 * 1024, /* bytes that are kept for the next message */
   STACK_USE = 4
 };
@@ -40,8 +40,8 @@ void lcp__out_end(struct lcp__out *out) {
   }
 }
 
-/* A message that is too long begins anew, so that it takes no more memory until whoever
- * writes it looks. */
+/* A message that is too long begins anew: it takes no more memory until the encoder
+ * looks.  A few tables that contain each other can come to any length. */
 void lcp__out_grow(struct lcp__out *out, size_t n) {
   size_t used = lcp__out_size(out), size = (size_t)(out->end - out->bytes);
   if (used + n > LCP__OUT_LIMIT + SLACK) {

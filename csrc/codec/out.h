@@ -24,10 +24,10 @@
 
 struct lcp__out {
   char *bytes;
-  char *at, *end; /* of what is free in them */
+  char *at, *end; /* the free part of them */
   lua_State *L;
   int slot;     /* where the userdata lies */
-  int too_long; /* more than a frame can have: what came before is lost */
+  int too_long; /* longer than a frame may be: the beginning is lost */
 };
 
 void lcp__out_begin(lua_State *L, struct lcp__out *out);

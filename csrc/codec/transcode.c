@@ -27,7 +27,9 @@ static unsigned trailer_of(byte lead, byte *low, byte *high) {
   return lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
 }
 
-/* Looks at the character that begins at `p`, which is no ASCII; n >= 1. */
+/* Looks at the character that begins at `p`, which is not ASCII; n >= 1.  Ends at the
+ * first byte that cannot follow (a "maximal subpart", Unicode 15, 3.9), so that a broken
+ * text gets as many U+FFFD as in Node, Python and browsers. */
 static enum sequence sequence_scan(const byte *p, size_t n, size_t *length) {
   byte low, high;
   size_t i, trailer = trailer_of(p[0], &low, &high);
@@ -156,7 +158,8 @@ static int is_high(uint32_t unit) { return (unit & 0xFC00) == 0xD800; }
 
 static int is_low(uint32_t unit) { return (unit & 0xFC00) == 0xDC00; }
 
-/* The character at `p`; returns the bytes it takes, or 0 when more are needed. */
+/* The character at `p`; returns the bytes it takes, or 0 when more are needed.  Half of a
+ * surrogate pair is U+FFFD: UTF-8 has no form for it. */
 static size_t utf16_get(const byte *p, size_t n, uint32_t *code) {
   if (n < 2)
     return 0;
@@ -200,6 +203,7 @@ static size_t utf16_decode(struct lcp__decoder *d, const byte *p, size_t n, char
   return used;
 }
 
+/* Latin-1, or ASCII, of which Node ignores the highest bit: `mask`. */
 static size_t latin1_decode(const byte *p, size_t n, byte mask, char *out) {
   size_t used = 0;
   for (size_t i = 0; i < n; i++)
@@ -360,7 +364,7 @@ static int hex_value(byte c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Up to the first pair that is not hexadecimal. */
+/* Up to the first pair that is not hexadecimal, as Buffer.from(text, 'hex') does. */
 static size_t hex_encode(const byte *p, size_t n, char *out) {
   size_t used = 0;
   for (; used < n / 2; used++) {

@@ -6,9 +6,10 @@
  *   struct lcp__decoder d = {.encoding = LCP__UTF8};
  *   char *out = malloc(lcp__decode_bound(&d, size));
  *   n = lcp__decode(&d, in, size, out);
- *   n = lcp__decode_finish(&d, out);            // what was kept; d is fresh again
+ *   n = lcp__decode_finish(&d, out);            // the bytes kept so far; d is fresh
+ * again
  *
- * Encoding is the way back, in one piece.  No function fails: what is malformed becomes
+ * Encoding is the way back, in one piece.  No function fails: malformed input becomes
  * U+FFFD or is left out, as in Node. */
 #ifndef LCP_TRANSCODE_H
 #define LCP_TRANSCODE_H
@@ -56,7 +57,7 @@ int lcp__is_ascii(const char *bytes, size_t size);
 #define LCP__UTF8_MAX 4 /* bytes of a character */
 #define LCP__REPLACEMENT UINT32_C(0xFFFD)
 
-/* Writes a character; returns what is behind it. */
+/* Writes a character; returns the place behind it. */
 static inline char *lcp__utf8_put(char *out, uint32_t code) {
   if (code < 0x80) {
     *out++ = (char)code;

@@ -14,14 +14,15 @@ const struct lcp__v8_flag lcp__v8_flags[] = {
     {'s', 1u << 5}, {'u', 1u << 4}, {'v', 1u << 8}, {'y', 1u << 3}, {0, 0},
 };
 
-/* What is known of a table while its keys are gone through. */
+/* The keys of a table that have been seen so far. */
 struct census {
   lua_Unsigned positions, highest; /* positive integers */
   lua_Unsigned texts;
-  lua_Integer n; /* the value of the key "n"; 0: none that could be a length */
+  lua_Integer n; /* the value of the key "n" if it is an integer, else 0 */
 };
 
-/* stack: key, value.  0 for a key that only a Map can have. */
+/* stack: key, value.  0 for a key that only a Map can have: the properties of an object
+ * are strings, and a JavaScript string has no form for bytes that are not UTF-8. */
 static int census_take(lua_State *L, struct census *c) {
   size_t size;
   const char *text;

@@ -1,6 +1,6 @@
 /* v8.h - V8's structured-clone format (v8/src/objects/value-serializer.cc) to and from
  * Lua values, for messages: see codec.h.  Its tags, and which of its shapes a Lua table
- * takes.  The mapping of values is told in lua/child_process/ipc/advanced.lua.
+ * takes.  Header of lua/child_process/ipc/advanced.lua: the mapping of values.
  *
  * A payload is 0xFF, the version, one value.  Lengths, counts and object ids are varints
  * of 32 bits; numbers and wide characters lie in the machine's byte order.  Each object
@@ -67,9 +67,11 @@ enum lcp__v8_tag {
   V8_ARRAY_BUFFER = 'B',
   V8_GROWING_BUFFER = '~',
   V8_VIEW = 'V',
-  V8_HOST = '\\' /* what the channel of Node writes by itself, see enum lcp__v8_host */
+  V8_HOST = '\\' /* written by Node's channel, not by V8: see enum lcp__v8_host */
 };
 
+/* lib/internal/child_process/serialization.js: V8 leaves typed arrays to Node, and Node
+ * marks the objects that are none. */
 enum lcp__v8_host { V8_HOST_VIEW = 0, V8_HOST_OBJECT = 1 };
 
 enum lcp__v8_error_tag {
@@ -86,7 +88,8 @@ struct lcp__v8_error_class {
 };
 extern const struct lcp__v8_error_class lcp__v8_error_classes[];
 
-/* Flags of a RegExp in the order in which JavaScript spells them, and their bits. */
+/* Flags of a RegExp in the order in which JavaScript spells them, and their bits in V8's
+ * JSRegExp::Flag. */
 struct lcp__v8_flag {
   char letter;
   uint32_t bit;

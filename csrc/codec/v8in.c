@@ -8,7 +8,8 @@
 
 /* ---- numbers ---- */
 
-/* A whole number is an integer as far as a Number can tell two of them apart. */
+/* JavaScript has one kind of number: a whole one is an integer as long as a double can
+ * hold each of its neighbours.  -0 is not, since an integer would lose the sign. */
 static int is_integer(double d) {
   return d >= -V8_MAX_SAFE && d <= V8_MAX_SAFE && (double)(int64_t)d == d &&
          !(d == 0 && 1 / d < 0);
@@ -25,6 +26,7 @@ static int push_double(struct lcp__in *in, int as_float) {
   return 1;
 }
 
+/* Zigzag: 0, -1, 1, -2 ... */
 static int push_int32(struct lcp__in *in) {
   uint32_t bits;
   if (!lcp__in_varint(in, &bits))
@@ -65,6 +67,8 @@ static void push_long(lua_State *L, const unsigned char *bytes, size_t size,
   lua_setfield(L, -2, "value");
 }
 
+/* A field with the sign in bit 0 and the number of bytes, then the magnitude, the lowest
+ * byte first.  V8 writes whole words of 64 bits, zeros at the end may be there or not. */
 static int push_bigint(struct lcp__in *in) {
   uint32_t field;
   uint64_t magnitude = 0;
@@ -122,6 +126,8 @@ static void push_utf16(lua_State *L, const char *bytes, size_t size) {
   luaL_pushresultsize(&b, (size_t)(out - text));
 }
 
+/* V8 writes Latin-1 or UTF-16, as it has the string in memory; UTF-8 comes from a Lua
+ * peer, and is taken as it is. */
 static int push_text(struct lcp__in *in, int tag) {
   uint32_t size;
   if (!lcp__in_varint(in, &size))
@@ -130,7 +136,7 @@ static int push_text(struct lcp__in *in, int tag) {
   if (!bytes)
     return 0;
   if (tag == V8_UTF8 || (tag == V8_ONE_BYTE && lcp__is_ascii(bytes, size)))
-    lua_pushlstring(in->L, bytes, size); /* V8 itself writes no UTF-8 */
+    lua_pushlstring(in->L, bytes, size);
   else if (tag == V8_ONE_BYTE)
     push_latin1(in->L, bytes, size);
   else if (size % 2 != 0)
@@ -163,13 +169,14 @@ void lcp__in_object(struct lcp__in *in, int positions, int fields) {
   lcp__in_keep(in, in->next_id++);
 }
 
+/* Nothing is copied, so that no payload comes to more than its length. */
 static int push_reference(struct lcp__in *in) {
   uint32_t id;
   if (!lcp__in_varint(in, &id))
     return 0;
   if (id >= in->next_id)
     return lcp__in_fail(in, "a reference to an object that has not begun");
-  /* nil: one that is no table and has not ended */
+  /* nil: it is not a table, and has not ended */
   if (lua_rawgeti(in->L, in->objects, (lua_Integer)id + 1) == LUA_TNIL)
     return lcp__in_fail(in, "a reference to an object that has not ended");
   return 1;
@@ -215,7 +222,7 @@ static int push_view(struct lcp__in *in) {
 }
 
 /* A view may stand only right behind the buffer: one buffer and many references to it,
- * each with a view, would come to more than the data.  Node's channel writes none. */
+ * each with a view, would come to more than the data.  Node's channel writes neither. */
 static int push_array_buffer(struct lcp__in *in, int tag) {
   uint32_t id = in->next_id++;
   if (!(tag == V8_GROWING_BUFFER ? push_growing(in) : lcp__in_push_bytes(in)))
@@ -224,6 +231,7 @@ static int push_array_buffer(struct lcp__in *in, int tag) {
   return !lcp__in_if(in, V8_VIEW) || push_view(in);
 }
 
+/* Milliseconds since 1970; NaN for an invalid Date. */
 static int push_date(struct lcp__in *in) {
   lcp__in_object(in, 0, 1);
   lcp__class_set(in->L, LCP__CLASS_DATE);
@@ -271,7 +279,7 @@ static int push_in_box(struct lcp__in *in, int tag) {
   }
 }
 
-/* An object around a scalar comes as the scalar. */
+/* `new Number(1)`, `new String('x')` and such: Lua gets the value inside. */
 static int push_boxed(struct lcp__in *in, int tag) {
   uint32_t id = in->next_id++;
   if (!push_in_box(in, tag))

@@ -63,7 +63,9 @@ static inline int lcp__in_double(struct lcp__in *in, double *value) {
   return bytes != NULL;
 }
 
-/* Passes padding and counts of old versions; *padded tells of a float of ours. */
+/* Skips padding, which V8 puts in front of UTF-16 to align it, and counts of old
+ * versions. A Lua peer puts padding in front of a float that is a whole number: *padded.
+ */
 static inline int lcp__in_tag(struct lcp__in *in, int *tag, int *padded) {
   uint32_t ignored;
   *padded = 0;
@@ -98,7 +100,7 @@ static inline int lcp__in_count(struct lcp__in *in, uint32_t expected) {
   return count == expected || lcp__in_fail(in, "a wrong count");
 }
 
-/* ---- in v8in.c: stack: -> what is read ---- */
+/* ---- in v8in.c; each pushes one value ---- */
 
 /* The table of an object that begins here. */
 void lcp__in_object(struct lcp__in *in, int positions, int fields);
@@ -112,11 +114,11 @@ int lcp__in_push_bytes(struct lcp__in *in);
 /* A text with its tag, where only a text may be. */
 int lcp__in_push_text(struct lcp__in *in);
 
-/* Reads one part of an error into the table; a tag that is none of them names its class.
- */
+/* Reads one part of an error into the table.  Other tags than those of enum
+ * lcp__v8_error_tag name its class. */
 int lcp__in_error_part(struct lcp__in *in, int table, int tag);
 
-/* What follows the tag of a value that has no values in it; -1: it is none. */
+/* The rest of a value that has no values in it; -1 if it is of another kind. */
 int lcp__in_push_plain(struct lcp__in *in, int tag, int padded);
 
 #endif

@@ -1,11 +1,14 @@
 /* v8keys.c - see v8keys.h.
  * Owns: nothing outside Lua.
  *
- * A table has the least power of two of nodes that is enough for all keys that are not in
- * its array.  In the array are positive integers, when more than half of those up to a
- * power of two are keys: none beyond twice the number of entries.  So an integer waits
- * while it is not known whether there will be as many entries.  Where many may be in the
- * array the table can have one of several sizes, and each of them is counted for. */
+ * How Lua 5.4 sizes a table (ltable.c, rehash): positive integers go to its array as long
+ * as more than half of the positions up to a power of two are used, so never beyond twice
+ * the number of entries.  All other keys need a node; the nodes are the least power of
+ * two that is enough for them.
+ *
+ * So an integer has to wait while it is unknown whether there will be enough entries for
+ * it to be in the array.  And if many keys may be in the array, the table can have one of
+ * several sizes: numbers are counted for each of them. */
 #include "codec/v8keys.h"
 
 #include <limits.h>
@@ -15,7 +18,7 @@
 enum {
   BEARABLE = 128,      /* comparisons for each entry */
   LEAST = 8,           /* bits of the smallest number of nodes that is counted for */
-  AT_ONCE = 1 << LEAST /* numbers that are not counted: as many cost what is bearable */
+  AT_ONCE = 1 << LEAST /* numbers that are not counted: so few cost no more than that */
 };
 
 enum uservalue { COUNTS = 1, WAITING, USERVALUES = WAITING };
@@ -32,8 +35,8 @@ struct watch {
 
 /* How Lua's ltable.c spreads numbers over nodes: l_hashfloat, hashint, mainposition. */
 
-#if LUA_VERSION_RELEASE_NUM < 50404
-#define BY_BITS (UINT64_C(1) << 63) /* integers: modulo 2^bits */
+#if LUA_VERSION_RELEASE_NUM < 50404 /* before, integers were taken modulo 2^bits */
+#define BY_BITS (UINT64_C(1) << 63)
 #else
 #define BY_BITS 0
 #endif
@@ -42,6 +45,7 @@ static uint64_t integer_hash(lua_Integer i) {
   return BY_BITS ? BY_BITS | (uint32_t)i : (uint64_t)i;
 }
 
+/* Lua takes the first 31 bits of the significand, and adds the exponent. */
 static uint64_t float_hash(lua_Number n) {
   int exponent;
   n = frexp(n, &exponent) * -(lua_Number)INT_MIN;
@@ -92,7 +96,7 @@ static void make_room(lua_State *L, struct watch *w, int slot, unsigned bits) {
   lua_setiuservalue(L, slot, COUNTS);
 }
 
-/* What it costs that the table may have more nodes now. */
+/* The table may have more nodes now.  Returns the comparisons that costs. */
 static uint64_t grow(lua_State *L, struct watch *w, int slot, uint64_t stored) {
   unsigned most = enough(LEAST, stored);
   uint64_t cost = 0;
@@ -104,7 +108,7 @@ static uint64_t grow(lua_State *L, struct watch *w, int slot, uint64_t stored) {
   return cost;
 }
 
-/* What it costs to store the number that has this hash. */
+/* Counts a number.  Returns the comparisons that storing it costs. */
 static uint64_t watch_number(struct watch *w, uint64_t hash, uint64_t nodes) {
   uint64_t cost = 0;
   w->least = enough(w->least, nodes);
@@ -123,7 +127,7 @@ static struct watch *new_watch(lua_State *L, int slot) {
 
 /* ---- entries ---- */
 
-/* The key as an index of an array, from 1 on; 0 if it is none.  A float that is whole is
+/* The key as an index of an array, from 1 on; 0 for other keys.  A float that is whole is
  * the same key as the integer. */
 static uint64_t position(lua_State *L, int index) {
   int is_whole;

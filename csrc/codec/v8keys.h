@@ -1,7 +1,7 @@
 /* v8keys.h - entries of a table whose keys a peer has chosen.
  *
- * Lua's hash of a string has a seed, its hash of a number has none: an integer is taken
- * modulo the number of nodes.  Numbers that all come to one node are compared one by one
+ * Lua seeds its hash of strings, but not that of numbers: an integer is taken modulo the
+ * number of nodes.  Numbers that all come to one node are compared one by one
  * whenever one of them is stored, looked up or passed by lua_next(), which makes a large
  * table of them quadratic.  So beyond the first few numbers it is counted how many come
  * to each node, and a table that they would crowd is not made.
@@ -26,7 +26,7 @@
 #define LCP__V8_KEYS_SPARE ((uint64_t)1 << 21)
 
 struct lcp__v8_keys {
-  uint32_t room;    /* of the table's array: what is within it needs no node */
+  uint32_t room;    /* of the table's array: positions in it need no node */
   uint32_t entries; /* so far */
   uint32_t near;    /* of them integers that may be in the array */
   uint32_t numbers; /* of them numbers that cannot, and so need a node */

@@ -19,7 +19,8 @@ void lcp__out_name(struct lcp__out *out, const char *name) {
   put_text(out, V8_ONE_BYTE, name, strlen(name));
 }
 
-/* As Node's channel tags a Buffer (lib/internal/child_process/serialization.js). */
+/* A string that is not UTF-8: as Node's channel writes a Buffer
+ * (lib/internal/child_process/serialization.js). */
 static void put_buffer(struct lcp__out *out, const char *bytes, size_t size) {
   lcp__out_tag(out, V8_HOST, V8_HOST_VIEW);
   lcp__out_varint(out, V8_KIND_BUFFER);
@@ -54,7 +55,7 @@ static int push_field(lua_State *L, int table, const char *name) {
   return lua_rawget(L, table);
 }
 
-/* The same; 0 for what is no string, or cannot be a text of JavaScript: not UTF-8. */
+/* The same; 0 unless it is a string that JavaScript can have: UTF-8. */
 static int push_text(lua_State *L, int table, const char *name) {
   size_t size;
   if (push_field(L, table, name) != LUA_TSTRING)
@@ -109,7 +110,8 @@ static int hex_digit(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* `size` digits as bytes, the lowest first, in whole words of 64 bits; 0: no digits. */
+/* `size` digits as bytes, the lowest first, in whole words of 64 bits, as V8 writes
+ * them.  0 if they are not digits. */
 static int put_hex(struct lcp__out *out, const char *digits, size_t size, int negative) {
   size_t bytes = (size + 15) / 16 * 8;
   if (size == 0 || bytes > BIGINT_MAX)

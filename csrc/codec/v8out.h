@@ -1,5 +1,5 @@
-/* v8out.h - what a payload is written of that has no values in it: tags, numbers, texts,
- * and the tables that stand for a Date, a RegExp or a BigInt. */
+/* v8out.h - writes the parts of a payload that have no values in them: tags, numbers,
+ * texts, and the tables that stand for a Date, a RegExp or a BigInt. */
 #ifndef LCP_V8OUT_H
 #define LCP_V8OUT_H
 
@@ -10,7 +10,7 @@
 #include "codec/out.h"
 #include "codec/v8.h"
 
-enum { LCP__VARINT_MAX = 5 /* bytes */ };
+enum { LCP__VARINT_MAX = 5 /* bytes: 7 bits each */ };
 
 static inline void lcp__out_varint(struct lcp__out *out, uint32_t value) {
   lcp__out_reserve(out, LCP__VARINT_MAX);
@@ -57,8 +57,8 @@ uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index);
 /* A short ASCII text. */
 void lcp__out_name(struct lcp__out *out, const char *name);
 
-/* A table with what its class says: see advanced.lua.  0, and nothing is written, when it
- * lacks what it needs. */
+/* A table as an object of its class: see advanced.lua.  0, and nothing is written, if the
+ * table has not the fields of that class. */
 int lcp__out_date(lua_State *L, struct lcp__out *out, int table);
 int lcp__out_regexp(lua_State *L, struct lcp__out *out, int table);
 int lcp__out_bigint(lua_State *L, struct lcp__out *out, int table);

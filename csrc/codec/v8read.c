@@ -1,7 +1,7 @@
 /* v8read.c - V8's format as a Lua value.
- * Owns: nothing outside Lua.  The bytes may come from anybody: what is made before the
- * bytes for it have been seen is bounded by `budget`, the nesting by LCP__DEPTH.  No
- * recursion: see walk.h.
+ * Owns: nothing outside Lua.  No recursion: see walk.h.  The bytes may be hostile: room
+ * that is made for elements before they have been seen is bounded by `budget`, nesting by
+ * LCP__DEPTH, colliding keys by `spare`.
  *
  * A function that reads pushes one value, or returns 0 with in.problem set.
  *
@@ -33,7 +33,7 @@ enum kind {
   MAP,
   SET,
   ERROR, /* its cause */
-  HOST   /* no table: what comes next is the value */
+  HOST   /* not a table: the next value is the value of the object */
 };
 
 struct level {
@@ -119,7 +119,8 @@ static enum progress open_dense(struct reader *r) {
   return OPENED;
 }
 
-/* V8 writes so whatever has had a hole once, also what is full by now. */
+/* V8 writes any array in this form that has had a hole once, even if it is full by now.
+ */
 static enum progress open_sparse(struct reader *r) {
   uint32_t length;
   if (!lcp__in_varint(&r->in, &length))
@@ -162,7 +163,7 @@ static enum progress read_host_view(struct reader *r, uint32_t id) {
   return VALUE;
 }
 
-/* What the channel of Node writes by itself. */
+/* An object that Node's channel writes itself. */
 static enum progress open_host(struct reader *r) {
   uint32_t what, id = r->in.next_id++;
   if (!lcp__in_varint(&r->in, &what))
@@ -324,7 +325,7 @@ static int end_keys(struct reader *r, struct level *level) {
 static int end_map(struct reader *r, struct level *level) {
   if (!end_keys(r, level))
     return 0;
-  /* one that would not go back as a Map by itself */
+  /* marked only if its keys would not make it a Map again */
   if (lcp__v8_layout(r->L, level->table).shape != V8_SHAPE_MAP)
     lcp__class_set(r->L, LCP__CLASS_MAP);
   return lcp__in_count(&r->in, 2 * level->count);

@@ -1,8 +1,8 @@
 /* v8write.c - a Lua value in V8's format.
  * Owns: nothing outside Lua.  No recursion: see walk.h.
  *
- * A put_ function takes the value on top of the stack, or opens it as the innermost
- * table, or leaves a text there and returns 0: what cannot be sent.
+ * A put_ function takes the value from the top of the stack, or opens it as the innermost
+ * table, or leaves the reason why it cannot be sent there and returns 0.
  *
  * stack: the memory of the walk, the objects already written once they are many, and the
  * open tables, each with its key.  Above a key of a Map that is a table and open itself
@@ -55,6 +55,7 @@ static int refuse(struct writer *w, const char *reason) {
 
 /* ---- objects seen ---- */
 
+/* Tables are known by their address, which nobody outside can choose. */
 static struct seen *seen_row(struct seen *rows, uint32_t mask, const void *table) {
   uint32_t i = (uint32_t)((uintptr_t)table * UINT64_C(0x9E3779B97F4A7C15) >> 32) & mask;
   while (rows[i].table != NULL && rows[i].table != table)
@@ -100,7 +101,7 @@ static void seen_add(struct writer *w, const void *table) {
 
 /* ---- scalars ---- */
 
-/* 0 for what is none, or has no form in JavaScript. */
+/* 0 for a table, and for values that JavaScript has no form for. */
 static int put_scalar(struct writer *w, int index, int type) {
   lua_State *L = w->L;
   switch (type) {
@@ -179,7 +180,7 @@ static int open_error(struct writer *w, const struct lcp__v8_error_class *class)
   return put_value(w);
 }
 
-/* A table without a class, or one that lacks what its class needs. */
+/* A table without a class, or without the fields of its class. */
 static int open_plain(struct writer *w) {
   int table = lua_gettop(w->L);
   struct lcp__v8_layout layout = lcp__v8_layout(w->L, table);
@@ -187,7 +188,7 @@ static int open_plain(struct writer *w) {
   case V8_SHAPE_ARRAY:
     return open_array(w, ARRAY, layout.length);
   case V8_SHAPE_PACKED:
-    /* with undefined in it the array says by itself that it is a packed list */
+    /* with undefined in it the reader knows it for a packed list without an `n` */
     return open_array(w, layout.count == layout.length ? NAMED : PACKED, layout.length);
   case V8_SHAPE_MAP:
     return open_pairs(w, MAP);

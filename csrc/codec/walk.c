@@ -66,7 +66,7 @@ static int is_name(const char *text, size_t size) {
   return run == size;
 }
 
-/* Controls and broken UTF-8 are made legible by whoever makes an error of it. */
+/* Control characters and broken UTF-8 are escaped by errors.lua. */
 void lcp__walk_quote(lua_State *L) {
   luaL_Buffer b;
   size_t size, shown;
@@ -88,7 +88,7 @@ void lcp__walk_quote(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* stack: key -> what it adds to a path */
+/* stack: key -> its step of a path, such as `.name` or `[3]` */
 static void show_key(lua_State *L) {
   size_t size;
   const char *text;
@@ -117,7 +117,7 @@ static void show_key(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* stack: -> what the level's current value adds to a path */
+/* stack: -> the step to the level's current value */
 static void show_step(const struct lcp__walk *walk, const struct lcp__level *level) {
   lua_pushvalue(walk->L, level->slot + 1);
   if (lua_isnil(walk->L, -1)) {

@@ -1,9 +1,10 @@
 /* walk.h - the way through a message: the tables that are open while it is encoded, and
  * how deep either direction may go.
  *
- * Nothing recurses: a peer, or a program that wraps what it gets, would choose how much
- * of the C stack that takes.  An open table has two slots of the Lua stack, itself and
- * the key of its current value, above them the value, and a level in memory.
+ * Nothing recurses, since otherwise a peer, or a program that wraps the messages it gets,
+ * would choose how much of the C stack is used.  An open table has two slots of the Lua
+ * stack, itself and the key of its current value, with the value above them, and a level
+ * in memory.
  *
  *   struct lcp__walk walk;
  *   lcp__walk_begin(&walk, L);                 // stack: -> its memory
@@ -23,8 +24,8 @@
 
 enum { LCP__LEVELS = 128 /* so many need no memory */ };
 
-/* Makes room for as many levels again, of so many bytes each, in a userdata at `slot`.
- * Returns where they are. */
+/* Copies the levels, each of `level_size` bytes, to a userdata at `slot` that has room
+ * for twice as many.  Returns their new place. */
 void *lcp__levels_double(lua_State *L, int slot, const void *levels, int *room,
                          size_t level_size);
 

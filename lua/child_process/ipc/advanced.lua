@@ -1,7 +1,7 @@
 --- The 'advanced' serialization of messages: V8's structured-clone format, as Node's
 -- channel writes it (version 15; 13 to 15 are read).
 --
--- What Lua sends, and what it comes to in Node.  Another Lua gets the same value back.
+-- Lua values, and their form in Node.  Another Lua gets the same value back.
 --
 --   nil, as the message        undefined
 --   cp.null                    null
@@ -22,11 +22,11 @@
 --                              message, stack and cause
 --
 -- Functions, coroutines, userdata and tables nested deeper than 20 000 levels raise
--- TypeError ERR_INVALID_ARG_VALUE with the path to what cannot be sent, such as
+-- TypeError ERR_INVALID_ARG_VALUE with the path to the value, such as
 -- `message.jobs[3].done: a function cannot be sent`.  Only own fields count; no
 -- metamethod is called.
 --
--- What Node sends, and what Lua gets:
+-- Values that Node sends, and their form in Lua:
 --
 --   undefined                  nil; an Array with undefined in it gets its length as `n`
 --   Number                     integer, if it is whole, not -0 and not beyond 2^53; else

@@ -8,13 +8,13 @@ local codec_encode, codec_decode = core.codec_encode, core.codec_decode
 
 local M = {}
 
---- codec.new(name, overhead, invalid) -> table with what is asked of a codec:
+--- codec.new(name, overhead, invalid) -> table:
 --   name               as in the option `serialization`
 --   overhead           bytes of a frame around a message
 --   encode(value)      -> bytes; raises what refuse() does
 --   decode(bytes)      -> value; raises invalid(text)
---   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` says what cannot be
---                      sent, and where it is
+--   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` names the value that
+--                      cannot be sent
 --   invalid(text)      -> the error for bytes that are no message: `text` says why
 function M.new(name, overhead, invalid)
   local codec = { name = name, overhead = overhead, invalid = invalid }

@@ -7,15 +7,15 @@
 -- `__jsontype = 'array'`, or without a `__jsontype` one of cjson's own.  An empty array
 -- that was received has such a metatable, so that it is one again when it is sent on.
 --
--- `encode` raises TypeError ERR_INVALID_ARG_VALUE, with the path to what JSON has nothing
--- for, such as `message.a[3]: a function cannot be sent`.  That is a string that is not
--- UTF-8, a table with holes or with keys of different types, a function, a userdata, a
--- thread, a table that contains itself, and what is nested deeper than 20 000 levels.  No
--- metamethod is called.
+-- `encode` raises TypeError ERR_INVALID_ARG_VALUE with the path to a value that JSON has
+-- no form for, such as `message.a[3]: a function cannot be sent`: functions, userdata,
+-- threads, strings that are not UTF-8, tables with holes, with keys of different types, or
+-- that contain themselves, and more than 20 000 levels of nesting.  No metamethod is
+-- called.
 --
 -- `decode`: null is `cp.null`; of two equal keys the last counts; half a surrogate pair
--- and what is not UTF-8 become U+FFFD, as in Node.  It raises SyntaxError for what is no
--- JSON text, or nested deeper than 20 000 levels.
+-- and bytes that are not UTF-8 become U+FFFD, as in Node.  It raises SyntaxError for
+-- malformed texts, and beyond 20 000 levels of nesting.
 local codec = require 'child_process.ipc.codec'
 local errors = require 'child_process.errors'
 
