@@ -181,7 +181,7 @@ local by_start = {
     { name = 'clone', errno = 'EAGAIN', place = 'linux' },
     { name = 'uv_poll_init', errno = 'ENOMEM', place = 'linux' },
     { name = 'uv_poll_start', errno = 'ENOMEM', place = 'linux' },
-    { name = 'pwritev2', errno = 'ENOMEM', place = 'linux' },
+    { name = 'pwritev2', errno = 'ENOMEM', place = 'new_kernel' },
   },
   ['another user'] = {
     { name = 'syscall', errno = 'EINVAL', syscall = 'setgroups', place = 'linux' },
