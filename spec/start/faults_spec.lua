@@ -123,6 +123,7 @@ local places = {
   uv = t.backend() == 'uv',
   old_kernel = old_kernel,
   new_kernel = not old_kernel,
+  new_linux = not old_kernel and t.backend() == 'linux',
 }
 
 local UV = 'libuv.so'
@@ -181,7 +182,7 @@ local by_start = {
     { name = 'clone', errno = 'EAGAIN', place = 'linux' },
     { name = 'uv_poll_init', errno = 'ENOMEM', place = 'linux' },
     { name = 'uv_poll_start', errno = 'ENOMEM', place = 'linux' },
-    { name = 'pwritev2', errno = 'ENOMEM', place = 'new_kernel' },
+    { name = 'pwritev2', errno = 'ENOMEM', place = 'new_linux' },
   },
   ['another user'] = {
     { name = 'syscall', errno = 'EINVAL', syscall = 'setgroups', place = 'linux' },
