@@ -9,18 +9,64 @@
 #include "result.h"
 #include "turn.h"
 
+/* A hook may be all that is left of a signal, see busypoll.h.  An interpreter sets it in
+ * the main thread, which may be waiting for the coroutine that runs the loop.  NULL:
+ * there is none. */
+static lua_State *find_hook(const struct lcp_loop *loop) {
+  if (lua_gethook(loop->L) != NULL)
+    return loop->L;
+  return lua_gethook(loop->main) != NULL ? loop->main : NULL;
+}
+
+static int has_hook(void *owner) { return find_hook(owner) != NULL; }
+
+static int l_nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/* It is called for a function of C as well. */
+static void call_hook(void *owner) {
+  lua_State *L = find_hook(owner);
+  if (L != NULL && lua_checkstack(L, LUA_MINSTACK)) {
+    lua_pushcfunction(L, l_nothing);
+    lcp__gate_call(owner, L, 0);
+  }
+}
+
+static void prepare_to_wait(struct lcp_loop *loop, uv_run_mode mode) {
+  struct lcp_busypoll *b = &loop->busypoll;
+  b->owner = loop;
+  b->is_interrupted = has_hook;
+  b->interrupted = call_hook;
+  lcp__busypoll_mode(b, mode);
+}
+
+static int run_once(struct lcp_loop *loop) {
+  unsigned turn;
+  int alive;
+  do {
+    turn = loop->turn;
+    alive = uv_run(loop->uv, UV_RUN_ONCE);
+  } while (alive && loop->turn == turn && !loop->stopped && loop->owned &&
+           lcp__busypoll_again(&loop->busypoll));
+  return alive;
+}
+
 static int run_uv(struct lcp_loop *loop, uv_run_mode mode) {
   lcp__turn_resume(loop);
   if (loop->stopped)
     uv_stop(loop->uv);
   if (loop->owned)
-    lcp__busypoll_mode(&loop->busypoll, mode);
+    prepare_to_wait(loop, mode);
   if (loop->polled && mode == UV_RUN_NOWAIT)
     return lcp__turn_once(loop) ||
            lcp__turn_once(loop); /* what the first started is polled too */
   /* uv_run would not look at signals and timers of which none is referenced */
   if (mode != UV_RUN_DEFAULT && !uv_loop_alive(loop->uv))
     return lcp__turn_once(loop);
+  if (mode == UV_RUN_ONCE)
+    return run_once(loop);
   return uv_run(loop->uv, mode);
 }
 
