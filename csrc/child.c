@@ -247,7 +247,8 @@ static int l_lives(lua_State *L) {
 static int l_release(lua_State *L) {
   struct child *c = self(L);
   int done = !c->reaped || lcp__proc_clear(&c->proc);
-  if (done && c->reaped && (c->proc.held || lcp__proc_kill(&c->proc, 0) == -ESRCH))
+  if (done && c->reaped &&
+      (lcp__proc_holds(&c->proc) || lcp__proc_kill(&c->proc, 0) == -ESRCH))
     forget(&c->base);
   lua_pushboolean(L, done);
   return 1;

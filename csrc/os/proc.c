@@ -166,6 +166,10 @@ int lcp__proc_lives(struct lcp_proc *p) {
 
 int lcp__proc_clear(struct lcp_proc *p) { return lcp__cgroup_end(&p->cgroup); }
 
+int lcp__proc_holds(const struct lcp_proc *p) {
+  return p->held || (p->leads && p->waiter != NULL);
+}
+
 void lcp__proc_end(struct lcp_proc *p) {
   struct pollfd end = {lcp__proc_fd(p), POLLIN, 0};
   int rc = lcp__proc_kill(p, SIGKILL);

@@ -46,6 +46,9 @@ int lcp__proc_lives(struct lcp_proc *p);
  * there is none; 0: to be called again, soon. */
 int lcp__proc_clear(struct lcp_proc *p);
 
+/* Whether its zombie is kept, so that the number of its group is its own. */
+int lcp__proc_holds(const struct lcp_proc *p);
+
 /* Kills it and, if it may be killed, waits until it has ended. */
 void lcp__proc_end(struct lcp_proc *p);
 

@@ -21,10 +21,10 @@ local trace = require 'child_process.trace'
 local M = {}
 
 -- `child._ending`: `cause`, `error`, `duration`; `signal`: killSignal, as a number;
--- `closes_pipes`: see `by`; `leads`: killDescendants; `timers`, and the `abort_signal`
--- with its `on_abort`: the limits that run.  Of killAfter: `kill_after` (ms), the timer
--- `escalation` and when it is `due` (ms), `forced`; `terminating`, see `terminate`.  Of
--- waitDelay: `wait_delay` (ms), `drain_timer`, `truncated`, `held_by`.
+-- `closes_pipes`: see `by`; `leads`: killDescendants; `in_cgroup`; `timers`, and the
+-- `abort_signal` with its `on_abort`: the limits that run.  Of killAfter: `kill_after`
+-- (ms), the timer `escalation` and when it is `due` (ms), `forced`; `terminating`, see
+-- `terminate`.  Of waitDelay: `wait_delay` (ms), `drain_timer`, `truncated`, `held_by`.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -97,18 +97,29 @@ end
 
 local SIGKILL, SIGTERM = core.signals.SIGKILL, core.signals.SIGTERM
 
+-- It has closed: its group is let go, and its cgroup emptied, which takes a moment.
+local FIRST_PAUSE, LAST_PAUSE = 1, 1000 -- ms
+
+local function release(child, pause)
+  if not core.release(child) and pause < LAST_PAUSE then
+    loop.setTimeout(release, pause, child, 2 * pause)
+  end
+end
+
 local function force(child)
   local ending = of(child)
   ending.escalation = nil
-  if ending.leads and not core.lives(child) then
-    return
+  if not ending.leads or core.lives(child) then
+    local ok, errno = core.kill(child, SIGKILL)
+    if trace.on then
+      trace.kill(child.pid, SIGKILL, errno, ending.cause)
+    end
+    if ok then
+      child.killed, ending.forced = true, true
+    end
   end
-  local ok, errno = core.kill(child, SIGKILL)
-  if trace.on then
-    trace.kill(child.pid, SIGKILL, errno, ending.cause)
-  end
-  if ok then
-    child.killed, ending.forced = true, true
+  if child._closed then
+    release(child, FIRST_PAUSE)
   end
 end
 
@@ -249,7 +260,7 @@ function M.prepare(child, plan)
   local ending = of(child)
   ending.signal, ending.closes_pipes = plan.killSignal, plan.closesPipes
   ending.kill_after, ending.leads = plan.killAfter, plan.killDescendants
-  ending.wait_delay = plan.waitDelay
+  ending.in_cgroup, ending.wait_delay = plan.cgroup ~= nil, plan.waitDelay
 end
 
 --- ending.watch(child, plan): it has been started: its limits run from now on.
@@ -292,15 +303,6 @@ function M.exited(child)
   end
 end
 
--- What was killed in a cgroup needs a moment to be gone.
-local FIRST_PAUSE, LAST_PAUSE = 1, 1000 -- ms
-
-local function release(child, pause)
-  if not core.release(child) and pause < LAST_PAUSE then
-    loop.setTimeout(release, pause, child, 2 * pause)
-  end
-end
-
 --- ending.closed(child): no limit is of interest any more.  What is left of its group
 -- gets the SIGKILL that is under way.
 function M.closed(child)
@@ -312,7 +314,10 @@ function M.closed(child)
     if ending.escalation and not core.lives(child) then
       calm(ending)
     end
-    release(child, FIRST_PAUSE)
+    -- elsewhere than in a cgroup the number of the group may be what SIGKILL needs
+    if ending.in_cgroup or not ending.escalation then
+      release(child, FIRST_PAUSE)
+    end
   end
 end
 

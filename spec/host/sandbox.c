@@ -1,6 +1,7 @@
 /* sandbox.c - runs a program in surroundings that are short of something.
  * sandbox WORD... -- COMMAND ARGUMENT...: for the command and its children, in turn,
  *   CALL=ERRNO    this system call fails; clone_pidfd: clone(2) with CLONE_PIDFD
+ *   group_signal  pidfd_send_signal(2) fails with flags, as before Linux 6.9
  *   old_kernel    all calls fail that Linux 5.1 does not have
  *   fd=NUMBER     /dev/null is open there
  *   soft=NUMBER   the soft limit of descriptors; hard=NUMBER: both
@@ -93,6 +94,16 @@ static void refuse_what_is_new(void) {
   refuse_clone_pidfd(EINVAL);
 }
 
+static void refuse_group_signal(void) {
+  add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_send_signal, 0,
+                                   4));
+  add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                   offsetof(struct seccomp_data, args[3])));
+  add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0));
+  add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL));
+  add(filter[0]);
+}
+
 static void fail(const char *what) {
   perror(what);
   exit(2);
@@ -119,9 +130,12 @@ static void limit_descriptors(rlim_t n, int is_hard) {
 static void apply(char *word) {
   char *value = strchr(word, '=');
   if (value == NULL) {
-    if (strcmp(word, "old_kernel") != 0)
+    if (strcmp(word, "old_kernel") == 0)
+      refuse_what_is_new();
+    else if (strcmp(word, "group_signal") == 0)
+      refuse_group_signal();
+    else
       exit(2);
-    refuse_what_is_new();
     return;
   }
   *value++ = '\0';

@@ -76,6 +76,32 @@ describe('killAfter', function()
     assert.equal('SIGKILL', result:wait().signal)
   end)
 
+  it('comes late, and not never, when a callback takes long', function()
+    local child = ready(STUBBORN, { killAfter = 20 })
+    child:kill()
+    cp.setImmediate(function()
+      local from = cp.process:hrtime()
+      repeat
+      until cp.process:hrtime() - from > 60 * 1000000
+    end)
+    assert.is_true(child:wait().forced)
+  end)
+
+  it('does not keep a state from being closed', function()
+    local exe, args = t.lua [[
+      local cp = require 'child_process'
+      local options = { killAfter = 60000, killDescendants = cp.process.platform == 'linux'
+        and not arg[1], stdio = { 'pipe', 'pipe', 'inherit' } }
+      local child = cp.spawn('sh', { '-c', 'trap "" TERM; echo $$; exec cat' }, options)
+      print((child.stdout:read 'l'))
+      child:kill()]]
+    args[#args + 1] = not is_linux and 'uv' or nil
+    local result = cp.spawnSync(exe, args)
+    assert.equal('', result.stderr)
+    assert.equal(0, result.code)
+    assert.matches('^%d+\n$', result.stdout) -- its stdin ends with the state
+  end)
+
   it('is in exec, execFile and fork, too', function()
     local program = t.tmpdir() .. '/stubborn.lua'
     t.write_file(
