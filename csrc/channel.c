@@ -287,9 +287,7 @@ static int l_allow(lua_State *L) {
  */
 static int l_frame_text(lua_State *L) {
   const struct channel *c = self(L);
-  if (c->frame == NULL)
-    return 0;
-  lua_pushlstring(L, c->frame, c->frame_size);
+  lua_pushlstring(L, c->frame, c->frame == NULL ? 0 : c->frame_size);
   return 1;
 }
 
@@ -345,8 +343,6 @@ static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
 
 /* Everything a frame needs is reserved first, so that it is never sent in part. */
 static int make_room(struct channel *c, size_t size, int fd) {
-  if (c->base.closing)
-    return -EPIPE;
   return size > LCP__FRAME_LIMIT ? -EMSGSIZE
                                  : lcp__outbox_reserve(&c->out, size + OVERHEAD, fd);
 }
@@ -356,7 +352,7 @@ static int make_room(struct channel *c, size_t size, int fd) {
 static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
   char prefix[OVERHEAD];
   struct iovec pieces[PIECES];
-  int rc = make_room(c, p.size, fd);
+  int rc = c->base.closing ? -EPIPE : make_room(c, p.size, fd);
   if (rc < 0)
     return lcp__push_errno(L, rc);
   cut_frame(c, p, prefix, pieces);

@@ -21,11 +21,10 @@ int lcp__shortage_collect_for_peer(lua_State *L, struct lcp_loop *loop, int rc) 
   uint64_t start = uv_hrtime();
   if (loop->gained < WORTH && start < loop->collect_at)
     return 0;
-  if (!lcp__shortage_collect(L, rc))
-    return 0;
+  int collected = lcp__shortage_collect(L, rc);
   loop->gained = 0;
   loop->collect_at = uv_hrtime() + PAUSE * (uv_hrtime() - start);
-  return 1;
+  return collected;
 }
 
 void lcp__shortage_gained(struct lcp_loop *loop) { loop->gained++; }

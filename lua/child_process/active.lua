@@ -156,6 +156,7 @@ local function channel(_, ipc)
   local out = ipc.out
   local held_back = out.held_back.last - out.held_back.first + 1
   local unanswered = out.unanswered and out.unanswered.type
+  local unheard = ipc.inbox.last - ipc.inbox.first + 1
   local text = ('channel: to process %s'):format(trace.peer(ipc))
   if out.blocked then
     text = text .. ', the other side does not read'
@@ -164,12 +165,16 @@ local function channel(_, ipc)
     local waits = ', %s not acknowledged, %d messages behind it'
     text = text .. waits:format(unanswered, held_back)
   end
+  if unheard > 0 then
+    text = ('%s, %d messages that nobody has listened for'):format(text, unheard)
+  end
   return {
     type = 'channel',
     pid = trace.peer(ipc),
     blocked = out.blocked,
     unanswered = unanswered,
     heldBack = held_back,
+    unheard = unheard,
     text = text,
   }
 end
@@ -265,7 +270,8 @@ end
 --   server           fd, address, connections
 --   dgram            fd, address, unsent (datagrams)
 --   channel          pid of the other side, blocked (it does not read), unanswered (type
---                    of a handle that it has not acknowledged), heldBack (messages)
+--                    of a handle that it has not acknowledged), heldBack (messages
+--                    behind it), unheard (messages of its, for which nobody listened)
 --   timer            left (ms), interval (ms), callback (`file:line` of its function)
 --   immediate        callback
 --   tick             count: of all that wait together

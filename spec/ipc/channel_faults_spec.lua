@@ -1,6 +1,7 @@
 -- A channel in a system that refuses, and with listeners that raise.
 local faults = require 'spec.support.faults'
 local forked = require 'spec.support.forked'
+local raw_peer = require 'spec.support.raw_peer'
 local t = require 'spec.helper'
 
 local cp = t.cp
@@ -54,6 +55,50 @@ describe('a file that is sent', function()
       child:send 'thanks'
     end)
     faults.with({ name = 'fdopen', errno = 'ENOMEM' }, cp.run)
+  end)
+end)
+
+describe('a handle that the kernel does not pass on', function()
+  local function null()
+    return assert(io.open '/dev/null')
+  end
+
+  -- too many are on their way, be it by other processes
+  it('is sent again, and the channel goes on', function()
+    local child = forked.run [[
+      process:on('message', function(message, file)
+        process:send { message, io.type(file) }
+        process:disconnect()
+      end)]]
+    t.once(child, 'message', function(message)
+      assert.same({ 'a file', 'file' }, message)
+    end)
+    local file <close> = null()
+    local how = { name = 'sendmsg', errno = 'ETOOMANYREFS' }
+    local calls = faults.with(how, function()
+      child:send('a file', file, t.expect(assert.is_nil))
+      cp.run()
+    end)
+    assert.is_true(calls >= 2)
+  end)
+
+  it('is lost when it cannot be copied once more, as its callback says', function()
+    local peer = raw_peer.spawn()
+    peer:receive():message({ cmd = 'NODE_HANDLE_NACK' }):receive():finish()
+    t.once(peer.child, 'close')
+    local file <close> = null()
+    -- its copy, that of the first sending, and two attempts at another
+    local how = { name = 'fcntl', command = 'F_DUPFD_CLOEXEC', errno = 'EMFILE' }
+    how.first, how.last = 3, 4
+    faults.with(how, function()
+      local refused = t.expect(function(err)
+        assert.equal('EMFILE', err.code)
+      end)
+      peer.child:send('x', file, refused)
+      peer.child:send 'y'
+      cp.run()
+    end)
+    assert.is_truthy(peer.answers():find('"y"\n', 1, true))
   end)
 end)
 

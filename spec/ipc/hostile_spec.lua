@@ -289,3 +289,23 @@ describe('a child that has sockets of a server of ours', function()
     end)
   end
 end)
+
+describe('a handle with an internal message of a child', function()
+  it('goes to who listens for those', function()
+    local peer = raw_peer.spawn()
+    local inner = { cmd = 'NODE_X' }
+    peer:attach('open 0 /dev/null'):handle({ type = 'lua.Fd', msg = inner }):finish()
+    local seen = {}
+    peer.child:on('internalMessage', function(message, handle)
+      seen[#seen + 1] = message.cmd
+      if handle then
+        seen[#seen + 1] = 'a handle'
+        handle:close()
+      end
+    end)
+    peer.child:on('message', t.never())
+    t.once(peer.child, 'close', function()
+      assert.same({ 'NODE_X', 'a handle', 'NODE_HANDLE' }, seen)
+    end)
+  end)
+end)

@@ -74,6 +74,68 @@ describe('a process with few descriptors', function()
     end)
   end)
 
+  -- All descriptors are in use when the child's next message comes.
+  local TAKE_ALL = [==[
+    local cp = require 'child_process'
+    local core = require 'child_process.core'
+    local child = cp.fork(arg[1], { [[%s]] })
+    local errors, taken = {}, {}
+    local function take(but)
+      repeat
+        local fd = core.copy_fd(0)
+        taken[#taken + 1] = fd
+      until not fd
+      for _ = 1, but do
+        table.remove(taken):close()
+      end
+    end
+    child:on('error', function(err) errors[#errors + 1] = tostring(err) end)
+    child:on('disconnect', function() print 'disconnect' end)
+    %s
+    cp.run()
+    print(#errors, errors[1] and #errors[1] > 0)]==]
+
+  it('gets one error where even the protocol of handles cannot be loaded', function()
+    local code = TAKE_ALL:format(
+      [==[
+        process:once('message', function() process:send { cmd = 'NODE_X' } end)
+        process:send 'ready']==],
+      [==[
+        child:once('message', function() take(0) child:send 'go' end) ]==]
+    )
+    scarce(code, function(out)
+      assert.equal('disconnect\n1\ttrue\n', out)
+    end)
+  end)
+
+  it('gets the bare descriptor where its class cannot be loaded', function()
+    local code = TAKE_ALL:format(
+      [==[
+        local net = require('child_process').net
+        process:once('message', function()
+          local server = net.createServer()
+          server:listen(0, '127.0.0.1', function()
+            process:send('server', server)
+            server:close()
+          end)
+        end)
+        process:send('ready', io.open '/dev/null')]==],
+      [==[
+        child:once('message', function(_, file)
+          file:close()
+          take(1)
+          child:once('message', function(message, object)
+            print(message, type(object), object:getfd() > 2)
+            object:close()
+          end)
+          child:send 'go'
+        end) ]==]
+    )
+    scarce(code, function(out)
+      assert.equal('server\tuserdata\ttrue\ndisconnect\n0\tnil\n', out)
+    end)
+  end)
+
   -- Leaves as many descriptors to the collector as there are.
   local DROP = [[
     local cp = require 'child_process'

@@ -229,6 +229,24 @@ describe('handles that nobody takes', function()
     assert.equal('-1\n', out()) -- the channel
   end)
 
+  it('count no longer as sockets of a server', function()
+    local peer = raw_peer.spawn()
+    local handle = { type = 'net.Socket', msg = 1, key = 'k' }
+    peer:attach('pair 1'):handle(handle):receive()
+    peer:message { cmd = 'NODE_SOCKET_NOTIFY_CLOSE', key = 'k' }
+    local internal = 0
+    peer.child:on('internalMessage', function()
+      internal = internal + 1
+      if internal == 2 then
+        peer.child:disconnect() -- what was kept is forgotten
+        peer:receive():finish()
+      end
+    end)
+    t.once(peer.child, 'close', function()
+      assert.is_truthy(peer.answers():find('NODE_SOCKET_ALL_CLOSED', 1, true))
+    end)
+  end)
+
   it('do not keep a channel open that one of them is an end of', function()
     local peer = raw_peer.spawn()
     peer:attach('channel'):handle({ type = 'net.Socket', msg = 1 }):finish()

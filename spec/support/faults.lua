@@ -26,6 +26,7 @@ local ERRNO = {
   EOPNOTSUPP = 95,
   EAFNOSUPPORT = 97,
   ENOBUFS = 105,
+  ETOOMANYREFS = 109,
 }
 
 local COMMANDS = { F_DUPFD_CLOEXEC = 1030 } -- of fcntl

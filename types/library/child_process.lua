@@ -1213,6 +1213,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field blocked? boolean the other side does not read
 ---@field unanswered? string a handle that was not acknowledged
 ---@field heldBack? integer messages
+---@field unheard? integer messages that came when nobody listened
 ---@field left? integer milliseconds
 ---@field interval? integer milliseconds
 ---@field callback? string `file:line`

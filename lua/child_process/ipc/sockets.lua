@@ -80,13 +80,10 @@ local function tell_empty(lists, key)
   end
 end
 
---- counted:close(): the socket is closed.  Idempotent.
+--- counted:close(): the socket is closed.  Once.
 function Counted:close()
   local lists, key = self.lists, self.key
   local list = lists.received[key]
-  if self.closed then
-    return
-  end
   self.closed = true
   list.open = list.open - 1
   if list.open == 0 then
