@@ -18,6 +18,7 @@
 #include "channel.h"
 #include "child.h"
 #include "child_process.h"
+#include "chunks.h"
 #include "codec/codec.h"
 #include "codec/encoding.h"
 #include "fdpass.h"
@@ -67,6 +68,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__handle_open(L);
   lcp__timer_open(L);
   lcp__stream_open(L);
+  lcp__chunks_open(L);
   lcp__child_open(L);
   lcp__identity_open(L);
   lcp__held_open(L);

@@ -8,7 +8,6 @@
 -- The userdata, the signals and the watch for the exit are the core's (csrc/child.c).
 local advanced = require 'child_process.ipc.advanced'
 local channel = require 'child_process.ipc.channel'
-local collect = require 'child_process.collect'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
@@ -18,6 +17,7 @@ local json = require 'child_process.ipc.json'
 local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
+local output = require 'child_process.output'
 local pty = require 'child_process.options.pty'
 local signals = require 'child_process.signals'
 local start_error = require 'child_process.start_error'
@@ -58,25 +58,11 @@ local function count_down(child)
   end
 end
 
--- Nothing more comes: what nobody reads runs out, so that it closes.  A stream that is
--- lent to another child would never tell us its end.
-local function flush_stdio(child)
-  for i = 1, child.stdio.n do
-    local s = child.stdio[i]
-    if s and s:_is_lent() then
-      s:_forgo()
-    elseif s then
-      s:_hang_up()
-      collect.run_out(child, s)
-    end
-  end
-end
-
 local function after_end(child)
   if not child._end_handled then
     child._end_handled = true
     channel.ended(child)
-    loop.nextTick(flush_stdio, child)
+    loop.nextTick(output.run_out, child)
     lending.give_back_soon(child._borrowed)
     count_down(child)
   end
@@ -284,8 +270,8 @@ end
 --- child.spawn(plan) -> ChildProcess, from a plan of options.lua.
 function M.spawn(plan)
   local child = M.new()
-  child._max_buffer = plan.maxBuffer
   ending.prepare(child, plan)
+  output.prepare(child, plan.maxBuffer)
   child:spawn(plan)
   if child.pid then
     ending.watch(child, plan)

@@ -4,11 +4,11 @@
 -- could not do.  See await.lua for how a call waits.
 local await = require 'child_process.await'
 local checks = require 'child_process.options.checks'
-local collect = require 'child_process.collect'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local lines = require 'child_process.lines'
+local output = require 'child_process.output'
 local results = require 'child_process.result'
 
 local M = {}
@@ -19,26 +19,17 @@ end
 
 -- child:wait() --------------------------------------------------------------------------
 
--- nil where there is no pipe, or somebody else has read.
-local function collected(child, name)
-  local collector, stream = child._collected and child._collected[name], child[name]
-  if collector then
-    return collector:text()
-  end
-  return stream and stream.bytesRead == 0 and '' or nil
-end
-
 local function result(child)
   local how = ending.how(child)
   how.pid = child.pid
-  how.stdout = collected(child, 'stdout')
-  how.stderr = collected(child, 'stderr')
+  how.stdout = output.text(child, 'stdout')
+  how.stderr = output.text(child, 'stderr')
   how.output = { nil, how.stdout, how.stderr, n = child.stdio.n }
   return results.new(how)
 end
 
 local function watch(child, registrations)
-  collect.unread(child)
+  output.gather(child)
   registrations:on(child, 'close')
   registrations:on(child, 'error', function(err)
     ending.note(child, nil, err)
@@ -227,9 +218,7 @@ M.async = await.async
 -- Of streams: `lines`, `readAll`, `read`, see lines.lua.
 function M.install(stream_methods, child_methods)
   child_methods.wait, child_methods.terminate = wait, terminate
-  for name, method in pairs(lines.methods) do
-    stream_methods[name] = method
-  end
+  lines.install(stream_methods)
 end
 
 return M

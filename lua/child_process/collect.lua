@@ -1,10 +1,9 @@
---- Collects what a stream gives, up to a limit: for exec, and for waiting.
+--- Collects what a stream gives, up to a limit.
 --
 -- The limit counts what came from the other side, in bytes, whatever a stream's encoding
 -- makes of them; a character is never cut.  Beyond Node, which counts bytes and cuts
 -- characters.
-local ending = require 'child_process.ending'
-local errors = require 'child_process.errors'
+local core = require 'child_process.core'
 
 local M = {}
 
@@ -100,20 +99,23 @@ local function add(self, stream, chunk)
   local size = unit.size(chunk)
   if size <= self.room then
     self.room = self.room - size
-    self.chunks[#self.chunks + 1] = chunk
+    self.chunks:append(chunk)
     return
   end
-  self.chunks[#self.chunks + 1] = unit.cut(chunk, self.room)
+  self.chunks:append(unit.cut(chunk, self.room))
   self.room = 0
-  self.on_overflow()
+  self.lost = self.on_overflow()
 end
 
---- collect.new(stream, limit, on_overflow) -> collector.
+--- collect.new(stream, limit, on_overflow) -> collector: `chunks`, the queue (see
+-- csrc/chunks.c) of what came and was not taken; `lost`, an error value once there was
+-- too much.
 -- @param stream Readable|nil: with nil the text stays empty
 -- @param limit number: bytes, math.huge for none
--- @param on_overflow function: called when more than `limit` came, with the text cut
+-- @param on_overflow function: called when more than `limit` came, with the text cut;
+--   returns the error
 function M.new(stream, limit, on_overflow)
-  local self = { chunks = {}, room = limit, on_overflow = on_overflow }
+  local self = { chunks = core.chunks(), room = limit, on_overflow = on_overflow }
   if stream then
     stream:on('data', function(chunk)
       add(self, stream, chunk)
@@ -122,96 +124,11 @@ function M.new(stream, limit, on_overflow)
   return setmetatable(self, Collector)
 end
 
---- collector:text() -> string: all that came and was not taken.
+--- collector:text() -> string: all that came and was not taken; it stays there.
 function Collector:text()
-  local text = table.concat(self.chunks)
-  self.chunks = { text }
+  local text = self.chunks:take()
+  self.chunks:append(text)
   return text
-end
-
---- collector:take(delim, at_end) -> string|nil: up to the first `delim`, and with it; at
--- the end what is left, if anything is.
-function Collector:take(delim, at_end)
-  local text = self:text()
-  local _, last = nil, at_end and #text or nil
-  if delim then
-    _, last = text:find(delim, 1, true)
-    last = last or at_end and #text or nil
-  end
-  if last and last > 0 then
-    self.chunks = { text:sub(last + 1) }
-    return text:sub(1, last)
-  end
-end
-
--- Output that nobody reads --------------------------------------------------------------
-
--- More of it is not kept when nobody has asked for it yet.
-local KEEP = 1024 * 1024
-
-local function overflow(child, name)
-  return function()
-    local err = errors.coded('ERR_CHILD_PROCESS_STDIO_MAXBUFFER', name)
-    ending.by(child, 'maxBuffer', err)
-  end
-end
-
-local function ignore() end
-
--- True if nobody listens to it and it does not flow anywhere.
--- What is lent is read by another child.
-local function is_unread(stream)
-  return not stream.readableFlowing
-    and not stream:_is_lent()
-    and stream:listenerCount 'data' == 0
-    and stream:listenerCount 'readable' == 0
-end
-
--- From now on the stream flows, and lines are read from what is kept (lines.lua).
-local function keep(stream, limit, on_overflow)
-  stream._kept = M.new(stream, limit, on_overflow)
-  stream:resume()
-  return stream._kept
-end
-
--- What somebody reads by lines is theirs, even if they do not wait at the moment.
-local function take_over(child, stream, name, limit)
-  if stream._line_reader then
-    keep(stream, limit, ignore)
-  else
-    local on_overflow = child._max_buffer and overflow(child, name) or ignore
-    child._collected = child._collected or {}
-    child._collected[name] = keep(stream, limit, on_overflow)
-  end
-end
-
---- collect.unread(child): collects stdout and stderr where nobody else reads them, up to
--- the child's `maxBuffer`; an overflow ends the child.
-function M.unread(child)
-  for _, name in ipairs { 'stdout', 'stderr' } do
-    local stream = child[name]
-    if stream and not stream._kept and is_unread(stream) then
-      take_over(child, stream, name, child._max_buffer or math.huge)
-    end
-  end
-end
-
---- collect.run_out(child, stream): lets a stream of a child that has ended run out, so
--- that it closes.  What nobody has read so far is kept for those who ask later.
-function M.run_out(child, stream)
-  local name = stream == child.stdout and 'stdout' or stream == child.stderr and 'stderr'
-  if not stream.readable then
-    return
-  elseif stream._line_readings then
-    -- they read on; whoever is the last one calls this
-    stream._run_out = function()
-      M.run_out(child, stream)
-    end
-  elseif (name or stream._line_reader) and not stream._kept and is_unread(stream) then
-    take_over(child, stream, name, child._max_buffer or KEEP)
-  else
-    stream:resume()
-  end
 end
 
 return M

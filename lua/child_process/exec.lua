@@ -1,12 +1,12 @@
 --- exec and execFile: spawn, collect the output under limits, call back once.
 local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
-local collect = require 'child_process.collect'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
 local options = require 'child_process.options'
+local output = require 'child_process.output'
 
 local M = {}
 
@@ -44,6 +44,9 @@ local function finish(job, code, signal)
   end
   local stdout, stderr = job.stdout:text(), job.stderr:text()
   local err = job.err
+  if err == nil then
+    err = ending.how(job.child).error
+  end
   if err == nil and not (code == 0 and signal == nil) then
     err = failure(job, code, signal, stderr)
   end
@@ -57,20 +60,13 @@ local function collector(job, name)
   if stream and encoding and encoding ~= 'buffer' then
     stream:setEncoding(encoding)
   end
-  return collect.new(stream, job.max_buffer, function()
-    job.err = errors.coded('ERR_CHILD_PROCESS_STDIO_MAXBUFFER', name)
-    ending.by(job.child, 'maxBuffer', job.err)
-  end)
+  return output.collect(job.child, name, job.max_buffer)
 end
 
 local function watch(job)
   local child = job.child
   job.stdout = collector(job, 'stdout')
   job.stderr = collector(job, 'stderr')
-  child._collected = {
-    stdout = child.stdout and job.stdout,
-    stderr = child.stderr and job.stderr,
-  }
   child:on('close', function(code, signal)
     finish(job, code, signal)
   end)

@@ -1,136 +1,110 @@
---- Reading in Lua's habits: `stream:lines()`, `readAll()`, `read('l')`.
+--- Reading in Lua's habits: `stream:lines()`, `readAll()`, `read('l')`; and asyncio's:
+-- `readExactly`, `readUntil`.
 --
--- The buffer of a stream (readable.lua) stays where it is until a whole line is in it: a
--- reader that gives up loses nothing, and others can go on.
+-- The queue of a stream stays where it is until a whole piece is in it: a reader that
+-- gives up loses nothing, and others can go on.  See stream/unread.lua.
 local await = require 'child_process.await'
+local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local unread = require 'child_process.stream.unread'
 
 local M = {}
+
+local MAX_SIZE = 1 << 30
 
 local function refuse(err)
   error(err, 0)
 end
 
--- Looking for a line --------------------------------------------------------------------
+-- What a piece is -----------------------------------------------------------------------
 
--- Where a search goes on when more has come: `index` of the last chunk seen, `bytes` up
--- to its end, `carry`: what a delimiter may have begun in.
-local function new_scan(stream)
-  return {
-    head = stream._head,
-    skip = stream._skip,
-    index = stream._head - 1,
-    bytes = 0,
-    carry = '',
-  }
+-- Each of these makes a function take(stream) -> piece, how many bytes at its end are the
+-- delimiter | nil, how many bytes must be there for the next try.  At the end the piece
+-- is what is left, if anything is.
+
+local function rest(stream, queue)
+  local size = queue:size()
+  if size > 0 then
+    return unread.take(stream, size), 0
+  end
+  return nil, 1
 end
 
-local function is_stale(scan, stream)
-  return scan.head ~= stream._head
-    or scan.skip ~= stream._skip
-    or scan.index > stream._tail
-end
-
--- How many bytes the buffer holds up to the end of the first `delim`, or nil.
-local function find_in_stream(stream, delim, scan)
-  for index = scan.index + 1, stream._tail do
-    local chunk, start = stream._buffer[index], 0
-    if index == stream._head then
-      start = stream._skip
+-- `place`: where to go on looking when more has come; for ever right in one queue.
+local function up_to(delims)
+  local queue, place
+  return function(stream)
+    local current, complete = unread.queue(stream), unread.is_complete(stream)
+    if current ~= queue then
+      queue, place = current, 0
     end
-    if scan.carry ~= '' then
-      chunk, start = scan.carry .. chunk:sub(start + 1), 0
+    local count, width, rests = queue:find(delims, place, complete)
+    if count then
+      return unread.take(stream, count, rests), width
     end
-    local _, last = chunk:find(delim, start + 1, true)
-    if last then
-      return scan.bytes - #scan.carry + last - start
+    place = width
+    if complete then
+      return rest(stream, queue)
     end
-    scan.bytes = scan.bytes - #scan.carry + #chunk - start
-    scan.index = index
-    scan.carry = chunk:sub(math.max(start + 1, #chunk - #delim + 2))
+    return nil, queue:size() + 1
   end
 end
 
--- A whole piece with its delimiter, if the buffer has one; at the end, what is left.
-local function take(stream, delim, scan)
-  if stream._kept then
-    return stream._kept:take(delim, stream.readableEnded or stream.destroyed)
-  elseif is_stale(scan, stream) then
-    -- somebody else has read
-    for key, value in pairs(new_scan(stream)) do
-      scan[key] = value
+local function of_size(size)
+  return function(stream)
+    local queue = unread.queue(stream)
+    if queue:size() >= size then
+      return unread.take(stream, size), 0
+    elseif unread.is_complete(stream) then
+      return rest(stream, queue)
     end
-  end
-  local count = delim and find_in_stream(stream, delim, scan)
-  if count then
-    return stream:read(count)
-  elseif stream.destroyed then
-    return stream:read()
-  end
-  -- more than there is: nil until the end, and the stream makes room for it
-  return stream:read(stream.readableLength + 1)
-end
-
--- While it is being read (a call waits; a loop over its lines is open, even if its body
--- waits for something else) a stream is held in the mode in which it is pulled, and its
--- buffer may grow.  To be closed: `break` ends that.
-local Reading = {}
-
-local function ignore() end
-
-local function open_reading(stream)
-  if not stream._line_readings then
-    stream._line_readings, stream._usual_mark = 0, stream.readableHighWaterMark
-  end
-  stream._line_readings = stream._line_readings + 1
-  if not stream._kept then
-    stream:on('readable', ignore)
-  end
-  return setmetatable({ stream = stream }, Reading)
-end
-
-function Reading.__close(self)
-  local stream = self.stream
-  if not stream then
-    return
-  end
-  self.stream = nil
-  stream:off('readable', ignore)
-  stream._line_readings = stream._line_readings - 1
-  if stream._line_readings == 0 then
-    stream._line_readings, stream.readableHighWaterMark = nil, stream._usual_mark
-    if stream._run_out then
-      stream._run_out()
-    end
+    return nil, size
   end
 end
 
--- Nearly every line lies in the first chunk.
-local function take_at_once(stream, delim)
-  local chunk = delim and not stream._kept and stream._buffer[stream._head]
-  if chunk then
-    local _, last = chunk:find(delim, stream._skip + 1, true)
-    return last and stream:read(last - stream._skip)
+local function everything(stream)
+  local queue = unread.queue(stream)
+  if unread.is_complete(stream) then
+    return rest(stream, queue)
   end
+  return nil, queue:size() + 1
 end
+
+local function whatever(stream)
+  return rest(stream, unread.queue(stream))
+end
+
+-- Waiting for one -----------------------------------------------------------------------
 
 local function is_over(stream)
   return stream.readableEnded or stream.destroyed
 end
 
--- The next piece | nil: the end | nil, 'timeout'.
-local function await_piece(stream, what, delim, timeout)
-  local scan, piece, late = new_scan(stream), nil, false
-  local function is_ready()
-    piece = take(stream, delim, scan)
-    return piece or is_over(stream) or late
-  end
-  local _ <close> = open_reading(stream)
-  local came = await.await(what, is_ready, function(registrations)
-    registrations:on(stream, stream._kept and 'data' or 'readable')
-    for _, event in ipairs { 'end', 'close', 'error' } do
+local EVENTS = { 'readable', 'data', 'end', 'close', 'error' }
+
+-- A stream that is kept flows: a listener for `readable` would stop it.
+local function listen(registrations, stream, is_kept)
+  for _, event in ipairs(EVENTS) do
+    if event ~= (is_kept and 'readable' or 'data') then
       registrations:on(stream, event)
     end
+  end
+end
+
+-- piece, width | nil: the end | nil, 'timeout'
+local function await_piece(stream, what, take, timeout)
+  local piece, width, late = nil, nil, false
+  local function is_ready()
+    piece, width = take(stream)
+    if piece or is_over(stream) or late then
+      return true
+    end
+    unread.want(stream, width)
+    return false
+  end
+  local _ <close> = unread.open(stream)
+  local came = await.await(what, is_ready, function(registrations)
+    listen(registrations, stream, unread.is_kept(stream))
     if timeout then
       registrations:after(timeout, function()
         late = true
@@ -139,109 +113,218 @@ local function await_piece(stream, what, delim, timeout)
   end)
   if not came then
     refuse(await.never(what))
+  elseif piece then
+    return piece, width
   end
-  return piece, not piece and not is_over(stream) and 'timeout' or nil
+  return nil, not is_over(stream) and 'timeout' or nil
 end
 
--- The next piece with its delimiter | nil: the end | nil, 'timeout'.  `delim` nil: all
--- that is left.
-local function next_piece(stream, what, delim, timeout)
+-- The same, from a stream that may not come to its end.
+local function next_piece(stream, what, take, timeout)
   timeout = await.check_timeout(timeout)
-  stream._line_reader = true
-  local piece, why = take_at_once(stream, delim), nil
-  if not piece then
-    piece, why = await_piece(stream, what, delim, timeout)
+  unread.claim(stream)
+  local piece, width = take(stream)
+  if piece then
+    return piece, width
   end
-  if piece or why or stream.readableEnded then
+  local why
+  piece, why = await_piece(stream, what, take, timeout)
+  local lost = piece == nil and unread.lost(stream)
+  if lost then
+    refuse(lost)
+  elseif piece or why or stream.readableEnded then
     return piece, why
   end
   refuse(stream.errored or errors.coded 'ERR_STREAM_PREMATURE_CLOSE')
 end
 
-local function without(piece, delim)
-  if piece and piece:sub(-#delim) == delim then
-    return piece:sub(1, -#delim - 1)
+-- What next_piece gave -> the piece without its delimiter, or the rest of it as it is.
+local function strip(piece, width)
+  if piece and width > 0 then
+    return piece:sub(1, -width - 1)
   end
   return piece
 end
 
--- One value, if it was not too late.
+-- What next_piece gave -> one value, if it was not too late.
 local function give(piece, why)
-  if why then
+  if piece == nil and why then
     return nil, why
   end
   return piece
 end
 
-local formats = {
-  l = function(stream, timeout)
-    local line, why = next_piece(stream, "read('l')", '\n', timeout)
-    return give(without(line, '\n'), why)
-  end,
-  L = function(stream, timeout)
-    return give(next_piece(stream, "read('L')", '\n', timeout))
-  end,
-  a = function(stream, timeout)
-    local rest, why = next_piece(stream, "read('a')", nil, timeout)
-    return give(rest or '', why)
-  end,
-}
-
-local function read_format(stream, format, timeout)
-  local read = formats[format]
-  if not read then
-    local reason = "must be one of: 'l', 'L', 'a'"
-    refuse(errors.invalid_arg_value('format', reason, format))
-  end
-  return read(stream, timeout)
-end
+-- Arguments -----------------------------------------------------------------------------
 
 local function check_stream(stream, call)
   errors.check_self(stream, call, 'setEncoding')
 end
 
-local function read_all(stream, timeout)
-  check_stream(stream, 'stream:readAll(…)')
-  local rest, why = next_piece(stream, 'readAll()', nil, timeout)
-  return give(rest or '', why)
+local function check_one(delim, name)
+  if type(delim) ~= 'string' then
+    refuse(errors.invalid_arg_type(name, 'of type string', delim))
+  elseif delim == '' then
+    refuse(errors.invalid_arg_value(name, 'cannot be empty', delim))
+  end
 end
+
+-- The formats of Lua's files, which are no delimiters here, and what to use instead.
+local INSTEAD = {
+  l = 'lines() without an argument',
+  L = "readUntil '\\n'",
+  a = 'readAll()',
+  n = "tonumber(stream:read 'l')",
+}
 
 local function check_delimiter(delim)
+  check_one(delim, 'delim')
+  local instead = INSTEAD[delim:match '^%*?([lLan])$']
+  if instead then
+    local reason = "is a format of Lua's files: use %s; { '%s' } is that delimiter"
+    refuse(errors.invalid_arg_value('delim', reason:format(instead, delim), delim))
+  end
+end
+
+local function check_list(list)
+  for i = 1, #list do
+    check_one(list[i], ('delim[%d]'):format(i))
+  end
+  if #list == 0 then
+    refuse(errors.invalid_arg_value('delim', 'cannot be empty', list))
+  end
+end
+
+local NEWLINE = core.delimiters { '\n' }
+
+local function delimiters(delim)
   if delim == nil then
-    return '\n'
+    return NEWLINE
+  elseif type(delim) == 'table' then
+    check_list(delim)
+    return core.delimiters(delim)
   elseif type(delim) ~= 'string' then
-    refuse(errors.invalid_arg_type('delim', 'of type string', delim))
-  elseif delim == '' then
-    refuse(errors.invalid_arg_value('delim', 'cannot be empty', delim))
+    local expected = 'of type string or an array of strings'
+    refuse(errors.invalid_arg_type('delim', expected, delim))
   end
-  return delim
+  check_delimiter(delim)
+  return core.delimiters { delim }
 end
 
-local function lines(stream, delim)
-  check_stream(stream, 'stream:lines(…)')
-  delim = check_delimiter(delim)
-  local state = open_reading(stream)
-  local function next_line()
-    local line = without(next_piece(stream, 'lines()', delim), delim)
-    if line == nil then
-      Reading.__close(state)
+local function check_size(size)
+  if type(size) ~= 'number' then
+    refuse(errors.invalid_arg_type('n', 'of type number', size))
+  elseif not math.tointeger(size) then
+    refuse(errors.out_of_range('n', 'an integer', size))
+  elseif size < 0 or size > MAX_SIZE then
+    refuse(errors.out_of_range('n', '>= 0 && <= 1GiB', size))
+  end
+  return math.tointeger(size)
+end
+
+-- Methods -------------------------------------------------------------------------------
+
+local methods = {}
+
+-- See child_process.co for how they wait.  They raise the stream's error,
+-- ERR_STREAM_PREMATURE_CLOSE if it was destroyed before its end, ERR_OUT_OF_RANGE above
+-- 1 GiB, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and ERR_INVALID_THIS.  After
+-- `timeout` ms they return nil and 'timeout', and nothing is taken.
+
+local formats = {
+  l = function(stream, timeout)
+    local piece, why = next_piece(stream, "read('l')", up_to(NEWLINE), timeout)
+    return give(piece and strip(piece, why), why)
+  end,
+  L = function(stream, timeout)
+    return give(next_piece(stream, "read('L')", up_to(NEWLINE), timeout))
+  end,
+  a = function(stream, timeout)
+    local piece, why = next_piece(stream, "read('a')", everything, timeout)
+    return give(piece or not why and '' or nil, why)
+  end,
+}
+
+--- stream:read(format [, timeout]) -> string | nil: 'l' -> a line without its '\n', 'L'
+-- -> with it, nil at the end; 'a' as readAll; a star in front is ignored.
+local function read_format(stream, format, timeout)
+  local read = formats[format:match '^%*?(%a)$']
+  if not read then
+    local reason = "must be one of: 'l', 'L', 'a'; for a number tonumber(read 'l')"
+    refuse(errors.invalid_arg_value('format', reason, format))
+  end
+  return read(stream, timeout)
+end
+
+--- stream:readAll([timeout]) -> string: all the rest, '' at the end.
+function methods:readAll(timeout)
+  check_stream(self, 'stream:readAll(…)')
+  local piece, why = next_piece(self, 'readAll()', everything, timeout)
+  return give(piece or not why and '' or nil, why)
+end
+
+--- stream:readExactly(n [, timeout]) -> string of `n` bytes, fewer only at the end; then
+-- nil, but '' for 0.  asyncio: StreamReader.readexactly.
+function methods:readExactly(n, timeout)
+  check_stream(self, 'stream:readExactly(…)')
+  n = check_size(n)
+  if n == 0 then
+    return ''
+  end
+  return give(next_piece(self, 'readExactly()', of_size(n), timeout))
+end
+
+--- stream:readUntil(delim [, timeout]) -> string up to `delim`, and with it; at the end
+-- what is left, then nil.  For `delim` see lines().  asyncio: StreamReader.readuntil.
+function methods:readUntil(delim, timeout)
+  check_stream(self, 'stream:readUntil(…)')
+  if delim == nil then
+    check_one(delim, 'delim')
+  end
+  local take = up_to(delimiters(delim))
+  return give(next_piece(self, 'readUntil()', take, timeout))
+end
+
+--- stream:chunks() for a loop: what has come, at least a byte, until the end.
+function methods:chunks()
+  check_stream(self, 'stream:chunks()')
+  local reading = unread.open(self)
+  local function next_chunk()
+    reading.thread = coroutine.running()
+    local chunk = next_piece(self, 'chunks()', whatever)
+    if chunk == nil then
+      reading:close()
     end
-    return line
+    return chunk
   end
-  return next_line, nil, nil, state
+  return next_chunk, nil, nil, reading
 end
 
---- The methods, to be copied into a class of streams.  See child_process.co for how they
--- wait.
---
--- `stream:lines([delim])` for a loop: each line without the delimiter, a '\n' if not
--- given; '\r' stays.
--- `stream:readAll([timeout])` -> all the rest, '' at the end.
--- `stream:read(format [, timeout])`: 'l' -> line, 'L' -> line with its '\n', nil at the
--- end; 'a' as readAll.  After `timeout` ms nil and 'timeout': nothing is taken then.
---
--- They raise the stream's error, ERR_STREAM_PREMATURE_CLOSE if it was destroyed before
--- its end, ERR_OUT_OF_RANGE above 1 GiB.
-M.methods = { lines = lines, readAll = read_all, _read_format = read_format }
+--- stream:lines([delim]) for a loop: each line without the delimiter, a '\n' if not
+-- given; '\r' stays.  `delim` may be an array: the first that occurs counts, of several
+-- at one place the longest.  One that is there is not waited for to become a longer one;
+-- if it does all the same, what then comes belongs to it.
+function methods:lines(delim)
+  check_stream(self, 'stream:lines(…)')
+  local delims = delimiters(delim)
+  local take, reading = up_to(delims), unread.open(self)
+  -- lines that cannot be given at once
+  local function wait()
+    reading.thread = coroutine.running()
+    local piece, width = next_piece(self, 'lines()', take)
+    if piece == nil then
+      reading:close()
+    end
+    return strip(piece, width), unread.queue(self)
+  end
+  return core.lines(delims, wait), nil, nil, reading
+end
+
+--- lines.install(class): adds the methods above to a class of streams.
+function M.install(class)
+  for name, method in pairs(methods) do
+    class[name] = method
+  end
+  unread.read_format = read_format
+end
 
 return M

@@ -2,11 +2,10 @@
 --
 -- One class for all three.  A side that a stream does not have looks like one that is
 -- over.  This file has what both sides share: creation, destruction and the handle; the
--- sides are in readable.lua and flowing.lua, writable.lua, and piping.lua.
+-- sides are in readable.lua, flowing.lua and unread.lua, writable.lua, and piping.lua.
 --
 -- What the user may look at are plain fields with Node's names, kept up to date;
 -- everything that begins with an underscore belongs to the library.
-local buffer = require 'child_process.stream.buffer'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
@@ -16,6 +15,7 @@ local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
 local piping = require 'child_process.stream.piping'
 local readable = require 'child_process.stream.readable'
+local unread = require 'child_process.stream.unread'
 local writable = require 'child_process.stream.writable'
 
 local M = {}
@@ -31,7 +31,7 @@ local ECANCELED = -125
 local BROKEN_PIPE = { EPIPE = true, ECONNRESET = true }
 
 local Stream = events.extend { __name = 'child_process.Stream' }
-for _, part in ipairs { readable, flowing, writable, piping, lending } do
+for _, part in ipairs { unread, flowing, writable, piping, lending } do
   for name, method in pairs(part.methods) do
     Stream[name] = method
   end
@@ -41,12 +41,6 @@ Stream[Stream] = true -- by this a class that inherits from it is known, too
 
 --- The class, to be extended: `setmetatable(Sub, { __index = stream.Stream })`.
 M.Stream = Stream
-
---- What `read('l')` and its like do: read_format(stream, format).  Set by
--- child_process.lines.
-function M.read_format(_, format)
-  error(errors.invalid_arg_type('size', 'of type number', format), 3)
-end
 
 local defaults = {
   destroyed = false,
@@ -62,7 +56,6 @@ local parts = {
   defaults,
   readable.defaults,
   writable.defaults,
-  buffer.defaults,
   lending.defaults,
 }
 for _, fields in ipairs(parts) do
@@ -72,11 +65,7 @@ for _, fields in ipairs(parts) do
 end
 
 -- Fields that a new stream does not have.
-local OPTIONAL = { 'errored', '_handle', '_failed', '_on_destroy' }
-
-function Stream:_read_format(format)
-  return M.read_format(self, format)
-end
+local OPTIONAL = { 'errored', '_handle', '_failed', '_on_destroy', '_unread' }
 
 -- Creation ------------------------------------------------------------------------------
 
@@ -168,7 +157,7 @@ function Stream:_take_handle()
   handle:read_stop()
   self._handle, self._reading = nil, false
   self._writing = self._has_writable
-  return handle, buffer.pull_all(self)
+  return handle, self._chunks:take()
 end
 
 -- The handle that was taken is closed: what it has not written is lost.

@@ -45,9 +45,100 @@ describe('stream:lines()', function()
   end)
 
   it('refuses a delimiter that is none', function()
-    local child = printing ''
-    t.raises('ERR_INVALID_ARG_TYPE', child.stdout.lines, child.stdout, 5)
-    t.raises('ERR_INVALID_ARG_VALUE', child.stdout.lines, child.stdout, '')
+    local stdout = printing('').stdout
+    for _, delim in ipairs { 5, true, { 'a', 5 } } do
+      t.raises('ERR_INVALID_ARG_TYPE', stdout.lines, stdout, delim)
+    end
+    for _, delim in ipairs { '', {}, { 'a', '' } } do
+      t.raises('ERR_INVALID_ARG_VALUE', stdout.lines, stdout, delim)
+    end
+  end)
+
+  it("refuses a format of Lua's files, and says what to use", function()
+    local instead = {
+      l = 'lines() without',
+      L = "readUntil '\\n'",
+      a = 'readAll()',
+      n = 'tonumber(',
+    }
+    local stdout = printing('').stdout
+    for format, text in pairs(instead) do
+      for _, delim in ipairs { format, '*' .. format } do
+        local err = t.raises('ERR_INVALID_ARG_VALUE', stdout.lines, stdout, delim)
+        assert.truthy(err.message:find(text, 1, true), err.message)
+        assert.truthy(err.message:find(("{ '%s' }"):format(delim), 1, true))
+      end
+    end
+    assert.same({ 'he', '', 'o' }, lines_of(printing 'hello', { 'l' }))
+  end)
+
+  it('takes several delimiters: the first that occurs counts', function()
+    assert.same({ 'a', 'b', 'c' }, lines_of(printing 'a;b,c', { ',', ';' }))
+    local ends = { '\r\n', '\r', '\n' }
+    assert.same({ 'a', 'b', '', 'c', 'd' }, lines_of(printing 'a\r\nb\n\rc\rd', ends))
+    assert.same({ 'a', 'b' }, lines_of(printing 'a\r\nb\r', { '\r', '\r\n' }))
+  end)
+
+  it(
+    'gives a line at once whose delimiter may go on, and what goes on belongs to it',
+    function()
+      local command = [[
+      printf 'a\r'; read go; printf '\nb\r'; read go; printf 'c\r'; read go; printf '\n']]
+      local child, seen = cp.spawn('sh', { '-c', command }), {}
+      for line in child.stdout:lines { '\r\n', '\r', '\n' } do
+        seen[#seen + 1] = line
+        child.stdin:write 'go\n'
+      end
+      assert.same({ 'a', 'b', 'c' }, seen)
+    end
+  )
+
+  it('lets what belongs to a line be read by nobody else', function()
+    local command = [[printf 'a=-'; read go; printf '%s' "$go"; exec cat]]
+    for sent, rest in pairs { ['>x'] = 'x', ['>>x'] = '>x', x = 'x', ['>'] = '' } do
+      local child = cp.spawn('sh', { '-c', command })
+      assert.equal('a=-', child.stdout:readUntil { '=-', '=->' })
+      child.stdin:finish(sent .. '\n')
+      assert.equal(rest, child.stdout:readAll())
+    end
+    local child = cp.spawn('sh', { '-c', command })
+    assert.equal('a=-', child.stdout:readUntil { '=-', '=->+' })
+    child.stdin:finish '>\n'
+    assert.equal('>', child.stdout:readAll())
+  end)
+
+  it('gives data to those who listen as well', function()
+    local child, seen = printing 'a\nb\nc', {}
+    for line in child.stdout:lines() do
+      seen[#seen + 1] = line
+      if line == 'a' then
+        child.stdout:on('data', function(chunk)
+          seen[#seen + 1] = chunk
+        end)
+      end
+    end
+    assert.same({ 'a', 'b\n', 'b', 'c', 'c' }, seen)
+  end)
+
+  it('says truly how much is left, and nothing after the end', function()
+    local child = printing 'ab\ncd\nef'
+    local next_line, _, _, reading = child.stdout:lines()
+    local _ <close> = reading
+    local left = {}
+    for _ = 1, 3 do
+      next_line()
+      left[#left + 1] = child.stdout.readableLength
+    end
+    assert.same({ 5, 2, 0 }, left)
+    assert.is_nil(next_line())
+    assert.is_nil(next_line())
+  end)
+
+  it('is empty for what cannot be read', function()
+    local child = cp.spawn 'cat'
+    assert.is_nil(child.stdin:lines()())
+    assert.is_nil(child.stdin:read 'l')
+    child.stdin:finish()
   end)
 
   it('gives a line as soon as it is there', function()
@@ -201,6 +292,13 @@ describe('stream:read(format)', function()
     assert.equal('three\nfour', stdout:read 'a')
   end)
 
+  it('ignores the star of old Lua', function()
+    local stdout = printing('one\ntwo\nthree\nfour').stdout
+    assert.equal('one', stdout:read '*l')
+    assert.equal('two\n', stdout:read '*L')
+    assert.equal('three\nfour', stdout:read '*a')
+  end)
+
   it('gives nil at the end, or an empty rest', function()
     local stdout = printing('one').stdout
     assert.equal('one', stdout:read 'L')
@@ -229,9 +327,11 @@ describe('stream:read(format)', function()
 
   it('refuses other formats', function()
     local stdout = printing('').stdout
-    for _, format in ipairs { 'n', '*l', '', 'line' } do
+    for _, format in ipairs { 'n', '*n', '', 'line', '**l', 'll' } do
       t.raises('ERR_INVALID_ARG_VALUE', stdout.read, stdout, format)
     end
+    local err = t.raises('ERR_INVALID_ARG_VALUE', stdout.read, stdout, 'n')
+    assert.truthy(err.message:find("tonumber(read 'l')", 1, true))
   end)
 
   it('gives up after its time, and takes nothing then', function()
@@ -309,5 +409,172 @@ describe('stream:readAll()', function()
     assert.is_false((pcall(child.stdout.readAll, child.stdout)))
     child.stdin:finish()
     assert.equal('<go>\nend\n', child.stdout:readAll())
+  end)
+end)
+
+describe('stream:read(n, timeout)', function()
+  it('raises, since it does not wait, and says what does', function()
+    local stdout = printing('text').stdout
+    local err = t.raises('ERR_INVALID_ARG_VALUE', stdout.read, stdout, 4, 3000)
+    assert.truthy(err.message:find('readExactly(n, timeout)', 1, true))
+    err = t.raises('ERR_INVALID_ARG_VALUE', stdout.read, stdout, nil, 3000)
+    assert.truthy(err.message:find('chunks()', 1, true))
+  end)
+end)
+
+describe('stream:readExactly(n)', function()
+  it('waits for as many bytes, fewer only at the end, then nil', function()
+    local child = cp.spawn('sh', { '-c', 'printf ab; read go; printf cdef' })
+    child.stdin:write 'go\n'
+    assert.equal('abc', child.stdout:readExactly(3))
+    assert.equal('', child.stdout:readExactly(0))
+    assert.equal('de', child.stdout:readExactly(2, t.TEST_TIMEOUT))
+    assert.equal('f', child.stdout:readExactly(2))
+    assert.is_nil(child.stdout:readExactly(2))
+    assert.equal('', child.stdout:readExactly(0))
+  end)
+
+  it('gives more than any buffer, and to the byte where there is an encoding', function()
+    local child = cp.spawn('head', { '-c', '3000000', '/dev/zero' })
+    local mark = child.stdout.readableHighWaterMark
+    assert.equal(2000000, #child.stdout:readExactly(2000000))
+    assert.equal(mark, child.stdout.readableHighWaterMark)
+    assert.equal(1000000, #child.stdout:readExactly(1000001))
+    child = printing '€€'
+    child.stdout:setEncoding 'utf8'
+    assert.equal('€\xe2', child.stdout:readExactly(4))
+    assert.equal('\x82\xac', child.stdout:readExactly(4))
+  end)
+
+  it('takes nothing when it gives up', function()
+    local child = answering()
+    child.stdin:write 'one\n'
+    assert.same({ nil, 'timeout' }, { child.stdout:readExactly(100, 20) })
+    assert.equal('<one>\n', child.stdout:readExactly(6))
+    child.stdin:finish()
+  end)
+
+  it('takes a whole number of bytes only, up to 1 GiB', function()
+    local stdout = printing('').stdout
+    t.raises('ERR_INVALID_ARG_TYPE', stdout.readExactly, stdout)
+    t.raises('ERR_INVALID_ARG_TYPE', stdout.readExactly, stdout, '5')
+    for _, n in ipairs { -1, 1.5, 0 / 0, math.huge, (1 << 30) + 1 } do
+      t.raises('ERR_OUT_OF_RANGE', stdout.readExactly, stdout, n)
+    end
+    t.raises('ERR_INVALID_ARG_TYPE', stdout.readExactly, stdout, 1, '1')
+  end)
+
+  it('raises when the stream is destroyed, after what there was', function()
+    local child = answering()
+    child.stdin:write 'go\n'
+    assert.equal('<', child.stdout:readExactly(1))
+    child.stdout:destroy()
+    assert.equal('go>\n', child.stdout:readExactly(100))
+    t.raises('ERR_STREAM_PREMATURE_CLOSE', child.stdout.readExactly, child.stdout, 1)
+    child.stdin:finish()
+  end)
+end)
+
+describe('stream:readUntil(delim)', function()
+  it('gives what comes up to it, and with it; what is left; then nil', function()
+    local stdout = printing('a: b\n> c').stdout
+    assert.equal('a: b\n> ', stdout:readUntil '> ')
+    assert.equal('c', stdout:readUntil('> ', t.TEST_TIMEOUT))
+    assert.is_nil(stdout:readUntil '> ')
+  end)
+
+  it('takes several, and anything in an array', function()
+    local stdout = printing('one l two\n').stdout
+    assert.equal('one l', stdout:readUntil { 'l', '\n' })
+    assert.equal(' two\n', stdout:readUntil { 'l', '\n' })
+  end)
+
+  it('gives up after its time, and takes nothing then', function()
+    local child = answering()
+    child.stdin:write 'one\n'
+    assert.same({ nil, 'timeout' }, { child.stdout:readUntil(';', 20) })
+    assert.equal('<one>', child.stdout:readUntil '>')
+    child.stdin:finish()
+  end)
+
+  it('wants a delimiter', function()
+    local stdout = printing('').stdout
+    t.raises('ERR_INVALID_ARG_TYPE', stdout.readUntil, stdout)
+    t.raises('ERR_INVALID_ARG_VALUE', stdout.readUntil, stdout, 'L')
+    t.raises('ERR_INVALID_ARG_VALUE', stdout.readUntil, stdout, '')
+  end)
+end)
+
+describe('stream:chunks()', function()
+  it('gives what has come, at least a byte, until the end', function()
+    local child, seen = answering(), {}
+    child.stdin:write 'one\n'
+    for chunk in child.stdout:chunks() do
+      seen[#seen + 1] = chunk
+      child.stdin:finish()
+    end
+    assert.same({ '<one>\n', 'end\n' }, seen)
+  end)
+
+  it('gives everything, whatever its size, and holds the child back', function()
+    local child, size = cp.spawn('head', { '-c', '3000000', '/dev/zero' }), 0
+    for chunk in child.stdout:chunks() do
+      assert.is_true(#chunk > 0)
+      size = size + #chunk
+    end
+    assert.equal(3000000, size)
+  end)
+
+  it('leaves the rest to others when the loop is left', function()
+    local child = answering()
+    child.stdin:write 'one\n'
+    for chunk in child.stdout:chunks() do
+      child.stdin:finish 'two\n'
+      if chunk == '<one>\n' then
+        break
+      end
+    end
+    assert.equal('<two>\nend\n', child.stdout:readAll())
+  end)
+end)
+
+describe('a method of streams that waits', function()
+  it('is called with a colon', function()
+    local stdout = printing('').stdout
+    for _, name in ipairs {
+      'lines',
+      'readAll',
+      'readExactly',
+      'readUntil',
+      'chunks',
+      'put',
+    } do
+      local ok, err = pcall(stdout[name])
+      assert.is_false(ok)
+      assert.truthy(tostring(err):find(':' .. name .. '(', 1, true), tostring(err))
+    end
+  end)
+end)
+
+describe('stream:put()', function()
+  it('writes strings and numbers in one go, as the files of Lua do', function()
+    local child = cp.spawn 'cat'
+    local path = t.tmpdir() .. '/file'
+    local file = assert(io.open(path, 'w'))
+    local values = { 'a', 1, ' ', 2.5, ' ', 1.0, ' ', -7, ' ', 1e300, '\n' }
+    file:write(table.unpack(values)):close()
+    assert.equal(child.stdin, child.stdin:put(table.unpack(values)))
+    child.stdin:put():put(''):finish()
+    assert.equal(t.slurp(path), child:wait().stdout)
+  end)
+
+  it('takes nothing else, and then writes nothing', function()
+    local child = cp.spawn 'cat'
+    for _, value in ipairs { true, {}, print } do
+      t.raises('ERR_INVALID_ARG_TYPE', child.stdin.put, child.stdin, 'a', value)
+    end
+    t.raises('ERR_INVALID_ARG_TYPE', child.stdin.put, child.stdin, 'a', nil, 'b')
+    child.stdin:finish()
+    assert.equal('', child:wait().stdout)
   end)
 end)

@@ -1,6 +1,7 @@
 local loop = require 'child_process.loop'
 local stream = require 'child_process.stream'
 local fake = require 'spec.support.fake_handle'
+local unread = require 'child_process.stream.unread'
 
 local EIO = -5
 
@@ -311,11 +312,11 @@ describe('Readable: pulled', function()
 
   it('leaves strings as formats to whoever set the hook', function()
     local s = fake.open 'r'
-    local hook = stream.read_format
+    local hook = unread.read_format
     finally(function()
-      stream.read_format = hook
+      unread.read_format = hook
     end)
-    stream.read_format = function(given, format)
+    unread.read_format = function(given, format)
       return given == s and format
     end
     assert.equal('l', s:read 'l')

@@ -34,6 +34,8 @@ function Handle:read_start()
   end
 end
 
+function Handle:hear() end
+
 function Handle:read_stop()
   self.reading = false
 end

@@ -352,11 +352,12 @@ local Readable = {}
 
 --- What is buffered, or exactly `size` bytes of it; nil when there is not enough.  `'l'`
 --- (a line), `'L'` (with its end) and `'a'` (all the rest) wait for it.
----@param size? integer|'l'|'L'|'a'
----@param timeout? number of a wait: milliseconds after which it returns nil and 'timeout'
+---@param format 'l'|'L'|'a'
+---@param timeout? number milliseconds after which it returns nil and 'timeout'
 ---@return string?
 ---@return 'timeout'? why
-function Readable:read(size, timeout) end
+---@overload fun(self: child_process.Readable, size?: integer): string?
+function Readable:read(format, timeout) end
 
 ---@return self
 function Readable:pause() end
@@ -384,7 +385,7 @@ function Readable:pipe(dest, options) end
 function Readable:unpipe(dest) end
 
 --- `for line in stream:lines() do`: waits for each, without its end.
----@param delimiter? string `\n`
+---@param delimiter? string|string[] `\n`; of several the first that occurs counts
 ---@return fun(): string?
 function Readable:lines(delimiter) end
 
@@ -394,6 +395,24 @@ function Readable:lines(delimiter) end
 ---@return 'timeout'? why
 ---@overload fun(self: child_process.Readable): string
 function Readable:readAll(timeout) end
+
+--- Waits for `n` bytes; fewer only at the end, then nil.
+---@param n integer
+---@param timeout? number milliseconds after which it returns nil and 'timeout'
+---@return string?
+---@return 'timeout'? why
+function Readable:readExactly(n, timeout) end
+
+--- Waits for what comes up to the delimiter, and with it; at the end what is left.
+---@param delimiter string|string[]
+---@param timeout? number milliseconds after which it returns nil and 'timeout'
+---@return string?
+---@return 'timeout'? why
+function Readable:readUntil(delimiter, timeout) end
+
+--- `for chunk in stream:chunks() do`: waits for what comes, at least a byte.
+---@return fun(): string?
+function Readable:chunks() end
 
 ---@class (exact) child_process.PipeOptions
 ---@field finish? boolean false: `dest` stays open at the end
@@ -423,6 +442,11 @@ local Writable = {}
 ---@return boolean
 ---@overload fun(self: child_process.Writable, chunk: string, callback: fun(err: child_process.Error?)): boolean
 function Writable:write(chunk, encoding, callback) end
+
+--- Writes them one after the other, as `file:write` does.
+---@param ... string|number
+---@return self
+function Writable:put(...) end
 
 --- No more is written after this; the other side sees the end.
 ---@param chunk? string

@@ -4,7 +4,6 @@
 -- listener for `data` and resume() make the stream flow; pause() stops it; while
 -- somebody listens for `readable` it is pulled with read().  A change of mode takes
 -- effect on the next tick.
-local buffer = require 'child_process.stream.buffer'
 local encoding = require 'child_process.encoding'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
@@ -90,14 +89,14 @@ end
 
 -- What is buffered becomes text; text of an earlier decoder stays as it is.
 local function decode_buffered(self, old)
-  local content = buffer.pull_all(self)
+  local content = self._chunks:take()
   if old then
     content = content .. old:finish()
   elseif self._decoder then
     content = self._decoder:write(content) .. (self._eof and self._decoder:finish() or '')
   end
   if content ~= '' then
-    buffer.append(self, content)
+    self._chunks:append(content)
   else
     self._need_readable = true
     readable.end_if_drained(self)

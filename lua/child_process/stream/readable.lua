@@ -1,9 +1,10 @@
---- The reading side of a stream: from the handle through the buffer to `data`, `readable`
--- and `end`.  Who decides whether it flows is in flowing.lua.
+--- The reading side of a stream: from the handle through a queue of strings to `data`,
+-- `readable` and `end`.  Who decides whether it flows is in flowing.lua.
 --
--- The handle reads ahead until the buffer holds `readableHighWaterMark` bytes and is then
--- stopped; every read that takes the buffer below that starts it again.  While data flows
--- to a listener and nothing is buffered, a chunk goes straight from the handle to it.
+-- The handle reads ahead until the queue (csrc/chunks.c) holds `readableHighWaterMark`
+-- bytes and is then stopped; every read that takes the queue below that starts it again.
+-- While data flows to a listener and the queue is empty, a chunk goes straight from the
+-- handle to it.
 --
 -- Nothing is read ahead from a stream that others read, too (`_shared`: process.stdin,
 -- what was lent to a child): the handle is started by a read that finds too little, or
@@ -11,16 +12,12 @@
 --
 -- State is changed before anything is emitted, and what must follow an event is
 -- guarded: a listener that raises costs neither data nor the later `end`.
-local buffer = require 'child_process.stream.buffer'
+local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
 
 local M = {}
-local methods = {}
-
---- The methods, to be copied into a class that is an emitter.
-M.methods = methods
 
 local nextTick = loop.nextTick
 
@@ -33,7 +30,10 @@ M.defaults = {
   -- readableFlowing: nil (nobody has said), true, false; readableEncoding: nil, a name
   readableEnded = true,
   readableHighWaterMark = 0,
+  readableLength = 0, -- set by the queue
   bytesRead = 0,
+  _chunks = core.chunks(),
+  _owed = false, -- see M.owe
   _decoder = false,
   _reading = false, -- the handle has been told to
   _shared = false,
@@ -56,7 +56,7 @@ function M.init(self, high_water_mark)
   self.readable, self.readableEnded, self._eof = true, false, false
   self.readableHighWaterMark = high_water_mark
   self._pipes = {}
-  buffer.init(self)
+  self._chunks = core.chunks(self)
 end
 
 local function is_full(self)
@@ -108,7 +108,7 @@ local function is_awaited(self, count)
   return not self._shared
     or count == self.readableLength
       and self._events.readable
-      and not self._line_readings
+      and not (self._unread and self._unread.count > 0)
 end
 
 --- Nobody asks for more of a shared stream, unless there is a listener.
@@ -225,11 +225,36 @@ local function end_if_drained(self)
   end
 end
 
+-- What came (`at_end`: no more will) without the end of a delimiter that was given
+-- already, see M.owe.  Bytes that may begin it are held back.
+local function settle(self, chunk, at_end)
+  local text = self._owed.held .. chunk
+  for _, rest in ipairs(self._owed.rests) do
+    if text:sub(1, #rest) == rest then
+      self._owed = false
+      return text:sub(#rest + 1)
+    elseif not at_end and rest:sub(1, #text) == text then
+      self._owed.held = text
+      return ''
+    end
+  end
+  self._owed = false
+  return text
+end
+
+--- readable.owe(stream, rests): a delimiter was given as soon as it was there, though it
+-- may be the begin of a longer one: if one of `rests` (array, the longest first) is what
+-- comes next, it belongs to it.
+function M.owe(self, rests)
+  self._owed = { rests = rests, held = '' }
+end
+
 local function on_eof(self)
   local rest = self._decoder and self._decoder:finish() or ''
-  if rest ~= '' then
-    buffer.append(self, rest)
+  if self._owed then
+    rest = settle(self, rest, true)
   end
+  self._chunks:append(rest)
   self._eof, self._reading = true, false
   self._need_readable, self._emitted_readable = false, true
   if self.readableLength > 0 or self._events.readable then -- else no listener is called
@@ -246,14 +271,16 @@ local function on_data(self, chunk)
   local decoder = self._decoder
   if decoder then
     chunk = decoder:write(chunk)
-    if chunk == '' then
-      return
-    end
   end
-  if self.readableFlowing and self.readableLength == 0 and self._events.data then
+  if self._owed then
+    chunk = settle(self, chunk, false)
+  end
+  if chunk == '' then
+    return
+  elseif self.readableFlowing and self.readableLength == 0 and self._events.data then
     return emit_data(self, chunk)
   end
-  buffer.append(self, chunk)
+  self._chunks:append(chunk)
   if self._need_readable then
     emit_readable_soon(self)
   end
@@ -309,9 +336,9 @@ local function how_much(self, n)
   if length == 0 or n and n <= 0 then
     return 0
   elseif not n then
-    return self.readableFlowing and buffer.first_size(self) or length
+    return self.readableFlowing and self._chunks:first_size() or length
   elseif n < length then
-    return self._decoder and buffer.whole_characters(self, n) or n
+    return self._decoder and self._chunks:characters(n) or n
   end
   return (n == length or self._eof) and length or 0
 end
@@ -337,28 +364,18 @@ local function poke(self)
   end
 end
 
-function take(self, n)
-  if n and n > self.readableHighWaterMark then
-    raise_high_water_mark(self, n)
-  end
-  if n == 0 then
-    poke(self)
-    return nil
-  end
+--- readable.give(stream, count, ends) -> string: takes `count` bytes of at least as many.
+-- @param ends boolean: if they are the last, the end follows
+function M.give(self, count, ends)
   self._emitted_readable = false
-  local count = how_much(self, n)
-  if count == 0 then
-    nothing(self)
-    return nil
-  end
   if is_awaited(self, count) then
     read_on(self, count)
   end
-  local chunk = buffer.pull(self, count)
+  local chunk = self._chunks:take(count)
   if self.readableLength == 0 then
     if not self._eof then
       self._need_readable = true
-    elseif n ~= count then
+    elseif ends then
       end_soon(self)
     end
   end
@@ -368,6 +385,39 @@ function take(self, n)
   return chunk
 end
 
+--- readable.want(stream, size): asks for so many bytes in the queue, or the end.  Raises
+-- ERR_OUT_OF_RANGE above 1 GiB.
+function M.want(self, size)
+  if size > self.readableHighWaterMark then
+    raise_high_water_mark(self, size)
+  end
+  self._emitted_readable = false
+  nothing(self)
+end
+
+--- readable.is_complete(stream) -> boolean: no more bytes will come.
+function M.is_complete(self)
+  return self._eof or self.destroyed
+end
+
+--- readable.take(stream [, n]) -> string | nil: what read(n) gives.
+function take(self, n)
+  if n and n > self.readableHighWaterMark then
+    raise_high_water_mark(self, n)
+  end
+  if n == 0 then
+    poke(self)
+    return nil
+  end
+  local count = how_much(self, n)
+  if count == 0 then
+    self._emitted_readable = false
+    nothing(self)
+    return nil
+  end
+  return M.give(self, count, n ~= count)
+end
+
 function flow(self)
   if not self.readableFlowing or self.readableLength == 0 then
     return
@@ -375,23 +425,6 @@ function flow(self)
   local _ <close> = guard.new(self, flow)
   while self.readableFlowing and take(self) do
   end
-end
-
---- stream:read([n]) -> string | nil: what is buffered, or exactly `n` bytes of it; nil
--- when there is not enough.  At the end of the stream the rest, however short.  With an
--- encoding `n` counts bytes of the decoded text, and no character is cut.  A string
--- (`'l'`, `'L'`, `'a'`) waits for a line or all the rest, see lines.lua.  Raises
--- ERR_INVALID_ARG_TYPE; ERR_OUT_OF_RANGE above 1 GiB.  Node: readable.read.
-function methods:read(n, timeout)
-  errors.check_self(self, 'stream:read(…)', 'setEncoding')
-  if n == nil then
-    return take(self)
-  elseif type(n) == 'string' then
-    return self:_read_format(n, timeout)
-  elseif math.type(n) == nil or n ~= n then
-    error(errors.invalid_arg_type('size', 'of type number', n), 2)
-  end
-  return take(self, n < 0 and math.ceil(n) or math.floor(n))
 end
 
 M.take, M.poke, M.flow = take, poke, flow

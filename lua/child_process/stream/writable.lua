@@ -424,6 +424,32 @@ function methods:write(chunk, name, callback)
   return (write(self, chunk, name, callback))
 end
 
+-- As Lua's files write it: a float with an integral value without its `.0`.
+local function text_of(value, index)
+  if type(value) == 'string' then
+    return value
+  elseif type(value) ~= 'number' then
+    local name = ('argument %d'):format(index)
+    error(errors.invalid_arg_type(name, 'one of type string or number', value), 3)
+  end
+  return (math.type(value) == 'integer' and '%d' or '%.14g'):format(value)
+end
+
+--- stream:put(a, b, …) -> stream: writes strings and numbers one after the other, in one
+-- write; `writableNeedDrain` says what write() returns false for.  Raises
+-- ERR_INVALID_ARG_TYPE, with nothing written; the rest as in write().  Lua: file:write.
+function methods:put(...)
+  errors.check_self(self, 'stream:put(…)', 'setEncoding')
+  local texts = { ... }
+  for i = 1, select('#', ...) do
+    texts[i] = text_of(texts[i], i)
+  end
+  if texts[1] then
+    self:write(table.concat(texts))
+  end
+  return self
+end
+
 --- stream:cork(): chunks are queued until uncork() or finish().  Node: writable.cork.
 function methods:cork()
   errors.check_self(self, 'stream:cork(…)', 'setEncoding')

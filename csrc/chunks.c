@@ -1,0 +1,452 @@
+/* chunks.c - what a stream has read and nobody has taken: a queue of strings, from which
+ * bytes, lines and pieces up to a delimiter are taken.
+ *
+ * The strings stay Lua's: nothing is copied when they come, a whole one is given as it
+ * is, and the collector knows their size.  They lie in the table in SLOT_STRINGS, from
+ * index `head` to `tail`.  The table in SLOT_OWNER, or nil, is the stream: its field
+ * `readableLength` follows every change.
+ *
+ * Places are counted from the stream's first byte, so that they stay right when somebody
+ * takes what lies before them. */
+#include "chunks.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "delim.h"
+
+#define LCP_CHUNKS "child_process.core.Chunks"
+#define LCP_DELIMS "child_process.core.Delimiters"
+
+enum { SLOT_STRINGS = 1, SLOT_OWNER, SLOTS = SLOT_OWNER };
+
+/* One string of the queue. */
+struct chunk {
+  lua_Integer index;
+  const char *p;
+  size_t size;
+  size_t base; /* place of its first byte, taken or not */
+};
+
+struct chunks {
+  lua_Integer head, tail; /* empty: tail < head */
+  size_t size;            /* bytes that nobody has taken */
+  size_t taken;           /* bytes that somebody has: the place of the next one */
+  struct chunk first;     /* string `head`; p is NULL while the queue is empty */
+  struct chunk found;     /* where the last search stopped, unless it has been taken */
+};
+
+static struct chunks *check_chunks(lua_State *L, int arg) {
+  return luaL_checkudata(L, arg, LCP_CHUNKS);
+}
+
+/* ---- the strings; `strings` is the index of their table ---- */
+
+static struct chunk chunk_at(lua_State *L, int strings, lua_Integer index, size_t base) {
+  struct chunk c = {index, NULL, 0, base};
+  lua_rawgeti(L, strings, index);
+  c.p = lua_tolstring(L, -1, &c.size); /* the table keeps it */
+  lua_pop(L, 1);
+  return c;
+}
+
+/* stack: chunks at index 1 */
+static void tell_owner(lua_State *L, const struct chunks *q) {
+  if (lua_getiuservalue(L, 1, SLOT_OWNER) == LUA_TTABLE) {
+    lua_pushliteral(L, "readableLength");
+    lua_pushinteger(L, (lua_Integer)q->size);
+    lua_rawset(L, -3);
+  }
+  lua_pop(L, 1);
+}
+
+/* Forgets the first `n` bytes; cannot fail. */
+static void drop(lua_State *L, struct chunks *q, int strings, size_t n) {
+  q->taken += n;
+  q->size -= n;
+  while (q->head <= q->tail && q->taken >= q->first.base + q->first.size) {
+    lua_pushnil(L);
+    lua_rawseti(L, strings, q->head++);
+    if (q->head <= q->tail)
+      q->first = chunk_at(L, strings, q->head, q->first.base + q->first.size);
+  }
+  if (q->head > q->tail) {
+    q->head = 1;
+    q->tail = 0;
+    q->first.p = NULL;
+  }
+  if (q->first.p == NULL || q->found.base < q->first.base)
+    q->found.p = NULL;
+}
+
+/* Copies up to `n` bytes from `place`, which lies in `c`, on; how many there were. */
+static size_t copy_from(lua_State *L, const struct chunks *q, int strings, struct chunk c,
+                        size_t place, char *to, size_t n) {
+  size_t done = 0;
+  for (;;) {
+    size_t skip = place - c.base, part = c.size - skip;
+    if (part > n - done)
+      part = n - done;
+    memcpy(to + done, c.p + skip, part);
+    done += part;
+    if (done == n || c.index == q->tail)
+      return done;
+    c = chunk_at(L, strings, c.index + 1, c.base + c.size);
+    place = c.base;
+  }
+}
+
+/* Pushes the first `n` bytes; 0 < n <= size. */
+static void push_front(lua_State *L, const struct chunks *q, int strings, size_t n) {
+  size_t skip = q->taken - q->first.base;
+  luaL_Buffer b;
+  if (skip == 0 && n == q->first.size) {
+    lua_rawgeti(L, strings, q->head);
+  } else if (n <= q->first.size - skip) {
+    lua_pushlstring(L, q->first.p + skip, n);
+  } else {
+    char *to = luaL_buffinitsize(L, &b, n);
+    copy_from(L, q, strings, q->first, q->taken, to, n);
+    luaL_pushresultsize(&b, n);
+  }
+}
+
+/* ---- looking for a delimiter ---- */
+
+struct finding {
+  const struct lcp__delim *delim; /* at `place`; NULL: there is none before `place` */
+  size_t place;
+  int open; /* bytes that are still to come may make a longer one of it */
+};
+
+/* Which delimiter stands at byte `i` of `c`. */
+static enum lcp__match match_at(lua_State *L, const struct chunks *q, int strings,
+                                const struct lcp__delims *d, const struct chunk *c,
+                                size_t i, const struct lcp__delim **found) {
+  enum lcp__match match;
+  char *copy;
+  size_t n;
+  if (c->size - i >= d->longest || c->index == q->tail)
+    return lcp__delims_match(d, c->p + i, c->size - i, found);
+  copy = lua_newuserdatauv(L, d->longest, 0); /* it may go on in the next string */
+  n = copy_from(L, q, strings, *c, c->base + i, copy, d->longest);
+  match = lcp__delims_match(d, copy, n, found);
+  lua_pop(L, 1);
+  return match;
+}
+
+/* Whether what `match` says of f->place decides the search: 1 found, -1 nothing before
+ * more bytes come, 0 it goes on.  A delimiter that ends the queue is given at once,
+ * though more bytes might make a longer one of it. */
+static int decide(const struct chunks *q, enum lcp__match match, int at_end,
+                  struct finding *f) {
+  f->open = match == LCP__OPEN && !at_end;
+  if (!f->open)
+    return f->delim != NULL;
+  if (f->delim != NULL && f->place + f->delim->size == q->taken + q->size)
+    return 1;
+  f->delim = NULL;
+  return -1;
+}
+
+/* Looks for the first delimiter at f->place or behind it, in a queue that is not empty.
+ * `at_end`: no more bytes will come. */
+static void search(lua_State *L, struct chunks *q, int strings,
+                   const struct lcp__delims *d, int at_end, struct finding *f) {
+  struct chunk c = q->found.p != NULL && q->found.base <= f->place ? q->found : q->first;
+  for (;;) {
+    size_t i = f->place > c.base ? f->place - c.base : 0;
+    q->found = c;
+    while (i < c.size && (i = lcp__delims_next(d, c.p, i, c.size)) < c.size) {
+      enum lcp__match match = match_at(L, q, strings, d, &c, i, &f->delim);
+      f->place = c.base + i;
+      if (decide(q, match, at_end, f) != 0)
+        return;
+      i++;
+    }
+    if (f->place < c.base + c.size)
+      f->place = c.base + c.size;
+    if (c.index == q->tail)
+      return;
+    c = chunk_at(L, strings, c.index + 1, c.base + c.size);
+  }
+}
+
+/* Pushes an array: what would have to come to make longer delimiters of `shorter`, the
+ * longest first. */
+static void push_rests(lua_State *L, const struct lcp__delims *d,
+                       const struct lcp__delim *shorter) {
+  lua_Integer count = 0;
+  lua_newtable(L);
+  for (int i = 0; i < d->n && d->list[i].size > shorter->size; i++) {
+    const struct lcp__delim *longer = &d->list[i];
+    if (memcmp(longer->p, shorter->p, shorter->size) == 0) {
+      lua_pushlstring(L, longer->p + shorter->size, longer->size - shorter->size);
+      lua_rawseti(L, -2, ++count);
+    }
+  }
+}
+
+/* ---- methods ---- */
+
+/* chunks:append(string) */
+static int l_append(lua_State *L) {
+  struct chunks *q = check_chunks(L, 1);
+  size_t size;
+  luaL_checklstring(L, 2, &size);
+  if (size == 0)
+    return 0;
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, SLOT_STRINGS);
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, 3, q->tail + 1);
+  q->tail++;
+  if (q->tail == q->head)
+    q->first = chunk_at(L, 3, q->head, q->taken);
+  q->size += size;
+  tell_owner(L, q);
+  return 0;
+}
+
+/* chunks:take([n]) -> the first `n` bytes, of at least as many; all without `n`. */
+static int l_take(lua_State *L) {
+  struct chunks *q = check_chunks(L, 1);
+  lua_Integer n = luaL_optinteger(L, 2, (lua_Integer)q->size);
+  luaL_argcheck(L, n >= 0 && (size_t)n <= q->size, 2, "more than there is");
+  lua_settop(L, 1);
+  if (n == 0) {
+    lua_pushliteral(L, "");
+    return 1;
+  }
+  lua_getiuservalue(L, 1, SLOT_STRINGS);
+  push_front(L, q, 2, (size_t)n);
+  drop(L, q, 2, (size_t)n);
+  tell_owner(L, q);
+  return 1;
+}
+
+/* chunks:size() -> bytes */
+static int l_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check_chunks(L, 1)->size);
+  return 1;
+}
+
+/* chunks:first_size() -> bytes of the first string that nobody has taken, 0 if empty */
+static int l_first_size(lua_State *L) {
+  const struct chunks *q = check_chunks(L, 1);
+  size_t skip = q->taken - q->first.base;
+  lua_pushinteger(L, q->first.p != NULL ? (lua_Integer)(q->first.size - skip) : 0);
+  return 1;
+}
+
+static int continues_character(const struct chunk *c, size_t i) {
+  return i < c->size && ((unsigned char)c->p[i] & 0xC0) == 0x80;
+}
+
+/* chunks:characters(n) -> where UTF-8 text may be cut: the largest count up to `n` that
+ * ends with a character, or the end of the first character if that is longer; 0 < n <
+ * size.  No character is in two strings. */
+static int l_characters(lua_State *L) {
+  struct chunks *q = check_chunks(L, 1);
+  lua_Integer n = luaL_checkinteger(L, 2);
+  struct chunk c = q->first;
+  size_t at, back = 0, ahead = 0;
+  luaL_argcheck(L, n > 0 && (size_t)n < q->size, 2, "not within the text");
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, SLOT_STRINGS);
+  at = q->taken + (size_t)n;
+  while (at > c.base + c.size)
+    c = chunk_at(L, 2, c.index + 1, c.base + c.size);
+  at -= c.base;
+  while (back < at && continues_character(&c, at - back))
+    back++;
+  if (back >= (size_t)n)
+    for (back = 0; continues_character(&c, at + ahead);)
+      ahead++;
+  lua_pushinteger(L, n - (lua_Integer)back + (lua_Integer)ahead);
+  return 1;
+}
+
+/* chunks:find(delims, place, at_end)
+ *   -> count, width [, rests]: the bytes up to the end of the first delimiter that is not
+ *      before `place`, and those of the delimiter; rests: see push_rests
+ *   -> nil, place: none; when more has come the search may go on there */
+static int l_find(lua_State *L) {
+  struct chunks *q = check_chunks(L, 1);
+  const struct lcp__delims *d = luaL_checkudata(L, 2, LCP_DELIMS);
+  struct finding f = {NULL, (size_t)luaL_checkinteger(L, 3), 0};
+  int at_end = lua_toboolean(L, 4);
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, SLOT_STRINGS);
+  if (f.place < q->taken)
+    f.place = q->taken;
+  if (q->size > 0)
+    search(L, q, 3, d, at_end, &f);
+  if (f.delim == NULL) {
+    lua_pushnil(L);
+    lua_pushinteger(L, (lua_Integer)f.place);
+    return 2;
+  }
+  lua_pushinteger(L, (lua_Integer)(f.place - q->taken + f.delim->size));
+  lua_pushinteger(L, (lua_Integer)f.delim->size);
+  if (!f.open)
+    return 2;
+  push_rests(L, d, f.delim);
+  return 3;
+}
+
+/* ---- making them ---- */
+
+/* core.chunks([owner]) -> an empty queue.  owner: a table whose `readableLength` is kept
+ * up to date. */
+static int l_chunks(lua_State *L) {
+  struct chunks *q;
+  lua_settop(L, 1);
+  q = lua_newuserdatauv(L, sizeof *q, SLOTS);
+  memset(q, 0, sizeof *q);
+  q->head = 1;
+  lua_newtable(L);
+  lua_setiuservalue(L, 2, SLOT_STRINGS);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, 2, SLOT_OWNER);
+  luaL_setmetatable(L, LCP_CHUNKS);
+  return 1;
+}
+
+/* core.delimiters(array of strings, none of them empty) -> what find() looks for */
+static int l_delimiters(lua_State *L) {
+  struct lcp__delim *list;
+  int n;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  n = (int)lua_rawlen(L, 1);
+  lua_settop(L, 1);
+  list = lua_newuserdatauv(L, (size_t)n * sizeof *list, 0);
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    list[i].p = luaL_checklstring(L, -1, &list[i].size);
+    luaL_argcheck(L, list[i].size > 0, 1, "an empty delimiter");
+    lua_rawseti(L, 3, i + 1);
+  }
+  lcp__delims_init(lua_newuserdatauv(L, lcp__delims_size(n), 1), list, n);
+  lua_insert(L, 3);
+  lua_setiuservalue(L, 3, 1); /* keeps the strings */
+  luaL_setmetatable(L, LCP_DELIMS);
+  return 1;
+}
+
+/* ---- lines ---- */
+
+enum {
+  UP_CHUNKS = 1,
+  UP_DELIMS,
+  UP_WAIT,
+  UP_LENGTH,
+  UP_EVENTS,
+  UP_DATA,
+  UPVALUES = UP_DATA
+};
+
+/* stack: …, owner.  Whether somebody listens to its `data`, which takes what is read. */
+static int has_listener(lua_State *L) {
+  int found = 0;
+  lua_pushvalue(L, lua_upvalueindex(UP_EVENTS));
+  if (lua_rawget(L, -2) == LUA_TTABLE) {
+    lua_pushvalue(L, lua_upvalueindex(UP_DATA));
+    found = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return found;
+}
+
+/* Takes `n` bytes of the first string, which has more than that, and pushes the first
+ * `length` of them; 0 if that cannot be done here. */
+static int take_line(lua_State *L, struct chunks *q, const char *p, size_t length,
+                     size_t n) {
+  int owned = lua_getiuservalue(L, lua_upvalueindex(UP_CHUNKS), SLOT_OWNER) == LUA_TTABLE;
+  if (owned && has_listener(L))
+    return 0;
+  lua_pushlstring(L, p, length);
+  q->taken += n;
+  q->size -= n;
+  if (owned) {
+    lua_pushvalue(L, lua_upvalueindex(UP_LENGTH));
+    lua_pushinteger(L, (lua_Integer)q->size);
+    lua_rawset(L, -4);
+  }
+  return 1;
+}
+
+/* A line that lies within the first string, which is nearly every one. */
+static int next_at_once(lua_State *L) {
+  struct chunks *q = lua_touserdata(L, lua_upvalueindex(UP_CHUNKS));
+  const struct lcp__delims *d = lua_touserdata(L, lua_upvalueindex(UP_DELIMS));
+  const struct lcp__delim *delim;
+  size_t skip = q->taken - q->first.base, size, i;
+  const char *p;
+  if (q->first.p == NULL)
+    return 0;
+  p = q->first.p + skip;
+  size = q->first.size - skip;
+  for (i = 0; (i = lcp__delims_next(d, p, i, size)) < size; i++) {
+    enum lcp__match match = lcp__delims_match(d, p + i, size - i, &delim);
+    if (match == LCP__OPEN || (match == LCP__MATCH && i + delim->size == size))
+      return 0;
+    if (match == LCP__MATCH)
+      return take_line(L, q, p, i, i + delim->size);
+  }
+  return 0;
+}
+
+/* stack: line, chunks */
+static int waited(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  lua_replace(L, lua_upvalueindex(UP_CHUNKS));
+  return 1;
+}
+
+static int l_next_line(lua_State *L) {
+  lua_settop(L, 0);
+  if (next_at_once(L))
+    return 1;
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(UP_WAIT));
+  lua_callk(L, 0, 2, 0, waited);
+  return waited(L, LUA_OK, 0);
+}
+
+/* core.lines(delims, wait) -> iterator: gives what is before each delimiter.  What cannot
+ * be given at once, wait() gives: line | nil, and the queue that the next ones are in. */
+static int l_lines(lua_State *L) {
+  luaL_checkudata(L, 1, LCP_DELIMS);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_pushcfunction(L, l_chunks);
+  lua_call(L, 0, 1);
+  lua_insert(L, 1);
+  lua_pushliteral(L, "readableLength");
+  lua_pushliteral(L, "_events");
+  lua_pushliteral(L, "data");
+  lua_pushcclosure(L, l_next_line, UPVALUES);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"append", l_append}, {"take", l_take},
+                                   {"size", l_size},     {"first_size", l_first_size},
+                                   {"find", l_find},     {"characters", l_characters},
+                                   {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"chunks", l_chunks}, {"delimiters", l_delimiters}, {"lines", l_lines}, {NULL, NULL}};
+
+int lcp__chunks_open(lua_State *L) {
+  luaL_newmetatable(L, LCP_DELIMS);
+  luaL_newmetatable(L, LCP_CHUNKS);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 2);
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}

@@ -1,0 +1,176 @@
+--- The queue of strings behind a reading side (csrc/chunks.c), and the search for
+-- delimiters in it (csrc/delim.c).
+local core = require 'child_process.core'
+
+local function queue_of(...)
+  local queue = core.chunks()
+  for _, text in ipairs { ... } do
+    queue:append(text)
+  end
+  return queue
+end
+
+local function find(queue, delims, place, at_end)
+  return queue:find(core.delimiters(delims), place or 0, at_end)
+end
+
+describe('a queue of strings', function()
+  it('gives what was put in, however it was cut', function()
+    local queue = queue_of('ab', '', 'cde', 'f')
+    assert.equal(6, queue:size())
+    assert.equal(2, queue:first_size())
+    assert.equal('a', queue:take(1))
+    assert.equal(1, queue:first_size())
+    assert.equal('bcd', queue:take(3))
+    assert.equal('', queue:take(0))
+    assert.equal('ef', queue:take())
+    assert.equal('', queue:take())
+    assert.equal(0, queue:size())
+    assert.equal(0, queue:first_size())
+  end)
+
+  it('gives no more than there is', function()
+    local queue = queue_of 'abc'
+    assert.is_false((pcall(queue.take, queue, 4)))
+    assert.is_false((pcall(queue.take, queue, -1)))
+    assert.equal('abc', queue:take())
+  end)
+
+  it('tells its owner how many bytes are in it', function()
+    local owner = {}
+    local queue = core.chunks(owner)
+    queue:append 'abc'
+    assert.equal(3, owner.readableLength)
+    queue:take(1)
+    assert.equal(2, owner.readableLength)
+    queue:take()
+    assert.equal(0, owner.readableLength)
+  end)
+
+  it('knows where text may be cut', function()
+    local queue = queue_of('a€b', '€€')
+    assert.equal(1, queue:characters(1))
+    assert.equal(1, queue:characters(2))
+    assert.equal(4, queue:characters(4))
+    assert.equal(5, queue:characters(7))
+    queue:take(1)
+    assert.equal(3, queue:characters(1))
+    assert.is_false((pcall(queue.characters, queue, 0)))
+    assert.is_false((pcall(queue.characters, queue, 10)))
+  end)
+
+  it('is only what core.chunks has made', function()
+    local take = queue_of('').take
+    assert.is_false((pcall(take, {})))
+    assert.is_false((pcall(take, io.stdout)))
+  end)
+end)
+
+describe('the search for a delimiter', function()
+  it('says how many bytes there are up to its end', function()
+    assert.same({ 2, 1 }, { find(queue_of 'a\nb\n', { '\n' }) })
+    assert.same({ 5, 3 }, { find(queue_of 'ab---c', { '---' }) })
+    assert.same({ 1, 1 }, { find(queue_of '\0', { '\0' }) })
+  end)
+
+  it('finds one that is cut anywhere', function()
+    local text = 'xx=-=->yy'
+    for i = 1, #text - 1 do
+      for j = i, #text - 1 do
+        local queue = queue_of(text:sub(1, i), text:sub(i + 1, j), text:sub(j + 1))
+        assert.same({ 7, 3 }, { find(queue, { '=->' }) })
+        assert.equal('xx=-=->', queue:take(7))
+        assert.equal('yy', queue:take())
+      end
+    end
+  end)
+
+  it('goes on where it has stopped', function()
+    local delims, queue = core.delimiters { '=->' }, core.chunks()
+    local place, count = 0, nil
+    for char in ('abc=-=->'):gmatch '.' do
+      assert.is_nil(count)
+      queue:append(char)
+      count, place = queue:find(delims, place)
+    end
+    assert.equal(8, count)
+  end)
+
+  it('goes on there also when others have taken something', function()
+    local queue = queue_of('abc', 'def')
+    local _, place = find(queue, { ';' })
+    queue:take(5)
+    queue:append 'g;h'
+    assert.same({ 3, 1 }, { find(queue, { ';' }, place) })
+    queue:take()
+    queue:append ';'
+    assert.same({ 1, 1 }, { find(queue, { ';' }, place) })
+  end)
+
+  it('prefers the first, and of those at one place the longest', function()
+    local ends = { '\r', '\n', '\r\n' }
+    assert.same({ 2, 1 }, { find(queue_of 'a\nb\r\n', ends) })
+    assert.same({ 3, 2 }, { find(queue_of 'a\r\nb', ends) })
+    assert.same({ 2, 1 }, { find(queue_of 'a\rb', ends) })
+    assert.same({ 3, 2 }, { find(queue_of('a\r', '\nb'), ends) })
+  end)
+
+  it('gives one at the end at once, and says what could make it longer', function()
+    local ends = { '\r\n\n', '\n', '\r\n', '\r' }
+    assert.same({ 2, 1, { '\n\n', '\n' } }, { find(queue_of 'a\r', ends) })
+    assert.same({ 2, 1 }, { find(queue_of 'a\r', ends, 0, true) })
+  end)
+
+  it('waits for what decides between two that begin', function()
+    local queue = queue_of 'xab'
+    assert.same({ nil, 1 }, { find(queue, { 'abc', 'b' }) })
+    assert.same({ 3, 1 }, { find(queue, { 'abc', 'b' }, 1, true) })
+    queue:append 'c'
+    assert.same({ 4, 3 }, { find(queue, { 'abc', 'b' }, 1) })
+    assert.same({ nil, 1 }, { find(queue_of 'a\r\n', { '\r', '\r\nX' }) })
+  end)
+
+  it('takes no empty delimiter, and none that is no string', function()
+    assert.is_false((pcall(core.delimiters, { '' })))
+    assert.is_false((pcall(core.delimiters, { {} })))
+    assert.is_false((pcall(core.delimiters, 'a')))
+    local queue = queue_of 'a'
+    assert.is_false((pcall(queue.find, queue, 'a', 0)))
+  end)
+
+  it('agrees with a search in the whole text', function()
+    local alphabet = { 'a', 'b', '\r', '\n' }
+    local function random(n)
+      local text = ''
+      for _ = 1, n do
+        text = text .. alphabet[math.random(#alphabet)]
+      end
+      return text
+    end
+    local function expected(text, delims)
+      for i = 1, #text do
+        for size = 4, 1, -1 do
+          for _, delim in ipairs(delims) do
+            if #delim == size and text:sub(i, i + size - 1) == delim then
+              return i - 1 + size
+            end
+          end
+        end
+      end
+    end
+    for _ = 1, 2000 do
+      local delims, queue, text, place = {}, core.chunks(), '', 0
+      for i = 1, math.random(3) do
+        delims[i] = random(math.random(4))
+      end
+      for _ = 1, 6 do
+        local piece = random(math.random(0, 3))
+        queue:append(piece)
+        text = text .. piece
+        local count, at = find(queue, delims, place)
+        place = count and place or at
+      end
+      assert.equal(expected(text, delims), (find(queue, delims, place, true)))
+    end
+  end)
+end)
