@@ -66,6 +66,11 @@ int lcp__loop_set_slot(lua_State *L, int slot) {
   return 0;
 }
 
+void lcp__loop_fired(struct lcp_loop *loop) {
+  if (loop->once)
+    uv_stop(loop->uv);
+}
+
 void lcp__loop_stop(struct lcp_loop *loop) {
   loop->stopped = 1;
   if (loop->uv != NULL)

@@ -21,6 +21,7 @@ struct lcp_loop {
   int owned;                    /* uv == &own: we run it and close it; else a host does */
   int running;                  /* inside run() */
   int stopped;                  /* run() is to end */
+  int once;                     /* inside run('once') */
   int depth;                    /* callbacks of ours on the C stack */
   int polled;                   /* by another loop: somebody has asked for pollfd() */
   unsigned turn;                /* counts the outermost callbacks, each with its ticks */
@@ -89,6 +90,10 @@ int lcp__loop_set_slot(lua_State *L, int slot);
 
 /* Has run() end after this turn. */
 void lcp__loop_stop(struct lcp_loop *loop);
+
+/* To be called by a timer: it was a callback, so run('once') must not wait for another.
+ * libuv 1.44 runs the timers that are due before it polls, and then blocks. */
+void lcp__loop_fired(struct lcp_loop *loop);
 
 /* To be called when anything was started, stopped or closed: outside callbacks another
  * loop that polls ours is woken, to have it run and to ask for the time-out again. */

@@ -45,11 +45,13 @@ static void prepare_to_wait(struct lcp_loop *loop, uv_run_mode mode) {
 static int run_once(struct lcp_loop *loop) {
   unsigned turn;
   int alive;
+  loop->once = 1;
   do {
     turn = loop->turn;
     alive = uv_run(loop->uv, UV_RUN_ONCE);
   } while (alive && loop->turn == turn && !loop->stopped && loop->owned &&
            lcp__busypoll_again(&loop->busypoll));
+  loop->once = 0;
   return alive;
 }
 

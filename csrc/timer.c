@@ -55,6 +55,7 @@ static int l_fire(lua_State *L) {
 
 static void timer_cb(uv_timer_t *uv) {
   struct timer *t = uv->data;
+  lcp__loop_fired(t->base.loop);
   lcp__enter(t->base.loop, l_fire, t);
 }
 

@@ -98,6 +98,16 @@ describe('timers', function()
     assert.equal(6, count)
   end)
 
+  it('that are due already are all that cp.run once waits for', function()
+    local late = cp.setTimeout(t.never 'the loop has waited', t.TEST_TIMEOUT)
+    cp.setTimeout(t.expect(), 1)
+    local start = cp.process:hrtime()
+    repeat
+    until cp.process:hrtime() - start > 10 * 1000 * 1000
+    cp.run 'once'
+    late:close()
+  end)
+
   it('fire though nobody holds them', function()
     cp.setTimeout(t.expect(), 1)
     collectgarbage()
