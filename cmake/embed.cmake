@@ -15,4 +15,4 @@ foreach(file IN LISTS FILES)
   math(EXPR number "${number} + 1")
 endforeach()
 file(WRITE "${OUT}" "/* made by cmake/embed.cmake */\n#include \"embedded.h\"\n\n${arrays}
-const struct lcp_embedded lcp__embedded[] = {\n${rows}    {0, 0, 0, 0}};\n")
+const struct lcp__embedded lcp__embedded[] = {\n${rows}    {0, 0, 0, 0}};\n")

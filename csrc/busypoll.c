@@ -14,9 +14,9 @@ enum { LIMIT_MS = 20, LIMIT_NS = (LIMIT_MS - 1) * 1000 * 1000 };
 
 /* A wait short enough that spinning would have paid off; to be woken takes as long again.
  */
-enum { SHORT_NS = 2 * LCP_BUSYPOLL_NS };
+enum { SHORT_NS = 2 * LCP__BUSYPOLL_NS };
 
-static void hit(struct lcp_busypoll *b) {
+static void hit(struct lcp__busypoll *b) {
   if (++b->hits < HITS_TO_EASE)
     return;
   b->hits = 0;
@@ -24,7 +24,7 @@ static void hit(struct lcp_busypoll *b) {
     b->needed /= 2;
 }
 
-static void miss(struct lcp_busypoll *b) {
+static void miss(struct lcp__busypoll *b) {
   b->hits = b->short_waits = 0;
   if (b->needed < MOST_WAITS)
     b->needed *= 2;
@@ -32,12 +32,12 @@ static void miss(struct lcp_busypoll *b) {
 
 /* poll(2) on the epoll descriptor says whether there are events and leaves them for
  * uv_run.  An error, like EINTR, ends the spinning as well.  1, or 0 if none came. */
-static int spin(struct lcp_busypoll *b, int fd) {
+static int spin(struct lcp__busypoll *b, int fd) {
   struct pollfd p = {.fd = fd, .events = POLLIN};
   int found;
   do {
     found = poll(&p, 1, 0) != 0;
-    if (uv_hrtime() - b->from > LCP_BUSYPOLL_NS) {
+    if (uv_hrtime() - b->from > LCP__BUSYPOLL_NS) {
       miss(b);
       return 0;
     }
@@ -48,7 +48,7 @@ static int spin(struct lcp_busypoll *b, int fd) {
 
 /* Sleeps in the place of uv_run, which does not come back when a signal's handler has
  * run.  What that has left behind is looked at before and after. */
-static int sleep_once(struct lcp_busypoll *b, int fd, int ms) {
+static int sleep_once(struct lcp__busypoll *b, int fd, int ms) {
   sigset_t before;
   int rc = -EINTR;
   lcp__nap_begin(&before);
@@ -62,7 +62,7 @@ static int sleep_once(struct lcp_busypoll *b, int fd, int ms) {
 }
 
 /* uv_run then finds the event, or a timer that is due: it must know the time. */
-static void sleep_until_event(struct lcp_busypoll *b, uv_loop_t *loop) {
+static void sleep_until_event(struct lcp__busypoll *b, uv_loop_t *loop) {
   int ms, rc = -EINTR;
   b->looked = 0;
   while (rc == -EINTR && (ms = uv_backend_timeout(loop)) != 0) {
@@ -75,7 +75,7 @@ static void limit_cb(uv_timer_t *uv) { (void)uv; }
 
 /* The first part of a wait is libuv's: it costs less, and most waits are short. */
 static void before_cb(uv_prepare_t *uv) {
-  struct lcp_busypoll *b = uv->data;
+  struct lcp__busypoll *b = uv->data;
   int waits = b->may_wait && uv_backend_timeout(uv->loop) != 0;
   b->from = uv_hrtime();
   b->asleep = b->idle && waits;
@@ -86,7 +86,7 @@ static void before_cb(uv_prepare_t *uv) {
 }
 
 static void after_cb(uv_check_t *uv) {
-  struct lcp_busypoll *b = uv->data;
+  struct lcp__busypoll *b = uv->data;
   uint64_t waited = uv_hrtime() - b->from;
   uv_timer_stop(&b->limit);
   b->idle = waited >= LIMIT_NS;
@@ -97,7 +97,7 @@ static void after_cb(uv_check_t *uv) {
 }
 
 /* Prepare handles run right before libuv polls, check handles right after (uv_run). */
-void lcp__busypoll_init(struct lcp_busypoll *b, uv_loop_t *loop) {
+void lcp__busypoll_init(struct lcp__busypoll *b, uv_loop_t *loop) {
   memset(b, 0, sizeof *b);
   b->needed = FEWEST_WAITS;
   uv_prepare_init(loop, &b->before);
@@ -111,15 +111,15 @@ void lcp__busypoll_init(struct lcp_busypoll *b, uv_loop_t *loop) {
   uv_unref((uv_handle_t *)&b->after);
 }
 
-void lcp__busypoll_mode(struct lcp_busypoll *b, uv_run_mode mode) {
+void lcp__busypoll_mode(struct lcp__busypoll *b, uv_run_mode mode) {
   b->may_wait = mode != UV_RUN_NOWAIT;
 }
 
-int lcp__busypoll_again(const struct lcp_busypoll *b) { return b->idle && !b->asleep; }
+int lcp__busypoll_again(const struct lcp__busypoll *b) { return b->idle && !b->asleep; }
 
 /* Without callbacks: the struct lives in the loop's userdata, which runs uv_run once more
  * before it goes. */
-void lcp__busypoll_close(struct lcp_busypoll *b) {
+void lcp__busypoll_close(struct lcp__busypoll *b) {
   uv_close((uv_handle_t *)&b->limit, NULL);
   uv_close((uv_handle_t *)&b->before, NULL);
   uv_close((uv_handle_t *)&b->after, NULL);

@@ -4,7 +4,7 @@
  * To wake a sleeping thread on another CPU takes 30 to 40 us on a virtual machine,
  * several times what a message costs; two processes that answer each other pay it twice a
  * round trip.  So, as KVM's halt polling does: when the last waits were mostly short, the
- * next one begins by asking without sleeping, for LCP_BUSYPOLL_NS at most.  A miss
+ * next one begins by asking without sleeping, for LCP__BUSYPOLL_NS at most.  A miss
  * (nothing came, or the CPU was taken away) makes the next attempt wait for twice as many
  * short waits, so programs that do not gain soon stop trying.
  *
@@ -19,10 +19,10 @@
 
 #include <uv.h>
 
-enum { LCP_BUSYPOLL_NS = 100 * 1000 };
+enum { LCP__BUSYPOLL_NS = 100 * 1000 };
 
 /* Lives as long as the loop has its handles: until their close callbacks. */
-struct lcp_busypoll {
+struct lcp__busypoll {
   uv_prepare_t before; /* data: this struct */
   uv_timer_t limit;    /* ends a wait that is libuv's */
   uv_check_t after;
@@ -43,15 +43,15 @@ struct lcp_busypoll {
 
 /* Adds the handles, unreferenced, to `loop`.  The functions of the owner are to be set
  * before uv_run. */
-void lcp__busypoll_init(struct lcp_busypoll *b, uv_loop_t *loop);
+void lcp__busypoll_init(struct lcp__busypoll *b, uv_loop_t *loop);
 
 /* Before each uv_run: will it sleep? */
-void lcp__busypoll_mode(struct lcp_busypoll *b, uv_run_mode mode);
+void lcp__busypoll_mode(struct lcp__busypoll *b, uv_run_mode mode);
 
 /* Whether the turn that uv_run has just made only was the beginning of a long wait. */
-int lcp__busypoll_again(const struct lcp_busypoll *b);
+int lcp__busypoll_again(const struct lcp__busypoll *b);
 
 /* Closes the handles; uv_run must still deliver their close callbacks. */
-void lcp__busypoll_close(struct lcp_busypoll *b);
+void lcp__busypoll_close(struct lcp__busypoll *b);
 
 #endif

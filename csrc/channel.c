@@ -177,10 +177,10 @@ static int l_update(lua_State *L) {
 
 /* How much came; 0 or less when there is no more now. */
 static ssize_t readable(struct channel *c) {
-  struct lcp_loop *loop = c->base.loop;
+  struct lcp__loop *loop = c->base.loop;
   char *buffer = lcp__loop_buffer(loop);
   struct event e = {.c = c};
-  size_t room = c->allowed == SIZE_MAX ? LCP_BUFFER_SIZE : CAREFUL;
+  size_t room = c->allowed == SIZE_MAX ? LCP__BUFFER_SIZE : CAREFUL;
   ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, room);
   e.err = n < 0 ? (int)n : 0;
   if (n > 0) {

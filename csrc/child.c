@@ -35,10 +35,10 @@ enum { SLOT_FIELDS = 1, SLOT_ONEXIT, SLOTS = SLOT_ONEXIT };
 
 struct child {
   struct lcp__handle base;
-  struct lcp_proc proc;
-  struct lcp_exit how;
-  struct lcp_cost cost;
-  struct lcp_deferred exit; /* see exit_cb */
+  struct lcp__proc proc;
+  struct lcp__exit how;
+  struct lcp__cost cost;
+  struct lcp__deferred exit; /* see exit_cb */
   int reaped;
   int terminal; /* the child's end of its terminal, or -1: it has none, or has ended */
 };
@@ -50,7 +50,7 @@ static void make_streams(lua_State *L, struct lcp__plan *p) {
   int i;
   lua_createtable(L, p->spawn.nfds, 0);
   for (i = 0; i < p->spawn.nfds; i++)
-    if (p->slots[i].kind >= LCP_SLOT_IN) {
+    if (p->slots[i].kind >= LCP__SLOT_IN) {
       p->slots[i].stream = lcp__stream_new(L);
       lcp__stream_personal(p->slots[i].stream);
       lua_rawseti(L, -2, i + 1);
@@ -63,7 +63,7 @@ static void hand_over(struct child *c, struct lcp__plan *p) {
   int i;
   for (i = 0; i < p->spawn.nfds; i++) {
     struct lcp__slot *slot = &p->slots[i];
-    if (slot->kind == LCP_SLOT_PTY)
+    if (slot->kind == LCP__SLOT_PTY)
       c->terminal = lcp__fd_take(&slot->opened);
     if (slot->stream != NULL)
       lcp__stream_adopt(slot->stream, lcp__fd_take(&slot->mine), slot->mine_kind);
@@ -83,8 +83,8 @@ static void close_terminal(struct child *c) {
 /* Calls onexit(child, code | nil, signal name | nil, ms, usage | nil), see cost.h. */
 static int l_exit(lua_State *L) {
   struct child *c = lua_touserdata(L, 1);
-  const struct lcp_exit how = c->how;
-  const struct lcp_cost cost = c->cost;
+  const struct lcp__exit how = c->how;
+  const struct lcp__cost cost = c->cost;
   lcp__handle_push(L, &c->base);
   close_terminal(c);
   lcp__handle_close(&c->base);
@@ -96,7 +96,7 @@ static int l_exit(lua_State *L) {
   return 0;
 }
 
-static void report_exit(struct lcp_deferred *d) {
+static void report_exit(struct lcp__deferred *d) {
   struct child *c = (struct child *)((char *)d - offsetof(struct child, exit));
   if (c->base.closing) /* a copy of the process, made by the callback before */
     return;
@@ -146,16 +146,16 @@ static int watch(struct child *c) {
   return rc;
 }
 
-static int start_once(struct child *c, struct lcp__plan *p, struct lcp_failure *why) {
+static int start_once(struct child *c, struct lcp__plan *p, struct lcp__failure *why) {
   int rc = lcp__loop_uv(c->base.loop);
-  why->stage = LCP_STAGE_STDIO;
+  why->stage = LCP__STAGE_STDIO;
   if (rc == 0)
     rc = lcp__plan_open(p);
   if (rc >= 0) {
     lcp__cost_begin(&c->cost);
     rc = lcp__spawn(&p->spawn, &c->proc, why) == 0 ? 0 : why->err;
     if (rc == 0) {
-      why->stage = LCP_STAGE_FORK;
+      why->stage = LCP__STAGE_FORK;
       rc = watch(c);
     }
   }
@@ -164,7 +164,7 @@ static int start_once(struct child *c, struct lcp__plan *p, struct lcp_failure *
 }
 
 static int start(lua_State *L, struct child *c, struct lcp__plan *p,
-                 struct lcp_failure *why) {
+                 struct lcp__failure *why) {
   int tries = 0;
   while (start_once(c, p, why) != 0) {
     lcp__plan_close(p);
@@ -184,7 +184,7 @@ static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHI
  * slot number -> stream, for the pipes.  onexit(child, code, signal, ms, usage). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
-  struct lcp_failure why;
+  struct lcp__failure why;
   struct lcp__plan *p;
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TFUNCTION);

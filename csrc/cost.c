@@ -4,13 +4,13 @@
 #include <sys/resource.h>
 #include <uv.h>
 
-void lcp__cost_begin(struct lcp_cost *c) {
+void lcp__cost_begin(struct lcp__cost *c) {
   struct rusage own;
   c->started = c->ended = uv_hrtime();
   c->own_rss = getrusage(RUSAGE_SELF, &own) == 0 ? own.ru_maxrss : 0;
 }
 
-void lcp__cost_end(struct lcp_cost *c) { c->ended = uv_hrtime(); }
+void lcp__cost_end(struct lcp__cost *c) { c->ended = uv_hrtime(); }
 
 static void set(lua_State *L, const char *name, int64_t value) {
   lua_pushinteger(L, (lua_Integer)value);
@@ -19,7 +19,7 @@ static void set(lua_State *L, const char *name, int64_t value) {
 
 /* The kernel carries the largest size of the parent's memory over to the child, by fork
  * and by clone alike, and exec keeps it: only a figure above our own is the child's. */
-static void push_usage(lua_State *L, const struct lcp_usage *u, int64_t own_rss) {
+static void push_usage(lua_State *L, const struct lcp__usage *u, int64_t own_rss) {
   lua_createtable(L, 0, 9);
   set(L, "userCPUTime", u->user_us);
   set(L, "systemCPUTime", u->system_us);
@@ -33,7 +33,8 @@ static void push_usage(lua_State *L, const struct lcp_usage *u, int64_t own_rss)
   set(L, "involuntaryContextSwitches", u->involuntary_switches);
 }
 
-void lcp__cost_push(lua_State *L, const struct lcp_cost *c, const struct lcp_exit *how) {
+void lcp__cost_push(lua_State *L, const struct lcp__cost *c,
+                    const struct lcp__exit *how) {
   lua_pushnumber(L, (lua_Number)(c->ended - c->started) / 1e6);
   if (how->usage.known)
     push_usage(L, &how->usage, c->own_rss);

@@ -7,17 +7,17 @@
 
 #include "os/reap.h"
 
-struct lcp_cost {
+struct lcp__cost {
   uint64_t started, ended; /* ns */
   int64_t own_rss;         /* KiB: the largest size that this process ever had */
 };
 
 /* Right before the start, and when the end has been seen. */
-void lcp__cost_begin(struct lcp_cost *c);
-void lcp__cost_end(struct lcp_cost *c);
+void lcp__cost_begin(struct lcp__cost *c);
+void lcp__cost_end(struct lcp__cost *c);
 
 /* Pushes the time in milliseconds, and a table of what was used or nil if that is not
  * known.  Its fields are those of Node's process.resourceUsage() that Linux fills in. */
-void lcp__cost_push(lua_State *L, const struct lcp_cost *c, const struct lcp_exit *how);
+void lcp__cost_push(lua_State *L, const struct lcp__cost *c, const struct lcp__exit *how);
 
 #endif

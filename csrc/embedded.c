@@ -9,7 +9,7 @@
 
 /* Leaves the file as a function. */
 static void load_file(lua_State *L, const char *name) {
-  const struct lcp_embedded *file = lcp__embedded;
+  const struct lcp__embedded *file = lcp__embedded;
   while (file->name != NULL && strcmp(file->name, name) != 0)
     file++;
   if (file->name == NULL)
@@ -48,7 +48,7 @@ static void preload(lua_State *L, const char *name, lua_CFunction load) {
 }
 
 int luaopen_child_process(lua_State *L) {
-  const struct lcp_embedded *file;
+  const struct lcp__embedded *file;
   luaL_checkversion(L);
   if (lua_getglobal(L, "require") != LUA_TFUNCTION)
     return luaL_error(L, "child_process needs the standard libraries (luaL_openlibs)");

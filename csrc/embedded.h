@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-struct lcp_embedded {
+struct lcp__embedded {
   const char *name;  /* for require */
   const char *chunk; /* for tracebacks; `=…`, since it names no file */
   const unsigned char *text;
@@ -13,6 +13,6 @@ struct lcp_embedded {
 };
 
 /* The last one has no name. */
-extern const struct lcp_embedded lcp__embedded[];
+extern const struct lcp__embedded lcp__embedded[];
 
 #endif

@@ -10,20 +10,20 @@
 
 /* Pushes the traceback: of a coroutine, from core.raise, or of where we are. */
 static void push_traceback(lua_State *L) {
-  lcp__loop_slot(L, LCP__SLOT_CARRIED);
+  lcp__loop_slot(L, LCP__VALUE_CARRIED);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     luaL_traceback(L, L, NULL, 1);
   } else {
     lua_pushnil(L);
-    lcp__loop_put(L, LCP__SLOT_CARRIED);
+    lcp__loop_put(L, LCP__VALUE_CARRIED);
   }
 }
 
 static int is_ours(lua_State *L, int index) {
   int same = 0;
   if (lua_istable(L, index) && lua_getmetatable(L, index)) {
-    lcp__loop_slot(L, LCP__SLOT_CLASS);
+    lcp__loop_slot(L, LCP__VALUE_CLASS);
     same = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
   }
@@ -43,7 +43,7 @@ static int l_traceback(lua_State *L) {
     }
     lua_settop(L, 2);
   }
-  lcp__loop_put(L, LCP__SLOT_TRACEBACK);
+  lcp__loop_put(L, LCP__VALUE_TRACEBACK);
   return 1;
 }
 
@@ -51,7 +51,7 @@ static int l_traceback(lua_State *L) {
 
 /* stack: error.  Each is kept in a box, since it may be nil. */
 static int l_keep_error(lua_State *L) {
-  lcp__loop_slot(L, LCP__SLOT_ERRORS);
+  lcp__loop_slot(L, LCP__VALUE_ERRORS);
   lua_createtable(L, 1, 0);
   lua_pushvalue(L, 1);
   lua_rawseti(L, -2, 1);
@@ -62,13 +62,13 @@ static int l_keep_error(lua_State *L) {
 /* stack: error.  1 if the function of on_uncaught() has taken it, with its traceback; an
  * error of that function takes its place. */
 static int give_uncaught(lua_State *L) {
-  lcp__loop_slot(L, LCP__SLOT_UNCAUGHT);
+  lcp__loop_slot(L, LCP__VALUE_UNCAUGHT);
   if (!lua_isfunction(L, -1)) {
     lua_pop(L, 1);
     return 0;
   }
   lua_pushvalue(L, -2);
-  lcp__loop_slot(L, LCP__SLOT_TRACEBACK);
+  lcp__loop_slot(L, LCP__VALUE_TRACEBACK);
   if (lua_pcall(L, 2, 0, 0) == LUA_OK)
     return 1;
   lua_remove(L, -2);
@@ -79,13 +79,13 @@ static int give_uncaught(lua_State *L) {
 static int l_with_traceback(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING) {
     lua_pushliteral(L, "\n");
-    lcp__loop_slot(L, LCP__SLOT_TRACEBACK);
+    lcp__loop_slot(L, LCP__VALUE_TRACEBACK);
     lua_concat(L, 3);
   }
   return 1;
 }
 
-static void give_host(struct lcp_loop *loop, lua_State *L) {
+static void give_host(struct lcp__loop *loop, lua_State *L) {
   lua_pushcfunction(L, l_with_traceback);
   lua_insert(L, -2);
   lua_pcall(L, 1, 1, 0); /* without memory: an error of that */
@@ -95,7 +95,7 @@ static void give_host(struct lcp_loop *loop, lua_State *L) {
 
 /* Pops the error on top of the stack: to the program's or the host's handler, else to the
  * list from which run() raises it. */
-static void report_error(struct lcp_loop *loop, lua_State *L) {
+static void report_error(struct lcp__loop *loop, lua_State *L) {
   if (give_uncaught(L)) {
     lua_pop(L, 1);
     return;
@@ -114,7 +114,7 @@ static void report_error(struct lcp_loop *loop, lua_State *L) {
   }
 }
 
-int lcp__gate_call(struct lcp_loop *loop, lua_State *L, int nargs) {
+int lcp__gate_call(struct lcp__loop *loop, lua_State *L, int nargs) {
   int base = lua_gettop(L) - nargs, ok;
   lua_pushcfunction(L, l_traceback);
   lua_insert(L, base);
@@ -125,11 +125,11 @@ int lcp__gate_call(struct lcp_loop *loop, lua_State *L, int nargs) {
   return ok;
 }
 
-void lcp__gate_lost(struct lcp_loop *loop) { loop->lost_errors = 1; }
+void lcp__gate_lost(struct lcp__loop *loop) { loop->lost_errors = 1; }
 
-void lcp__gate_raise(lua_State *L, struct lcp_loop *loop) {
+void lcp__gate_raise(lua_State *L, struct lcp__loop *loop) {
   lua_Integer n, i;
-  lcp__loop_slot(L, LCP__SLOT_ERRORS);
+  lcp__loop_slot(L, LCP__VALUE_ERRORS);
   n = (lua_Integer)lua_rawlen(L, -1);
   if (n > 0 || loop->lost_errors)
     lcp__loop_changed(loop); /* another loop learns from the next run what is left */
@@ -155,14 +155,14 @@ void lcp__gate_raise(lua_State *L, struct lcp_loop *loop) {
  * instead of run(), which does not end then.  For a program whose loop nobody runs by
  * hand. */
 static int l_on_uncaught(lua_State *L) {
-  return lcp__loop_set_slot(L, LCP__SLOT_UNCAUGHT);
+  return lcp__loop_set_slot(L, LCP__VALUE_UNCAUGHT);
 }
 
 /* core.error_class(metatable): that of the error values of errors.lua. */
 static int l_error_class(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  lcp__loop_put(L, LCP__SLOT_CLASS);
+  lcp__loop_put(L, LCP__VALUE_CLASS);
   return 0;
 }
 
@@ -170,7 +170,7 @@ static int l_error_class(lua_State *L) {
  * was raised first. */
 static int l_raise(lua_State *L) {
   lua_settop(L, 2);
-  lcp__loop_put(L, LCP__SLOT_CARRIED);
+  lcp__loop_put(L, LCP__VALUE_CARRIED);
   return lua_error(L);
 }
 
@@ -187,7 +187,7 @@ int lcp__gate_open(lua_State *L) {
 /* ---- called by host programs ---- */
 
 void lcp_on_error(lua_State *L, void (*handler)(lua_State *, void *), void *data) {
-  struct lcp_loop *loop = lcp__loop_state(L);
+  struct lcp__loop *loop = lcp__loop_state(L);
   loop->on_error = handler;
   loop->on_error_data = data;
 }

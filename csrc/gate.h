@@ -4,18 +4,18 @@
 
 #include <lua.h>
 
-struct lcp_loop;
+struct lcp__loop;
 
 /* Calls the function below the `nargs` arguments on top of the stack, and pops them all.
  * Protected, with a traceback; an error is kept for run(), or given to the program's or
  * the host's handler.  1, or 0 after an error.  Never raises. */
-int lcp__gate_call(struct lcp_loop *loop, lua_State *L, int nargs);
+int lcp__gate_call(struct lcp__loop *loop, lua_State *L, int nargs);
 
 /* There is no room on the stack of Lua: run() says so. */
-void lcp__gate_lost(struct lcp_loop *loop);
+void lcp__gate_lost(struct lcp__loop *loop);
 
 /* Raises the oldest error that a callback left, if there is one. */
-void lcp__gate_raise(lua_State *L, struct lcp_loop *loop);
+void lcp__gate_raise(lua_State *L, struct lcp__loop *loop);
 
 /* Adds the functions of the gate to the core table on top of the stack. */
 int lcp__gate_open(lua_State *L);

@@ -54,12 +54,12 @@ void lcp__handle_close(struct lcp__handle *h) {
 }
 
 /* The end of the state: no Lua function is called. */
-static void close_handles(struct lcp_loop *loop) {
+static void close_handles(struct lcp__loop *loop) {
   while (loop->handles != NULL)
     lcp__handle_close(loop->handles);
 }
 
-static void adapt_handles(struct lcp_loop *loop) {
+static void adapt_handles(struct lcp__loop *loop) {
   struct lcp__handle *h, *next;
   for (h = loop->handles; h != NULL; h = next) {
     next = h->next;
@@ -76,7 +76,7 @@ int lcp__handle_here(struct lcp__handle *h) {
   return !h->closing;
 }
 
-static void link_handle(struct lcp_loop *loop, struct lcp__handle *h) {
+static void link_handle(struct lcp__loop *loop, struct lcp__handle *h) {
   h->loop = loop;
   h->pin = LUA_NOREF;
   h->next = loop->handles;
@@ -90,7 +90,7 @@ static void link_handle(struct lcp_loop *loop, struct lcp__handle *h) {
 
 /* The userdata comes first: once it has its metatable, the collector frees the block. */
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   struct lcp__handle **box = lua_newuserdatauv(L, sizeof(struct lcp__handle *), slots);
   *box = NULL;
   luaL_setmetatable(L, tname);

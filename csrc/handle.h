@@ -28,7 +28,7 @@ struct lcp__handle {
     uv_idle_t idle;
     uv_signal_t signal;
   } uv;
-  struct lcp_loop *loop; /* NULL once the loop has let go of it */
+  struct lcp__loop *loop; /* NULL once the loop has let go of it */
   struct lcp__handle *next, **link;
   void (*release)(struct lcp__handle *); /* frees descriptors and memory of the derived
                                            type when it is closed; may be NULL */

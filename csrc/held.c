@@ -7,7 +7,7 @@
 
 enum { MOST = 32 };
 
-void lcp__holder_push(lua_State *L, const struct lcp_holder *h) {
+void lcp__holder_push(lua_State *L, const struct lcp__holder *h) {
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, h->pid);
   lua_setfield(L, -2, "pid");
@@ -18,11 +18,11 @@ void lcp__holder_push(lua_State *L, const struct lcp_holder *h) {
 }
 
 struct list {
-  struct lcp_holder holders[MOST];
+  struct lcp__holder holders[MOST];
   int n;
 };
 
-static int note(void *arg, const struct lcp_holder *h) {
+static int note(void *arg, const struct lcp__holder *h) {
   struct list *list = arg;
   list->holders[list->n++] = *h;
   return list->n < MOST;

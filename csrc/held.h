@@ -7,7 +7,7 @@
 #include "os/procfs.h"
 
 /* Pushes { pid =, command =, fd = }. */
-void lcp__holder_push(lua_State *L, const struct lcp_holder *h);
+void lcp__holder_push(lua_State *L, const struct lcp__holder *h);
 
 /* core.holders: into the table on top. */
 int lcp__held_open(lua_State *L);

@@ -38,10 +38,10 @@ static lua_Integer item(lua_State *L, int list, size_t i) {
 }
 
 static uint64_t limit_of(lua_Integer value) {
-  return value < 0 ? LCP_RLIM_INFINITY : (uint64_t)value;
+  return value < 0 ? LCP__RLIM_INFINITY : (uint64_t)value;
 }
 
-static void read_rlimits(lua_State *L, int list, struct lcp_rlimit *to, size_t n) {
+static void read_rlimits(lua_State *L, int list, struct lcp__rlimit *to, size_t n) {
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, list, (lua_Integer)i + 1);
     int row = lua_gettop(L);
@@ -52,45 +52,45 @@ static void read_rlimits(lua_State *L, int list, struct lcp_rlimit *to, size_t n
   }
 }
 
-static void read_ids(lua_State *L, int plan, struct lcp_spawn *spawn) {
+static void read_ids(lua_State *L, int plan, struct lcp__spawn *spawn) {
   lua_Integer value;
   if (read_integer(L, plan, "uid", &value)) {
     spawn->uid = (uid_t)value;
-    spawn->flags |= LCP_SPAWN_SETUID;
+    spawn->flags |= LCP__SPAWN_SETUID;
   }
   if (read_integer(L, plan, "gid", &value)) {
     spawn->gid = (gid_t)value;
-    spawn->flags |= LCP_SPAWN_SETGID;
+    spawn->flags |= LCP__SPAWN_SETGID;
   }
   if (read_integer(L, plan, "pgid", &value)) {
     spawn->pgid = (pid_t)value;
-    spawn->flags |= LCP_SPAWN_SETPGID;
+    spawn->flags |= LCP__SPAWN_SETPGID;
   }
 }
 
-static void read_rights(lua_State *L, int plan, struct lcp_spawn *spawn) {
+static void read_rights(lua_State *L, int plan, struct lcp__spawn *spawn) {
   lua_Integer value;
   if (read_integer(L, plan, "nice", &value)) {
     spawn->nice = (int)value;
-    spawn->flags |= LCP_SPAWN_NICE;
+    spawn->flags |= LCP__SPAWN_NICE;
   }
   if (read_integer(L, plan, "umask", &value)) {
     spawn->umask = (mode_t)value;
-    spawn->flags |= LCP_SPAWN_UMASK;
+    spawn->flags |= LCP__SPAWN_UMASK;
   }
   if (read_integer(L, plan, "deathSignal", &value))
     spawn->death_signal = (int)value;
   lua_getfield(L, plan, "noNewPrivs");
   if (lua_toboolean(L, -1))
-    spawn->flags |= LCP_SPAWN_NO_NEW_PRIVS;
+    spawn->flags |= LCP__SPAWN_NO_NEW_PRIVS;
   lua_pop(L, 1);
 }
 
 /* stack on entry: …, rlimits or nil, groups or nil; `first` is the index of the former.
  * Replaces it by what holds the arrays. */
-static void read_lists(lua_State *L, int first, struct lcp_spawn *spawn) {
+static void read_lists(lua_State *L, int first, struct lcp__spawn *spawn) {
   size_t size = (size_t)spawn->nrlimits * sizeof *spawn->rlimits;
-  struct lcp_rlimit *limits =
+  struct lcp__rlimit *limits =
       lua_newuserdatauv(L, size + spawn->ngroups * sizeof *spawn->groups, 0);
   gid_t *groups = (gid_t *)(limits + spawn->nrlimits);
   read_rlimits(L, first, limits, (size_t)spawn->nrlimits);
@@ -101,14 +101,14 @@ static void read_lists(lua_State *L, int first, struct lcp_spawn *spawn) {
   lua_replace(L, first);
 }
 
-void lcp__identity_read(lua_State *L, int plan, struct lcp_spawn *spawn) {
+void lcp__identity_read(lua_State *L, int plan, struct lcp__spawn *spawn) {
   int first = lua_gettop(L) + 1;
   read_ids(L, plan, spawn);
   read_rights(L, plan, spawn);
   spawn->nrlimits = (int)push_list(L, plan, "rlimits");
   spawn->ngroups = push_list(L, plan, "groups");
   if (lua_istable(L, first + 1))
-    spawn->flags |= LCP_SPAWN_SETGROUPS;
+    spawn->flags |= LCP__SPAWN_SETGROUPS;
   if (spawn->nrlimits > 0 || spawn->ngroups > 0)
     read_lists(L, first, spawn);
   lua_settop(L, first);

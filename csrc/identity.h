@@ -11,7 +11,7 @@
  * { uid, gid, groups (array of ids), pgid, rlimits (array of { number, soft, hard }, -1:
  * no limit), nice, umask, deathSignal, noNewPrivs }; each may be missing.  Pushes what
  * holds the arrays, good for as long as it is on the stack. */
-void lcp__identity_read(lua_State *L, int plan, struct lcp_spawn *spawn);
+void lcp__identity_read(lua_State *L, int plan, struct lcp__spawn *spawn);
 
 /* core.find_user, core.find_group, core.groups_of, core.rlimits: into the table on top.
  */

@@ -15,12 +15,12 @@ static const char loop_key; /* its address: the loop in the registry */
 static int l_loop_gc(lua_State *L);
 
 /* Pushes the userdata; its uv loop may not be open yet. */
-static struct lcp_loop *push_loop(lua_State *L) {
-  struct lcp_loop *loop;
+static struct lcp__loop *push_loop(lua_State *L) {
+  struct lcp__loop *loop;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) == LUA_TUSERDATA)
     return lua_touserdata(L, -1);
   lua_pop(L, 1);
-  loop = lua_newuserdatauv(L, sizeof *loop, LCP__SLOTS);
+  loop = lua_newuserdatauv(L, sizeof *loop, LCP__VALUES);
   memset(loop, 0, sizeof *loop);
   loop->last = &loop->first;
   loop->turn = 1;
@@ -30,7 +30,7 @@ static struct lcp_loop *push_loop(lua_State *L) {
   loop->main = loop->L = lua_tothread(L, -1);
   lua_pop(L, 1);
   lua_createtable(L, 1, 0);
-  lua_setiuservalue(L, -2, LCP__SLOT_ERRORS);
+  lua_setiuservalue(L, -2, LCP__VALUE_ERRORS);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, l_loop_gc);
   lua_setfield(L, -2, "__gc");
@@ -40,8 +40,8 @@ static struct lcp_loop *push_loop(lua_State *L) {
   return loop;
 }
 
-struct lcp_loop *lcp__loop_state(lua_State *L) {
-  struct lcp_loop *loop = push_loop(L);
+struct lcp__loop *lcp__loop_state(lua_State *L) {
+  struct lcp__loop *loop = push_loop(L);
   lua_pop(L, 1);
   return loop;
 }
@@ -66,18 +66,18 @@ int lcp__loop_set_slot(lua_State *L, int slot) {
   return 0;
 }
 
-void lcp__loop_fired(struct lcp_loop *loop) {
+void lcp__loop_fired(struct lcp__loop *loop) {
   if (loop->once)
     uv_stop(loop->uv);
 }
 
-void lcp__loop_stop(struct lcp_loop *loop) {
+void lcp__loop_stop(struct lcp__loop *loop) {
   loop->stopped = 1;
   if (loop->uv != NULL)
     uv_stop(loop->uv);
 }
 
-void lcp__loop_changed(struct lcp_loop *loop) {
+void lcp__loop_changed(struct lcp__loop *loop) {
   if (loop->polled && loop->depth == 0 && !loop->running)
     uv_async_send(&loop->hub->changed);
 }
@@ -86,7 +86,7 @@ void lcp__loop_changed(struct lcp_loop *loop) {
 
 /* Also on a host's loop: it should have called uv_loop_fork itself, but then a second
  * time does no harm, and if it has not the parent would suffer. */
-static void adapt(struct lcp_loop *loop) {
+static void adapt(struct lcp__loop *loop) {
   lcp__origin_set(&loop->origin);
   loop->first = NULL; /* exits of children, which are the parent's */
   loop->last = &loop->first;
@@ -96,7 +96,7 @@ static void adapt(struct lcp_loop *loop) {
     loop->adapt_handles(loop);
 }
 
-void lcp__loop_here(struct lcp_loop *loop) {
+void lcp__loop_here(struct lcp__loop *loop) {
   if (lcp__origin_is_copy(&loop->origin))
     adapt(loop);
 }
@@ -107,12 +107,12 @@ static void first_cb(uv_idle_t *uv) { uv_idle_stop(uv); }
 
 /* libuv polls its own descriptor only from its first turn on; by that lcp__loop_changed
  * reaches another loop at any time.  Without something to do there would be no turn. */
-static void first_turn(struct lcp_loop *loop) {
+static void first_turn(struct lcp__loop *loop) {
   uv_idle_start(&loop->hub->wake, first_cb);
   uv_run(loop->uv, UV_RUN_NOWAIT);
 }
 
-static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
+static int open_uv(struct lcp__loop *loop, uv_loop_t *host) {
   int rc = host == NULL ? lcp__uvloop_init(&loop->own) : 0;
   if (rc != 0)
     return rc;
@@ -133,21 +133,21 @@ static int open_uv(struct lcp_loop *loop, uv_loop_t *host) {
   return 0;
 }
 
-struct lcp_loop *lcp__loop(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop_state(L);
+struct lcp__loop *lcp__loop(lua_State *L) {
+  struct lcp__loop *loop = lcp__loop_state(L);
   lcp__loop_here(loop);
   if (loop->closed)
     luaL_error(L, "the event loop is closed");
   return loop;
 }
 
-int lcp__loop_uv(struct lcp_loop *loop) {
+int lcp__loop_uv(struct lcp__loop *loop) {
   return loop->uv != NULL ? 0 : open_uv(loop, NULL);
 }
 
 /* A host's loop delivers the close callbacks later, to blocks that know no state any
  * more; in our own they are run here. */
-static void leave(struct lcp_loop *loop) {
+static void leave(struct lcp__loop *loop) {
   lcp__loop_here(loop);
   if (loop->close_handles != NULL)
     loop->close_handles(loop);
@@ -176,13 +176,13 @@ static int l_loop_gc(lua_State *L) {
   return 0;
 }
 
-char *lcp__loop_buffer(struct lcp_loop *loop) {
+char *lcp__loop_buffer(struct lcp__loop *loop) {
   if (loop->buffer == NULL)
-    loop->buffer = malloc(LCP_BUFFER_SIZE);
+    loop->buffer = malloc(LCP__BUFFER_SIZE);
   return loop->buffer;
 }
 
-void lcp__loop_update_time(struct lcp_loop *loop) {
+void lcp__loop_update_time(struct lcp__loop *loop) {
   if (loop->depth == 0 && loop->uv != NULL)
     uv_update_time(loop->uv);
 }
@@ -192,11 +192,11 @@ void lcp__loop_update_time(struct lcp_loop *loop) {
 /* core.on_new(fn | nil)  `fn(handle)` sees every handle that is made from now on. */
 static int l_on_new(lua_State *L) {
   lcp__loop_state(L)->watched = lua_toboolean(L, 1);
-  return lua_toboolean(L, 1) ? lcp__loop_set_slot(L, LCP__SLOT_NEW) : 0;
+  return lua_toboolean(L, 1) ? lcp__loop_set_slot(L, LCP__VALUE_NEW) : 0;
 }
 
 void lcp__loop_show(lua_State *L) {
-  lcp__loop_slot(L, LCP__SLOT_NEW);
+  lcp__loop_slot(L, LCP__VALUE_NEW);
   lua_pushvalue(L, -2);
   lua_call(L, 1, 0);
 }
@@ -212,7 +212,7 @@ int lcp__loop_open(lua_State *L) {
 /* ---- called by host programs ---- */
 
 int lcp_set_loop(lua_State *L, uv_loop_t *host) {
-  struct lcp_loop *loop = lcp__loop_state(L);
+  struct lcp__loop *loop = lcp__loop_state(L);
   int first;
   lcp__loop_here(loop);
   first = loop->uv == NULL && !loop->closed;

@@ -118,7 +118,7 @@ static int shed(struct server *s) {
 
 static int l_collect(lua_State *L) {
   struct connection *e = lua_touserdata(L, 1);
-  struct lcp_loop *loop = e->s->base.loop;
+  struct lcp__loop *loop = e->s->base.loop;
   if (lcp__shortage_collect_for_peer(L, loop, e->fd) && e->s->accepting)
     e->fd = lcp__sock_accept(e->s->fd);
   return 0;

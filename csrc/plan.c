@@ -75,10 +75,10 @@ static void read_file(lua_State *L, struct lcp__file *file, int item) {
 /* { path, … } or { text } */
 static void read_table(lua_State *L, struct lcp__slot *slot, int item) {
   read_file(L, &slot->file, item);
-  slot->kind = LCP_SLOT_FILE;
+  slot->kind = LCP__SLOT_FILE;
   if (slot->file.path != NULL)
     return;
-  slot->kind = LCP_SLOT_TEXT;
+  slot->kind = LCP__SLOT_TEXT;
   lua_rawgeti(L, item, 1);
   slot->text = luaL_checkstring(L, -1);
   lua_pop(L, 1);
@@ -87,20 +87,20 @@ static void read_table(lua_State *L, struct lcp__slot *slot, int item) {
 static void read_slot(lua_State *L, struct lcp__slot *slot, int item) {
   static const char *const names[] = {"ignore", "in",   "out", "duplex",
                                       "pty",    "same", NULL};
-  static const enum lcp__slot_kind kinds[] = {LCP_SLOT_IGNORE, LCP_SLOT_IN,
-                                              LCP_SLOT_OUT,    LCP_SLOT_DUPLEX,
-                                              LCP_SLOT_PTY,    LCP_SLOT_SAME};
+  static const enum lcp__slot_kind kinds[] = {LCP__SLOT_IGNORE, LCP__SLOT_IN,
+                                              LCP__SLOT_OUT,    LCP__SLOT_DUPLEX,
+                                              LCP__SLOT_PTY,    LCP__SLOT_SAME};
   int owned;
   slot->opened = slot->mine = slot->fd = -1;
   switch (lua_type(L, item)) {
   case LUA_TNUMBER:
-    slot->kind = LCP_SLOT_FD;
+    slot->kind = LCP__SLOT_FD;
     slot->fd = lcp__arg_to_fd(L, item);
     break;
   case LUA_TUSERDATA:
     slot->lent = lcp__stream_check(L, item);
     slot->fd = lcp__stream_fileno(slot->lent, &owned);
-    slot->kind = owned ? LCP_SLOT_STREAM : LCP_SLOT_FD;
+    slot->kind = owned ? LCP__SLOT_STREAM : LCP__SLOT_FD;
     break;
   case LUA_TTABLE:
     read_table(L, slot, item);
@@ -117,7 +117,7 @@ static void read_pty(lua_State *L, int plan, struct lcp__plan *p) {
     p->pty.rows = read_int(L, pty, "rows", 0);
     p->pty.echo = read_flag(L, pty, "echo");
     p->pty.raw = read_flag(L, pty, "raw");
-    p->spawn.flags |= LCP_SPAWN_SETSID | LCP_SPAWN_TTY;
+    p->spawn.flags |= LCP__SPAWN_SETSID | LCP__SPAWN_TTY;
   }
   lua_pop(L, 1);
 }
@@ -160,9 +160,9 @@ struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   lcp__identity_read(L, index, &p->spawn);
   lua_setiuservalue(L, -2, 1);
   if (read_flag(L, index, "killDescendants"))
-    p->spawn.flags |= LCP_SPAWN_LEADS;
+    p->spawn.flags |= LCP__SPAWN_LEADS;
   if (read_flag(L, index, "detached"))
-    p->spawn.flags |= LCP_SPAWN_SETSID;
+    p->spawn.flags |= LCP__SPAWN_SETSID;
   read_pty(L, index, p);
   return p;
 }
@@ -170,12 +170,12 @@ struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
 /* ---- descriptors ---- */
 
 static int open_pipe(struct lcp__slot *slot) {
-  int fds[2], child = slot->kind == LCP_SLOT_IN ? 0 : 1;
-  int rc = slot->kind == LCP_SLOT_DUPLEX ? lcp__fd_socketpair(fds) : lcp__fd_pipe(fds);
+  int fds[2], child = slot->kind == LCP__SLOT_IN ? 0 : 1;
+  int rc = slot->kind == LCP__SLOT_DUPLEX ? lcp__fd_socketpair(fds) : lcp__fd_pipe(fds);
   if (rc == 0) {
     slot->opened = fds[child];
     slot->mine = fds[1 - child];
-    slot->mine_kind = slot->kind == LCP_SLOT_DUPLEX ? LCP__FD_SOCKET : LCP__FD_OWN;
+    slot->mine_kind = slot->kind == LCP__SLOT_DUPLEX ? LCP__FD_SOCKET : LCP__FD_OWN;
   }
   return rc;
 }
@@ -236,25 +236,25 @@ static int open_terminal(const struct lcp__plan *p, struct lcp__slot *slot) {
   slot->mine = fds[0];
   slot->mine_kind = LCP__FD_TERMINAL;
   slot->opened = fds[1];
-  if (rc == 0 && (p->spawn.flags & LCP_SPAWN_SETUID))
+  if (rc == 0 && (p->spawn.flags & LCP__SPAWN_SETUID))
     rc = fchown(fds[1], p->spawn.uid, (gid_t)-1) == 0 || errno == EPERM ? 0 : -errno;
   return rc;
 }
 
 static int open_slot(struct lcp__plan *p, struct lcp__slot *slot) {
   switch (slot->kind) {
-  case LCP_SLOT_IGNORE:
-  case LCP_SLOT_SAME:
+  case LCP__SLOT_IGNORE:
+  case LCP__SLOT_SAME:
     return 0;
-  case LCP_SLOT_TEXT:
+  case LCP__SLOT_TEXT:
     return open_text(slot);
-  case LCP_SLOT_FD:
+  case LCP__SLOT_FD:
     return open_given(slot);
-  case LCP_SLOT_STREAM:
+  case LCP__SLOT_STREAM:
     return slot->fd < 0 ? -EBADF : open_blocking(slot);
-  case LCP_SLOT_FILE:
+  case LCP__SLOT_FILE:
     return open_file(p, slot);
-  case LCP_SLOT_PTY:
+  case LCP__SLOT_PTY:
     return open_terminal(p, slot);
   default:
     return open_pipe(slot);
@@ -267,7 +267,7 @@ int lcp__plan_open(struct lcp__plan *p) {
   for (int i = 0; i < p->spawn.nfds && rc >= 0; i++) {
     const struct lcp__slot *slot = &p->slots[i];
     rc = open_slot(p, &p->slots[i]);
-    if (slot->kind == LCP_SLOT_SAME && i > 0)
+    if (slot->kind == LCP__SLOT_SAME && i > 0)
       p->fds[i] = p->fds[i - 1];
     else
       p->fds[i] = slot->opened >= 0 ? slot->opened : slot->fd;

@@ -10,16 +10,16 @@
 #include "stream.h"
 
 enum lcp__slot_kind {
-  LCP_SLOT_IGNORE,
-  LCP_SLOT_TEXT,   /* the child reads a text of ours */
-  LCP_SLOT_FD,     /* a descriptor of somebody else, as it is */
-  LCP_SLOT_STREAM, /* a descriptor of a stream of ours */
-  LCP_SLOT_FILE,   /* a file that is opened for the child */
-  LCP_SLOT_SAME,   /* what the slot before is */
-  LCP_SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
-  LCP_SLOT_OUT,    /* the child writes a pipe */
-  LCP_SLOT_DUPLEX, /* both, over a pair of sockets */
-  LCP_SLOT_PTY     /* both, over a terminal */
+  LCP__SLOT_IGNORE,
+  LCP__SLOT_TEXT,   /* the child reads a text of ours */
+  LCP__SLOT_FD,     /* a descriptor of somebody else, as it is */
+  LCP__SLOT_STREAM, /* a descriptor of a stream of ours */
+  LCP__SLOT_FILE,   /* a file that is opened for the child */
+  LCP__SLOT_SAME,   /* what the slot before is */
+  LCP__SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
+  LCP__SLOT_OUT,    /* the child writes a pipe */
+  LCP__SLOT_DUPLEX, /* both, over a pair of sockets */
+  LCP__SLOT_PTY     /* both, over a terminal */
 };
 
 /* What is opened, and how: see open(2). */
@@ -31,25 +31,25 @@ struct lcp__file {
 
 struct lcp__slot {
   enum lcp__slot_kind kind;
-  int fd;                /* LCP_SLOT_FD, LCP_SLOT_STREAM */
-  const char *text;      /* LCP_SLOT_TEXT: kept by the table */
-  struct lcp__file file; /* LCP_SLOT_FILE */
+  int fd;                /* LCP__SLOT_FD, LCP__SLOT_STREAM */
+  const char *text;      /* LCP__SLOT_TEXT: kept by the table */
+  struct lcp__file file; /* LCP__SLOT_FILE */
   int opened;            /* the child's end, closed once it has been started */
   int mine;              /* our end, until somebody takes it */
   enum lcp__fd_kind mine_kind;
   int changed;                /* `fd` was non-blocking and is no more */
-  struct lcp__stream *lent;   /* LCP_SLOT_STREAM */
+  struct lcp__stream *lent;   /* LCP__SLOT_STREAM */
   struct lcp__stream *stream; /* where child.c takes our end to */
 };
 
 /* One userdata: the struct, then slots, argv, envp, fds; its user value: what identity.h
  * keeps. */
 struct lcp__plan {
-  struct lcp_spawn spawn;
+  struct lcp__spawn spawn;
   struct lcp__slot *slots; /* spawn.nfds of them */
   int *fds;
-  struct lcp_pty_mode pty; /* LCP_SLOT_PTY */
-  const char *failed;      /* the file that could not be opened, or NULL */
+  struct lcp__pty_mode pty; /* LCP__SLOT_PTY */
+  const char *failed;       /* the file that could not be opened, or NULL */
 };
 
 /* Reads the table at `index` and pushes the plan's userdata, which is good for as long as

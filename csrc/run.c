@@ -12,7 +12,7 @@
 /* A hook may be all that is left of a signal, see busypoll.h.  An interpreter sets it in
  * the main thread, which may be waiting for the coroutine that runs the loop.  NULL:
  * there is none. */
-static lua_State *find_hook(const struct lcp_loop *loop) {
+static lua_State *find_hook(const struct lcp__loop *loop) {
   if (lua_gethook(loop->L) != NULL)
     return loop->L;
   return lua_gethook(loop->main) != NULL ? loop->main : NULL;
@@ -34,15 +34,15 @@ static void call_hook(void *owner) {
   }
 }
 
-static void prepare_to_wait(struct lcp_loop *loop, uv_run_mode mode) {
-  struct lcp_busypoll *b = &loop->busypoll;
+static void prepare_to_wait(struct lcp__loop *loop, uv_run_mode mode) {
+  struct lcp__busypoll *b = &loop->busypoll;
   b->owner = loop;
   b->is_interrupted = has_hook;
   b->interrupted = call_hook;
   lcp__busypoll_mode(b, mode);
 }
 
-static int run_once(struct lcp_loop *loop) {
+static int run_once(struct lcp__loop *loop) {
   unsigned turn;
   int alive;
   loop->once = 1;
@@ -55,7 +55,7 @@ static int run_once(struct lcp_loop *loop) {
   return alive;
 }
 
-static int run_uv(struct lcp_loop *loop, uv_run_mode mode) {
+static int run_uv(struct lcp__loop *loop, uv_run_mode mode) {
   lcp__turn_resume(loop);
   if (loop->stopped)
     uv_stop(loop->uv);
@@ -74,7 +74,7 @@ static int run_uv(struct lcp_loop *loop, uv_run_mode mode) {
 
 /* Without descriptors for a uv loop: ticks and immediates, which may be what says so.
  * Whether there are more. */
-static int run_without_uv(struct lcp_loop *loop, uv_run_mode mode) {
+static int run_without_uv(struct lcp__loop *loop, uv_run_mode mode) {
   int alive;
   do
     alive = lcp__turn_without_uv(loop);
@@ -82,7 +82,7 @@ static int run_without_uv(struct lcp_loop *loop, uv_run_mode mode) {
   return alive;
 }
 
-static int run_loop(struct lcp_loop *loop, lua_State *L, uv_run_mode mode) {
+static int run_loop(struct lcp__loop *loop, lua_State *L, uv_run_mode mode) {
   lua_State *outer = loop->L;
   int alive = 0;
   loop->L = L;
@@ -107,7 +107,7 @@ static int l_run(lua_State *L) {
   static const char *const names[] = {"default", "once", "nowait", NULL};
   static const uv_run_mode modes[] = {UV_RUN_DEFAULT, UV_RUN_ONCE, UV_RUN_NOWAIT};
   int mode = luaL_checkoption(L, 1, "default", names), alive;
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   if (loop->depth > 0 || loop->running)
     return 0;
   lcp__gate_raise(L, loop);
@@ -120,7 +120,7 @@ static int l_run(lua_State *L) {
 /* core.alive() -> boolean: something keeps the loop alive, when the ticks have run that
  * wait now.  Not in a callback. */
 static int l_alive(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   lcp__turn_ticks(loop);
   lua_pushboolean(L, lcp__turn_wanted(loop));
   return 1;
@@ -128,7 +128,7 @@ static int l_alive(lua_State *L) {
 
 /* core.stop()  Leaves run() after this callback; nothing outside run(). */
 static int l_stop(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   if (loop->running)
     lcp__loop_stop(loop);
   return 0;
@@ -136,7 +136,7 @@ static int l_stop(lua_State *L) {
 
 /* core.running() -> boolean: a callback of this loop is on the stack */
 static int l_running(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop_state(L);
+  struct lcp__loop *loop = lcp__loop_state(L);
   lua_pushboolean(L, loop->running || loop->depth > 0);
   return 1;
 }
@@ -144,7 +144,7 @@ static int l_running(lua_State *L) {
 /* core.pollfd() -> fd: readable when the loop has something to do, or was changed
  * outside its callbacks | nil, errno */
 static int l_pollfd(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   int rc = lcp__loop_uv(loop);
   if (rc != 0)
     return lcp__push_errno(L, rc);
@@ -159,7 +159,7 @@ static int l_pollfd(lua_State *L) {
 /* core.timeout() -> seconds until the next timer, 0 if there is something to do at once |
  * nil: none */
 static int l_timeout(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   int ms = loop->ticks_wanted || loop->check_wanted ? 0 : -1;
   lcp__loop_update_time(loop);
   if (loop->uv != NULL)

@@ -17,7 +17,7 @@ int lcp__shortage_collect(lua_State *L, int rc) {
   return 1;
 }
 
-int lcp__shortage_collect_for_peer(lua_State *L, struct lcp_loop *loop, int rc) {
+int lcp__shortage_collect_for_peer(lua_State *L, struct lcp__loop *loop, int rc) {
   uint64_t start = uv_hrtime();
   if (loop->gained < WORTH && start < loop->collect_at)
     return 0;
@@ -27,7 +27,7 @@ int lcp__shortage_collect_for_peer(lua_State *L, struct lcp_loop *loop, int rc) 
   return collected;
 }
 
-void lcp__shortage_gained(struct lcp_loop *loop) { loop->gained++; }
+void lcp__shortage_gained(struct lcp__loop *loop) { loop->gained++; }
 
 /* core.shortage(errno [, for_peer]) -> boolean: see lcp__shortage_collect */
 static int l_shortage(lua_State *L) {

@@ -16,10 +16,10 @@ int lcp__shortage_collect(lua_State *L, int rc);
 
 /* The same when it is another process that asks for descriptors of ours, again and again
  * maybe: a collection costs what the heap is large, and asking next to nothing. */
-int lcp__shortage_collect_for_peer(lua_State *L, struct lcp_loop *loop, int rc);
+int lcp__shortage_collect_for_peer(lua_State *L, struct lcp__loop *loop, int rc);
 
 /* To be called for each descriptor that another process has brought us. */
-void lcp__shortage_gained(struct lcp_loop *loop);
+void lcp__shortage_gained(struct lcp__loop *loop);
 
 /* Adds its function to the core table on top of the stack. */
 int lcp__shortage_open(lua_State *L);

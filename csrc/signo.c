@@ -48,7 +48,7 @@ static const char *signal_name(int signo) {
   return NULL;
 }
 
-void lcp__exit_push(lua_State *L, const struct lcp_exit *how) {
+void lcp__exit_push(lua_State *L, const struct lcp__exit *how) {
   const char *name = how->signalled ? signal_name(how->sig) : NULL;
   if (how->exited)
     lua_pushinteger(L, how->code);

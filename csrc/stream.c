@@ -104,9 +104,9 @@ static size_t read_some(struct lcp__stream *s, char *to, size_t room, int *end) 
 static size_t read_all(struct lcp__stream *s, char *to, int *end) {
   size_t size = 0, n;
   do {
-    n = read_some(s, to + size, LCP_BUFFER_SIZE - size, end);
+    n = read_some(s, to + size, LCP__BUFFER_SIZE - size, end);
     size += n;
-  } while (n > 0 && size < LCP_BUFFER_SIZE && !s->standard);
+  } while (n > 0 && size < LCP__BUFFER_SIZE && !s->standard);
   return size;
 }
 
@@ -143,7 +143,7 @@ static int l_end(lua_State *L) {
 
 static void readable(struct lcp__stream *s) {
   struct read_event e = {s, NULL, 0, 0};
-  struct lcp_loop *loop = s->base.loop;
+  struct lcp__loop *loop = s->base.loop;
   char *buffer = lcp__loop_buffer(loop);
   if (buffer == NULL)
     e.end = -ENOMEM;
@@ -151,7 +151,7 @@ static void readable(struct lcp__stream *s) {
     e.size = read_all(s, buffer, &e.end);
   s->bytes_read += e.size;
   s->heard = uv_now(loop->uv);
-  if (s->bytes_read > LCP_FD_BULK)
+  if (s->bytes_read > LCP__FD_BULK)
     grow_pipe(s);
   e.data = buffer;
   if (e.size > 0)

@@ -25,8 +25,8 @@
 /* One userdata: the struct, then pipes, slots, polled. */
 struct sync {
   struct lcp__pump pump;
-  struct lcp_proc proc;
-  struct lcp_cost cost;
+  struct lcp__proc proc;
+  struct lcp__cost cost;
   pid_t pid;
   int *slots; /* of each pipe, its index in the plan */
 };
@@ -55,7 +55,7 @@ static void hold_signals(struct held *h, int detached) {
 /* Whether a signal that was held back is ours, and not the child's alone: we listen for
  * it; or a process sent it, the child did not die of it, and it would end us.  A handler
  * of the host's hears nothing, as with system(3). */
-static int is_ours(const siginfo_t *info, const struct lcp_exit *how) {
+static int is_ours(const siginfo_t *info, const struct lcp__exit *how) {
   struct sigaction now;
   if (lcp__sigwatch_listens(info->si_signo))
     return 1;
@@ -79,7 +79,7 @@ static int take(const struct held *h, int signo, siginfo_t *info) {
   return rc > 0;
 }
 
-static void release_signals(struct held *h, const struct lcp_exit *how) {
+static void release_signals(struct held *h, const struct lcp__exit *how) {
   int raised[COUNT], n = 0;
   siginfo_t info;
   for (int i = 0; i < COUNT; i++)
@@ -118,7 +118,7 @@ static void read_input(lua_State *L, struct lcp__pipe *pipe, int slot) {
 static int count_pipes(const struct lcp__plan *p) {
   int i, n = 0;
   for (i = 0; i < p->spawn.nfds; i++)
-    n += p->slots[i].kind >= LCP_SLOT_IN;
+    n += p->slots[i].kind >= LCP__SLOT_IN;
   return n;
 }
 
@@ -149,7 +149,7 @@ static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
   p->npipes = n;
   luaL_setmetatable(L, LCP_SYNC);
   for (i = 0; i < plan->spawn.nfds; i++)
-    if (plan->slots[i].kind >= LCP_SLOT_IN) {
+    if (plan->slots[i].kind >= LCP__SLOT_IN) {
       read_input(L, &p->pipes[at], i);
       s->slots[at++] = i;
     }
@@ -168,8 +168,8 @@ static int take_pipes(struct sync *s, struct lcp__plan *plan) {
     struct lcp__pipe *pipe = &s->pump.pipes[i];
     pipe->fd = lcp__fd_take(&slot->mine);
     pipe->kind = slot->mine_kind;
-    pipe->reading = slot->kind != LCP_SLOT_IN;
-    pipe->writing = slot->kind != LCP_SLOT_OUT;
+    pipe->reading = slot->kind != LCP__SLOT_IN;
+    pipe->writing = slot->kind != LCP__SLOT_OUT;
     if (pipe->left > 0)
       rc = lcp__fd_nonblock(pipe->fd, 1);
     if (rc == 0 && pipe->writing)
@@ -187,8 +187,8 @@ static void close_all(struct sync *s, struct lcp__plan *plan) {
 }
 
 /* 0, or -1 and *why. */
-static int start(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) {
-  why->stage = LCP_STAGE_STDIO;
+static int start(struct sync *s, struct lcp__plan *plan, struct lcp__failure *why) {
+  why->stage = LCP__STAGE_STDIO;
   why->err = lcp__plan_open(plan);
   if (why->err >= 0)
     why->err = take_pipes(s, plan);
@@ -198,19 +198,19 @@ static int start(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why
 }
 
 /* What has been killed needs a moment to be gone. */
-static void clear_cgroup(struct lcp_proc *proc) {
+static void clear_cgroup(struct lcp__proc *proc) {
   static const struct timespec nap = {0, 1000 * 1000};
   int tries;
   for (tries = 0; tries < 1000 && !lcp__proc_clear(proc); tries++)
     nanosleep(&nap, NULL);
 }
 
-static int run(struct sync *s, struct lcp__plan *plan, struct lcp_failure *why) {
+static int run(struct sync *s, struct lcp__plan *plan, struct lcp__failure *why) {
   struct held held;
   int rc, i;
   for (i = 0; i < s->pump.npipes; i++)
     s->pump.pipes[i].fd = -1;
-  hold_signals(&held, plan->spawn.flags & LCP_SPAWN_SETSID);
+  hold_signals(&held, plan->spawn.flags & LCP__SPAWN_SETSID);
   lcp__cost_begin(&s->cost);
   rc = start(s, plan, why);
   if (rc == 0) {
@@ -235,7 +235,7 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
   lua_pushinteger(L, nfds);
   lua_setfield(L, -2, "n");
   for (i = 0; i < s->pump.npipes; i++) {
-    struct lcp_buf *out = &s->pump.pipes[i].out;
+    struct lcp__buf *out = &s->pump.pipes[i].out;
     if (s->slots[i] == 0)
       continue;
     lua_pushlstring(L, out->data, out->end);
@@ -292,7 +292,7 @@ static void tell_holders(lua_State *L, const struct lcp__pump *p) {
  * and then `stage`: 'stdio' if the process had ended by itself and only others kept its
  * pipes open; `idle`, `forced`, `truncated`, `heldBy`, see pump.h. */
 static int l_spawn_sync(lua_State *L) {
-  struct lcp_failure why;
+  struct lcp__failure why;
   struct lcp__plan *plan;
   struct sync *s;
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -61,7 +61,7 @@ static void timer_cb(uv_timer_t *uv) {
 
 /* libuv counts from the last whole millisecond; a timer must not come early, so count
  * from the next one. */
-static uint64_t delay(const struct lcp_loop *loop, uint64_t ms) {
+static uint64_t delay(const struct lcp__loop *loop, uint64_t ms) {
   uint64_t now = (uv_hrtime() + 999999) / 1000000, seen = uv_now(loop->uv);
   return ms + (now > seen ? now - seen : 0);
 }

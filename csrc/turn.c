@@ -16,17 +16,17 @@ static int l_run_slot(lua_State *L) {
   return 0;
 }
 
-static int call_slot(struct lcp_loop *loop, lua_State *L, int slot) {
+static int call_slot(struct lcp__loop *loop, lua_State *L, int slot) {
   lua_pushcfunction(L, l_run_slot);
   lua_pushlightuserdata(L, (void *)(intptr_t)slot);
   return lcp__gate_call(loop, L, 1);
 }
 
 /* One that raises ends the round; the rest run in the next turn, which `wake` brings. */
-static void run_ticks(struct lcp_loop *loop, lua_State *L) {
+static void run_ticks(struct lcp__loop *loop, lua_State *L) {
   while (loop->ticks_wanted) {
     loop->ticks_wanted = 0;
-    if (!call_slot(loop, L, LCP__SLOT_TICKS)) {
+    if (!call_slot(loop, L, LCP__VALUE_TICKS)) {
       loop->ticks_wanted = 1;
       break;
     }
@@ -35,7 +35,7 @@ static void run_ticks(struct lcp_loop *loop, lua_State *L) {
 
 static void wake_cb(uv_idle_t *uv);
 
-static int enter_begin(struct lcp_loop *loop, lua_State *L) {
+static int enter_begin(struct lcp__loop *loop, lua_State *L) {
   if (!lua_checkstack(L, LUA_MINSTACK)) {
     lcp__gate_lost(loop);
     return 0;
@@ -46,7 +46,7 @@ static int enter_begin(struct lcp_loop *loop, lua_State *L) {
 
 /* Finalizers may close handles, so the collection is not at the beginning: between the
  * look at a handle and its callback no Lua code runs. */
-static void enter_end(struct lcp_loop *loop, lua_State *L) {
+static void enter_end(struct lcp__loop *loop, lua_State *L) {
   if (loop->gc_stress)
     lua_gc(L, LUA_GCCOLLECT, 0);
   if (loop->depth == 1) {
@@ -58,7 +58,7 @@ static void enter_end(struct lcp_loop *loop, lua_State *L) {
     uv_idle_start(&loop->hub->wake, wake_cb);
 }
 
-void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event) {
+void lcp__enter(struct lcp__loop *loop, lua_CFunction fn, void *event) {
   lua_State *L = loop->L;
   lcp__loop_here(loop);
   if (!enter_begin(loop, L))
@@ -69,7 +69,7 @@ void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event) {
   enter_end(loop, L);
 }
 
-void lcp__turn_ticks(struct lcp_loop *loop) {
+void lcp__turn_ticks(struct lcp__loop *loop) {
   lua_State *L = loop->L;
   if (enter_begin(loop, L))
     enter_end(loop, L);
@@ -81,41 +81,41 @@ static void wake_cb(uv_idle_t *uv) {
 }
 
 static void check_cb(uv_check_t *uv) {
-  struct lcp_loop *loop = uv->data;
-  struct lcp_deferred *d = loop->first;
+  struct lcp__loop *loop = uv->data;
+  struct lcp__deferred *d = loop->first;
   loop->first = NULL;
   loop->last = &loop->first;
   while (d != NULL) {
-    struct lcp_deferred *next = d->next;
+    struct lcp__deferred *next = d->next;
     d->run(d);
     d = next;
   }
   if (loop->check_wanted)
-    lcp__enter(loop, l_run_slot, (void *)(intptr_t)LCP__SLOT_CHECK);
+    lcp__enter(loop, l_run_slot, (void *)(intptr_t)LCP__VALUE_CHECK);
   else if (loop->first == NULL)
     uv_check_stop(uv);
 }
 
-void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d) {
+void lcp__after_poll(struct lcp__loop *loop, struct lcp__deferred *d) {
   d->next = NULL;
   *loop->last = d;
   loop->last = &d->next;
   uv_check_start(&loop->hub->check, check_cb);
 }
 
-int lcp__turn_once(struct lcp_loop *loop) {
+int lcp__turn_once(struct lcp__loop *loop) {
   uv_idle_start(&loop->hub->wake, wake_cb);
   return uv_run(loop->uv, UV_RUN_NOWAIT);
 }
 
-int lcp__turn_without_uv(struct lcp_loop *loop) {
+int lcp__turn_without_uv(struct lcp__loop *loop) {
   if (loop->check_wanted)
-    lcp__enter(loop, l_run_slot, (void *)(intptr_t)LCP__SLOT_CHECK);
+    lcp__enter(loop, l_run_slot, (void *)(intptr_t)LCP__VALUE_CHECK);
   lcp__turn_ticks(loop);
   return loop->ticks_wanted || loop->check_wanted;
 }
 
-int lcp__turn_wanted(struct lcp_loop *loop) {
+int lcp__turn_wanted(struct lcp__loop *loop) {
   if (loop->uv == NULL || loop->ticks_wanted)
     return loop->ticks_wanted || loop->check_wanted;
   uv_idle_stop(&loop->hub->wake);
@@ -124,7 +124,7 @@ int lcp__turn_wanted(struct lcp_loop *loop) {
 
 static void spin_cb(uv_idle_t *uv) { (void)uv; }
 
-void lcp__turn_resume(struct lcp_loop *loop) {
+void lcp__turn_resume(struct lcp__loop *loop) {
   if (!loop->check_wanted || uv_is_active((uv_handle_t *)&loop->hub->check))
     return;
   uv_check_start(&loop->hub->check, check_cb);
@@ -134,11 +134,11 @@ void lcp__turn_resume(struct lcp_loop *loop) {
 /* ---- called from Lua ---- */
 
 /* core.on_ticks(fn)  `fn()` runs the ticks, after the outermost callback. */
-static int l_on_ticks(lua_State *L) { return lcp__loop_set_slot(L, LCP__SLOT_TICKS); }
+static int l_on_ticks(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_TICKS); }
 
 /* core.want_ticks()  There are ticks to run. */
 static int l_want_ticks(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   loop->ticks_wanted = 1;
   if (loop->depth == 0 && lcp__loop_uv(loop) == 0) {
     uv_idle_start(&loop->hub->wake, wake_cb);
@@ -148,11 +148,11 @@ static int l_want_ticks(lua_State *L) {
 }
 
 /* core.on_check(fn)  `fn()` runs the immediates, after the loop has polled. */
-static int l_on_check(lua_State *L) { return lcp__loop_set_slot(L, LCP__SLOT_CHECK); }
+static int l_on_check(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_CHECK); }
 
 /* core.want_check(any, referenced)  There are immediates; some keep the loop alive. */
 static int l_want_check(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   loop->check_wanted = lua_toboolean(L, 1);
   if (lcp__loop_uv(loop) != 0) /* run() looks, see lcp__turn_without_uv */
     return 0;
@@ -169,7 +169,7 @@ static int l_want_check(lua_State *L) {
 /* core.call(fn, …)  Runs it as a callback of its own inside a callback: its error is
  * kept, the ticks it queued run before this returns. */
 static int l_call(lua_State *L) {
-  struct lcp_loop *loop = lcp__loop(L);
+  struct lcp__loop *loop = lcp__loop(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lcp__gate_call(loop, L, lua_gettop(L) - 1);
   if (loop->depth == 1)

@@ -4,38 +4,38 @@
 
 #include <lua.h>
 
-struct lcp_loop;
+struct lcp__loop;
 
 /* Something to be done when this turn of the loop has polled. */
-struct lcp_deferred {
-  struct lcp_deferred *next;
-  void (*run)(struct lcp_deferred *);
+struct lcp__deferred {
+  struct lcp__deferred *next;
+  void (*run)(struct lcp__deferred *);
 };
 
 /* Runs `fn(event)` as a callback, through the gate.  Afterwards, when no other callback
  * of ours is on the stack, the ticks run.  Never raises: this is what libuv's callbacks
  * call. */
-void lcp__enter(struct lcp_loop *loop, lua_CFunction fn, void *event);
+void lcp__enter(struct lcp__loop *loop, lua_CFunction fn, void *event);
 
 /* A callback that has only ticks to run. */
-void lcp__turn_ticks(struct lcp_loop *loop);
+void lcp__turn_ticks(struct lcp__loop *loop);
 
 /* A turn that does not wait, but looks at the descriptors even if nothing is referenced.
  * What uv_run returns. */
-int lcp__turn_once(struct lcp_loop *loop);
+int lcp__turn_once(struct lcp__loop *loop);
 
 /* A turn while there is no uv loop: ticks and immediates.  Whether there are more. */
-int lcp__turn_without_uv(struct lcp_loop *loop);
+int lcp__turn_without_uv(struct lcp__loop *loop);
 
 /* Before uv_run: sees to the immediates that were set while there was no uv loop. */
-void lcp__turn_resume(struct lcp_loop *loop);
+void lcp__turn_resume(struct lcp__loop *loop);
 
 /* Whether there is more to do: ticks, immediates, or what keeps uv_run going. */
-int lcp__turn_wanted(struct lcp_loop *loop);
+int lcp__turn_wanted(struct lcp__loop *loop);
 
 /* Has d->run(d) called after the callbacks of this turn and before the immediates.  `d`
  * must stay where it is until then, and is queued once. */
-void lcp__after_poll(struct lcp_loop *loop, struct lcp_deferred *d);
+void lcp__after_poll(struct lcp__loop *loop, struct lcp__deferred *d);
 
 /* Adds the functions of turns to the core table on top of the stack. */
 int lcp__turn_open(lua_State *L);

@@ -71,7 +71,7 @@ static int read_one(struct udp *u, char *buffer) {
   if (buffer != NULL) {
     do {
       e.from.len = sizeof e.from.sa;
-      e.size = recvfrom(u->fd, buffer, LCP_BUFFER_SIZE, MSG_DONTWAIT, &e.from.sa.any,
+      e.size = recvfrom(u->fd, buffer, LCP__BUFFER_SIZE, MSG_DONTWAIT, &e.from.sa.any,
                         &e.from.len);
     } while (e.size < 0 && errno == EINTR);
     if (e.size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

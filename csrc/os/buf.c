@@ -11,7 +11,7 @@ enum { KEEP = 16 * 1024 };
 /* Bytes are moved to the front only when at least as many have been taken before them, or
  * when the block grows anyway: moving costs no more than appending did.  realloc(3) moves
  * a large block by its pages. */
-int lcp__buf_reserve(struct lcp_buf *b, size_t more) {
+int lcp__buf_reserve(struct lcp__buf *b, size_t more) {
   size_t used = b->end - b->start, cap = b->cap;
   int grow = b->start < used || more > cap - used;
   char *data;
@@ -31,7 +31,7 @@ int lcp__buf_reserve(struct lcp_buf *b, size_t more) {
   return 0;
 }
 
-void lcp__buf_take(struct lcp_buf *b, size_t n) {
+void lcp__buf_take(struct lcp__buf *b, size_t n) {
   b->start += n;
   if (b->start < b->end)
     return;
@@ -40,7 +40,7 @@ void lcp__buf_take(struct lcp_buf *b, size_t n) {
     lcp__buf_free(b);
 }
 
-void lcp__buf_free(struct lcp_buf *b) {
+void lcp__buf_free(struct lcp__buf *b) {
   free(b->data);
   memset(b, 0, sizeof *b);
 }

@@ -1,7 +1,7 @@
 /* buf.h - a queue of bytes: appended at the end, taken from the front.
  * No Lua, no libuv.
  *
- *   struct lcp_buf b = {0};
+ *   struct lcp__buf b = {0};
  *   if (lcp__buf_reserve(&b, 4) < 0) ...no memory, b is as it was
  *   memcpy(b.data + b.end, "text", 4), b.end += 4;
  *   n = write(fd, b.data + b.start, b.end - b.start);
@@ -12,14 +12,14 @@
 
 #include <stddef.h>
 
-struct lcp_buf {
+struct lcp__buf {
   char *data;
   size_t start, end, cap; /* the bytes are data[start .. end) */
 };
 
 /* Makes room for `more` bytes at the end.  0 or -ENOMEM. */
-int lcp__buf_reserve(struct lcp_buf *b, size_t more);
-void lcp__buf_take(struct lcp_buf *b, size_t n);
-void lcp__buf_free(struct lcp_buf *b);
+int lcp__buf_reserve(struct lcp__buf *b, size_t more);
+void lcp__buf_take(struct lcp__buf *b, size_t n);
+void lcp__buf_free(struct lcp__buf *b);
 
 #endif

@@ -69,7 +69,7 @@ static int open_all(struct lcp__cgroup *g, const char *path, int leaf) {
 }
 
 int lcp__cgroup_open(struct lcp__cgroup *g, const char *path, int leaf) {
-  static const struct lcp__cgroup none = LCP_NO_CGROUP;
+  static const struct lcp__cgroup none = LCP__NO_CGROUP;
   int rc;
   *g = none;
   rc = open_all(g, path, leaf);
@@ -81,7 +81,7 @@ int lcp__cgroup_open(struct lcp__cgroup *g, const char *path, int leaf) {
 /* ---- the processes in a leaf ---- */
 
 /* The whole of a file of the group, with a NUL behind it. */
-static int read_file(const struct lcp__cgroup *g, const char *name, struct lcp_buf *to) {
+static int read_file(const struct lcp__cgroup *g, const char *name, struct lcp__buf *to) {
   int fd = open_at(g->dir, name, O_RDONLY), rc = fd < 0 ? fd : 0;
   ssize_t n = 1;
   while (rc == 0 && n > 0) {
@@ -100,7 +100,7 @@ static int read_file(const struct lcp__cgroup *g, const char *name, struct lcp_b
 
 /* Counts also what is in groups below, and no zombies. */
 static int is_populated(const struct lcp__cgroup *g) {
-  struct lcp_buf text = {0};
+  struct lcp__buf text = {0};
   int rc = read_file(g, "cgroup.events", &text);
   if (rc == 0)
     rc = strstr(text.data, "populated 1") != NULL;
@@ -109,7 +109,7 @@ static int is_populated(const struct lcp__cgroup *g) {
 }
 
 static int is_member(const struct lcp__cgroup *g, int pid) {
-  struct lcp_buf list = {0};
+  struct lcp__buf list = {0};
   const char *at;
   int found = 0;
   if (read_file(g, "cgroup.procs", &list) == 0)
@@ -134,7 +134,7 @@ static int signal_member(const struct lcp__cgroup *g, int pid, int sig) {
 }
 
 static int signal_members(const struct lcp__cgroup *g, int sig) {
-  struct lcp_buf list = {0};
+  struct lcp__buf list = {0};
   int rc = read_file(g, "cgroup.procs", &list), sent = 0;
   const char *at;
   if (rc == 0)
@@ -175,7 +175,7 @@ int lcp__cgroup_end(struct lcp__cgroup *g) {
 #else
 
 int lcp__cgroup_open(struct lcp__cgroup *g, const char *path, int leaf) {
-  static const struct lcp__cgroup none = LCP_NO_CGROUP;
+  static const struct lcp__cgroup none = LCP__NO_CGROUP;
   (void)path;
   (void)leaf;
   *g = none;

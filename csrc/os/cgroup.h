@@ -18,7 +18,7 @@ struct lcp__cgroup {
 };
 
 /* A struct with no group in it. */
-#define LCP_NO_CGROUP                                                                    \
+#define LCP__NO_CGROUP                                                                   \
   { -1, -1, -1, "" }
 
 /* Opens the group at `path`, or makes a leaf below it.  0 or a negative errno, and then

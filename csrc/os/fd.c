@@ -158,7 +158,7 @@ int lcp__fd_wait_writable(int fd, int ms) {
  * default 64 MiB); the pipe stays as it is. */
 void lcp__fd_grow(int fd) {
 #ifdef F_SETPIPE_SZ
-  fcntl(fd, F_SETPIPE_SZ, LCP_FD_GROWN);
+  fcntl(fd, F_SETPIPE_SZ, LCP__FD_GROWN);
 #else
   (void)fd;
 #endif

@@ -70,10 +70,10 @@ ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, 
 
 /* A pipe holds 64 KiB; with the two ends on two cores, filling and draining so little is
  * mostly waking each other.  One that proves to carry bulk, of which more than
- * LCP_FD_BULK has come, gets four times as much, which is two to three times as fast
+ * LCP__FD_BULK has come, gets four times as much, which is two to three times as fast
  * (measured; more buys nothing).  Not all of them: the kernel limits what the pipes of a
  * user may hold together. */
-enum { LCP_FD_BULK = 128 * 1024, LCP_FD_GROWN = 256 * 1024 };
+enum { LCP__FD_BULK = 128 * 1024, LCP__FD_GROWN = 256 * 1024 };
 void lcp__fd_grow(int fd);
 
 /* A second description of what is behind `fd`, with flags of its own.  Only pipes and

@@ -23,7 +23,7 @@ struct lcp__passed {
 };
 
 struct lcp__outbox {
-  struct lcp_buf bytes;
+  struct lcp__buf bytes;
   size_t sent; /* bytes that have left, of all that there ever were */
   struct lcp__passed *passed;
   size_t npassed, room;

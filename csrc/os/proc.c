@@ -53,7 +53,7 @@ static int pidfd_open_(pid_t pid) {
 }
 
 /* By pidfd, which reaches nobody else.  0 or a negative errno. */
-static int send_signal(const struct lcp_proc *p, int sig, unsigned flags) {
+static int send_signal(const struct lcp__proc *p, int sig, unsigned flags) {
 #ifdef __linux__
   if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, flags) == 0)
     return 0;
@@ -66,8 +66,8 @@ static int send_signal(const struct lcp_proc *p, int sig, unsigned flags) {
 #endif
 }
 
-int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd, int leads) {
-  static const struct lcp__cgroup no_group = LCP_NO_CGROUP;
+int lcp__proc_open(struct lcp__proc *p, pid_t pid, int pidfd, int leads) {
+  static const struct lcp__cgroup no_group = LCP__NO_CGROUP;
   int err = 0, killed;
   memset(p, 0, sizeof *p);
   p->maker = getpid();
@@ -90,14 +90,14 @@ int lcp__proc_open(struct lcp_proc *p, pid_t pid, int pidfd, int leads) {
   return err;
 }
 
-int lcp__proc_fd(const struct lcp_proc *p) {
+int lcp__proc_fd(const struct lcp__proc *p) {
   return p->waiter != NULL ? lcp__waiter_fd(p->waiter) : p->pidfd;
 }
 
 /* The host ignores SIGCHLD or reaped our child: since Linux 6.15 the pidfd still knows.
  * Between the wake-up and the end of the reaping the answer is not there yet, so ask
  * again (the descriptor stays readable), but not for ever. */
-static int remembered_exit(struct lcp_proc *p, struct lcp_exit *how) {
+static int remembered_exit(struct lcp__proc *p, struct lcp__exit *how) {
 #ifdef __linux__
   struct pidfd_info info;
   memset(&info, 0, sizeof info);
@@ -115,7 +115,7 @@ static int remembered_exit(struct lcp_proc *p, struct lcp_exit *how) {
   return 1;
 }
 
-int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
+int lcp__proc_reap(struct lcp__proc *p, struct lcp__exit *how) {
   int rc;
   if (p->waiter != NULL)
     return lcp__waiter_exit(p->waiter, how);
@@ -128,14 +128,14 @@ int lcp__proc_reap(struct lcp_proc *p, struct lcp_exit *how) {
 }
 
 /* Where nothing tells whether it has been reaped: it has not as long as it runs. */
-static int runs(const struct lcp_proc *p) {
+static int runs(const struct lcp__proc *p) {
   struct pollfd end = {p->pidfd, POLLIN, 0};
   return poll(&end, 1, 0) == 0;
 }
 
 /* Where pidfd_send_signal is refused (valgrind, sandboxes): as long as the child can be
  * waited for, its pid is its own. */
-static int kill_by_pid(const struct lcp_proc *p, int sig) {
+static int kill_by_pid(const struct lcp__proc *p, int sig) {
   int own = lcp__is_unreaped(p->pidfd);
   if (own < 0)
     own = runs(p);
@@ -145,7 +145,7 @@ static int kill_by_pid(const struct lcp_proc *p, int sig) {
 }
 
 /* A refusal by pidfd may be a sandbox's, with any errno; what kill(2) says is true. */
-int lcp__proc_kill(struct lcp_proc *p, int sig) {
+int lcp__proc_kill(struct lcp__proc *p, int sig) {
   int rc;
   if (p->pid == 0 || p->maker != getpid())
     return -ESRCH;
@@ -157,20 +157,20 @@ int lcp__proc_kill(struct lcp_proc *p, int sig) {
   return rc == 0 || rc == -ESRCH ? rc : kill_by_pid(p, sig);
 }
 
-int lcp__proc_lives(struct lcp_proc *p) {
+int lcp__proc_lives(struct lcp__proc *p) {
   int rc = lcp__proc_kill(p, 0);
   if (rc == -ESRCH || p->cgroup.dir >= 0)
     return rc == 0;
   return p->leads ? lcp__procfs_group_lives(p->pid) != 0 : runs(p);
 }
 
-int lcp__proc_clear(struct lcp_proc *p) { return lcp__cgroup_end(&p->cgroup); }
+int lcp__proc_clear(struct lcp__proc *p) { return lcp__cgroup_end(&p->cgroup); }
 
-int lcp__proc_holds(const struct lcp_proc *p) {
+int lcp__proc_holds(const struct lcp__proc *p) {
   return p->held || (p->leads && p->waiter != NULL);
 }
 
-void lcp__proc_end(struct lcp_proc *p) {
+void lcp__proc_end(struct lcp__proc *p) {
   struct pollfd end = {lcp__proc_fd(p), POLLIN, 0};
   int rc = lcp__proc_kill(p, SIGKILL);
   while (rc == 0 && poll(&end, 1, -1) < 0 && errno == EINTR) {
@@ -178,14 +178,14 @@ void lcp__proc_end(struct lcp_proc *p) {
 }
 
 /* In a copy of the process by fork(2): neither the child nor the thread is here. */
-static void forget(struct lcp_proc *p) {
+static void forget(struct lcp__proc *p) {
   if (p->waiter != NULL)
     lcp__waiter_forget(p->waiter);
   p->waiter = NULL;
 }
 
-static void let_go(struct lcp_proc *p, int reaped) {
-  struct lcp_exit how;
+static void let_go(struct lcp__proc *p, int reaped) {
+  struct lcp__exit how;
   int err;
   if (p->waiter == NULL && !reaped && !lcp__proc_reap(p, &how))
     p->waiter = lcp__waiter_start(p->pid, 0, &err);
@@ -196,7 +196,7 @@ static void let_go(struct lcp_proc *p, int reaped) {
   p->waiter = NULL;
 }
 
-void lcp__proc_close(struct lcp_proc *p, int reaped) {
+void lcp__proc_close(struct lcp__proc *p, int reaped) {
   if (p->pid == 0)
     return;
   if (p->maker == getpid())

@@ -66,11 +66,11 @@ int lcp__procfs_group_lives(pid_t pgid) { return each_process(is_live_member, &p
 
 struct search {
   char target[64]; /* what the links to the pipe read */
-  int (*found)(void *arg, const struct lcp_holder *h);
+  int (*found)(void *arg, const struct lcp__holder *h);
   void *arg;
 };
 
-static void read_command(struct lcp_holder *h) {
+static void read_command(struct lcp__holder *h) {
   char path[32];
   snprintf(path, sizeof path, "/proc/%d/comm", (int)h->pid);
   if (!read_text(path, h->command, sizeof h->command))
@@ -93,7 +93,7 @@ static int is_writer(int folder, const char *name, const struct search *s) {
 static int search_process(pid_t pid, void *arg) {
   const struct search *s = arg;
   const struct dirent *entry;
-  struct lcp_holder h = {.pid = pid};
+  struct lcp__holder h = {.pid = pid};
   char path[32];
   DIR *list;
   int more = 1;
@@ -112,7 +112,7 @@ static int search_process(pid_t pid, void *arg) {
   return !more;
 }
 
-int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp_holder *h),
+int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp__holder *h),
                         void *arg) {
   struct search s = {.found = found, .arg = arg};
   struct stat st;

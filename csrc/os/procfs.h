@@ -11,7 +11,7 @@
 int lcp__procfs_group_lives(pid_t pgid);
 
 /* A process that has a descriptor of the file that is asked for open. */
-struct lcp_holder {
+struct lcp__holder {
   pid_t pid;
   int fd; /* its number there */
   char command[32];
@@ -19,7 +19,7 @@ struct lcp_holder {
 
 /* Calls `found` for each descriptor in another process that leads to the pipe behind `fd`
  * and can be written to, until it returns 0.  0 or a negative errno. */
-int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp_holder *h),
+int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp__holder *h),
                         void *arg);
 
 #endif

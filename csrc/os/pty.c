@@ -37,7 +37,7 @@ static int open_childs_end(int ours) {
 
 /* Both ends show the same settings.  A new terminal is cooked and echoes, but would erase
  * bytes where people erase characters. */
-static int set_mode(int fd, const struct lcp_pty_mode *mode) {
+static int set_mode(int fd, const struct lcp__pty_mode *mode) {
   struct termios t;
   if (tcgetattr(fd, &t) != 0)
     return -errno;
@@ -53,7 +53,7 @@ int lcp__pty_resize(int fd, int cols, int rows) {
   return ioctl(fd, TIOCSWINSZ, &size) == 0 ? 0 : -errno;
 }
 
-static int open_both(int fds[2], const struct lcp_pty_mode *mode) {
+static int open_both(int fds[2], const struct lcp__pty_mode *mode) {
   int unlocked = 0, rc;
   fds[0] = lcp__fd_open("/dev/ptmx", O_RDWR | O_NOCTTY);
   if (fds[0] < 0)
@@ -67,7 +67,7 @@ static int open_both(int fds[2], const struct lcp_pty_mode *mode) {
   return rc < 0 ? rc : set_mode(fds[1], mode);
 }
 
-int lcp__pty_open(int fds[2], const struct lcp_pty_mode *mode) {
+int lcp__pty_open(int fds[2], const struct lcp__pty_mode *mode) {
   int rc;
   fds[0] = fds[1] = -1;
   rc = open_both(fds, mode);
@@ -86,7 +86,7 @@ int lcp__pty_stop(int childs_end) {
 
 #else
 
-int lcp__pty_open(int fds[2], const struct lcp_pty_mode *mode) {
+int lcp__pty_open(int fds[2], const struct lcp__pty_mode *mode) {
   (void)mode;
   fds[0] = fds[1] = -1;
   return -ENOSYS;

@@ -3,7 +3,7 @@
 #ifndef LCP_PTY_H
 #define LCP_PTY_H
 
-struct lcp_pty_mode {
+struct lcp__pty_mode {
   int cols, rows; /* 1 to 65535 */
   int echo;       /* what is typed comes back as output */
   int raw;        /* bytes as they are: no lines, no editing, no ^C, no \r before \n */
@@ -12,7 +12,7 @@ struct lcp_pty_mode {
 /* Opens a terminal: fds[0] is our end, fds[1] the child's.  Both are close-on-exec,
  * blocking, above 2, and neither becomes the controlling terminal of this process.
  * 0 or a negative errno, and then nothing is open. */
-int lcp__pty_open(int fds[2], const struct lcp_pty_mode *mode);
+int lcp__pty_open(int fds[2], const struct lcp__pty_mode *mode);
 
 /* By either end.  Programs in the foreground get SIGWINCH if the size changes. */
 int lcp__pty_resize(int fd, int cols, int rows);

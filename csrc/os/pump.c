@@ -109,7 +109,7 @@ void lcp__pipe_feed(struct lcp__pump *p, struct lcp__pipe *pipe) {
   while (pipe->left > 0) {
     const struct iovec piece = {(char *)pipe->in, pipe->left};
     ssize_t n = lcp__fd_writev(pipe->fd, pipe->kind, &piece, 1);
-    if (n == -EAGAIN && !pipe->grown && pipe->left > LCP_FD_BULK) {
+    if (n == -EAGAIN && !pipe->grown && pipe->left > LCP__FD_BULK) {
       grow(pipe);
       continue;
     }
@@ -130,7 +130,7 @@ void lcp__pipe_feed(struct lcp__pump *p, struct lcp__pipe *pipe) {
 static void count(struct lcp__pump *p, struct lcp__pipe *pipe, size_t n) {
   pipe->out.end += n;
   p->idle_deadline = after(p->idle_timeout);
-  if (pipe->out.end > LCP_FD_BULK)
+  if (pipe->out.end > LCP__FD_BULK)
     grow(pipe);
   p->total += n;
   if (p->total > p->max_buffer)
@@ -162,10 +162,10 @@ static void drain(struct lcp__pump *p, struct lcp__pipe *pipe, short revents) {
   close_idle(pipe);
 }
 
-static int note_holder(void *arg, const struct lcp_holder *h) {
+static int note_holder(void *arg, const struct lcp__holder *h) {
   struct lcp__pump *p = arg;
   p->holders[p->nholders++] = *h;
-  return p->nholders < LCP_PUMP_HOLDERS;
+  return p->nholders < LCP__PUMP_HOLDERS;
 }
 
 /* What was written until now, and not what goes on to be written.  A read of a pipe may
@@ -183,7 +183,7 @@ static void give_up_pipes(struct lcp__pump *p) {
   p->truncated = 1;
   for (int i = 0; i < p->npipes; i++) {
     read_rest(p, &p->pipes[i]);
-    if (p->pipes[i].reading && p->nholders < LCP_PUMP_HOLDERS)
+    if (p->pipes[i].reading && p->nholders < LCP__PUMP_HOLDERS)
       lcp__procfs_writers(p->pipes[i].fd, note_holder, p);
   }
   close_pipes(p);

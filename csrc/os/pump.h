@@ -30,13 +30,13 @@ struct lcp__pipe {
   int grown;            /* see lcp__fd_grow */
   const char *in;       /* the caller's: what is written, then the end of the file */
   size_t left;
-  struct lcp_buf out; /* what was read, the caller's to free */
+  struct lcp__buf out; /* what was read, the caller's to free */
 };
 
-enum { LCP_PUMP_HOLDERS = 32 };
+enum { LCP__PUMP_HOLDERS = 32 };
 
 struct lcp__pump {
-  struct lcp_proc *proc;
+  struct lcp__proc *proc;
   struct lcp__pipe *pipes;
   struct pollfd *polled; /* room for npipes + 1 */
   int npipes;
@@ -54,7 +54,7 @@ struct lcp__pump {
   int64_t wait_delay;
 
   /* What became of it. */
-  struct lcp_exit how;
+  struct lcp__exit how;
   int ended;     /* reaped; else it was given up */
   int err;       /* 0, or the negative errno of what was first: -ETIMEDOUT, -ENOBUFS, …;
                   * -EPIPE, that it did not read it all, counts if it has failed as well */
@@ -62,7 +62,7 @@ struct lcp__pump {
   int sent;      /* the last signal it got from us, or 0 */
   int forced;    /* SIGKILL had to follow kill_signal */
   int truncated; /* wait_delay was over; the first of who held pipes then: */
-  struct lcp_holder holders[LCP_PUMP_HOLDERS];
+  struct lcp__holder holders[LCP__PUMP_HOLDERS];
   int nholders;
 
   /* Its own; times in microseconds, -1: none. */

@@ -17,7 +17,7 @@
 #define P_PIDFD 3
 #endif
 
-void lcp__exit_decode(int status, struct lcp_exit *how) {
+void lcp__exit_decode(int status, struct lcp__exit *how) {
   memset(how, 0, sizeof *how);
   if (WIFEXITED(status)) {
     how->exited = 1;
@@ -32,7 +32,7 @@ static int64_t microseconds(const struct timeval *t) {
   return (int64_t)t->tv_sec * 1000000 + t->tv_usec;
 }
 
-static void take_usage(struct lcp_usage *to, const struct rusage *from) {
+static void take_usage(struct lcp__usage *to, const struct rusage *from) {
   to->known = 1;
   to->user_us = microseconds(&from->ru_utime);
   to->system_us = microseconds(&from->ru_stime);
@@ -49,7 +49,7 @@ static void take_usage(struct lcp_usage *to, const struct rusage *from) {
  * systems the kernel's structure is the C library's only where that has the old time_t;
  * where it has the new one the usage stays unknown. */
 static int wait_id(idtype_t type, int id, siginfo_t *info, int flags,
-                   struct lcp_usage *usage) {
+                   struct lcp__usage *usage) {
 #if defined(__linux__)
   if (sizeof(time_t) == sizeof(long)) {
     struct rusage used;
@@ -66,7 +66,7 @@ static int wait_id(idtype_t type, int id, siginfo_t *info, int flags,
 
 /* 0 and info->si_pid, which is 0 while it runs, or a negative errno. */
 static int look(idtype_t type, int id, siginfo_t *info, int flags,
-                struct lcp_usage *usage) {
+                struct lcp__usage *usage) {
   int rc;
   do {
     info->si_pid = 0;
@@ -75,7 +75,7 @@ static int look(idtype_t type, int id, siginfo_t *info, int flags,
   return rc == 0 ? 0 : -errno;
 }
 
-static int reap_by_wait(pid_t pid, struct lcp_exit *how) {
+static int reap_by_wait(pid_t pid, struct lcp__exit *how) {
   struct rusage used;
   int status;
   pid_t rc;
@@ -90,7 +90,7 @@ static int reap_by_wait(pid_t pid, struct lcp_exit *how) {
 }
 
 /* 1, 0 or a negative errno, as lcp__reap. */
-static int learn(pid_t pid, int pidfd, int flags, struct lcp_exit *how) {
+static int learn(pid_t pid, int pidfd, int flags, struct lcp__exit *how) {
   siginfo_t info;
   int rc;
   memset(how, 0, sizeof *how);
@@ -104,12 +104,12 @@ static int learn(pid_t pid, int pidfd, int flags, struct lcp_exit *how) {
   return 1;
 }
 
-int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how) {
+int lcp__reap(pid_t pid, int pidfd, struct lcp__exit *how) {
   int rc = learn(pid, pidfd, 0, how);
   return rc >= 0 || rc == -ECHILD ? rc : reap_by_wait(pid, how);
 }
 
-int lcp__peek(pid_t pid, int pidfd, struct lcp_exit *how) {
+int lcp__peek(pid_t pid, int pidfd, struct lcp__exit *how) {
   return learn(pid, pidfd, WNOWAIT, how);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 /* What it and those of its descendants that it waited for have used: getrusage(2). */
-struct lcp_usage {
+struct lcp__usage {
   int known;
   int64_t user_us, system_us; /* processor time */
   int64_t max_rss;            /* KiB, of the largest process */
@@ -18,26 +18,26 @@ struct lcp_usage {
 
 /* How it ended.  Neither exited nor signalled: somebody else reaped it, and this kernel
  * does not tell. */
-struct lcp_exit {
+struct lcp__exit {
   int exited, code;
   int signalled, sig;
-  struct lcp_usage usage;
+  struct lcp__usage usage;
 };
 
 /* Never waits.  1: reaped, *how is set.  0: it still runs.  -ECHILD: it is no child of
  * ours any more; another negative errno: nothing is known.
  * @param pidfd: -1 where there is none */
-int lcp__reap(pid_t pid, int pidfd, struct lcp_exit *how);
+int lcp__reap(pid_t pid, int pidfd, struct lcp__exit *how);
 
 /* The same without reaping it: its pid stays its own.  (Where only wait4(2) is allowed
  * that cannot be had: a negative errno.) */
-int lcp__peek(pid_t pid, int pidfd, struct lcp_exit *how);
+int lcp__peek(pid_t pid, int pidfd, struct lcp__exit *how);
 
 /* Whether it has not been reaped, so that its pid is its own: 1, 0, or a negative errno
  * where this system does not tell. */
 int lcp__is_unreaped(int pidfd);
 
 /* Sets *how from a status as wait(2) gives it. */
-void lcp__exit_decode(int status, struct lcp_exit *how);
+void lcp__exit_decode(int status, struct lcp__exit *how);
 
 #endif

@@ -8,29 +8,29 @@
 
 #include "os/proc.h"
 
-enum lcp_spawn_flags {
-  LCP_SPAWN_SETSID = 1, /* a session and process group of its own */
-  LCP_SPAWN_SETUID = 2,
-  LCP_SPAWN_SETGID = 4,
+enum lcp__spawn_flags {
+  LCP__SPAWN_SETSID = 1, /* a session and process group of its own */
+  LCP__SPAWN_SETUID = 2,
+  LCP__SPAWN_SETGID = 4,
   /* Everything from here on is for spawn_linux.c alone. */
-  LCP_SPAWN_TTY = 8, /* fds[0] becomes the terminal of that session */
-  LCP_SPAWN_SETPGID = 16,
-  LCP_SPAWN_SETGROUPS = 32,
-  LCP_SPAWN_NICE = 64,
-  LCP_SPAWN_UMASK = 128,
-  LCP_SPAWN_NO_NEW_PRIVS = 256,
-  LCP_SPAWN_LEADS = 512 /* its group gets what signals are sent, see lcp__proc_open */
+  LCP__SPAWN_TTY = 8, /* fds[0] becomes the terminal of that session */
+  LCP__SPAWN_SETPGID = 16,
+  LCP__SPAWN_SETGROUPS = 32,
+  LCP__SPAWN_NICE = 64,
+  LCP__SPAWN_UMASK = 128,
+  LCP__SPAWN_NO_NEW_PRIVS = 256,
+  LCP__SPAWN_LEADS = 512 /* its group gets what signals are sent, see lcp__proc_open */
 };
 
-/* One call of prlimit(2); LCP_RLIM_INFINITY: no limit. */
-struct lcp_rlimit {
+/* One call of prlimit(2); LCP__RLIM_INFINITY: no limit. */
+struct lcp__rlimit {
   int resource;
   uint64_t soft, hard;
 };
-#define LCP_RLIM_INFINITY UINT64_MAX
+#define LCP__RLIM_INFINITY UINT64_MAX
 
 /* Everything in here stays the caller's and is only read. */
-struct lcp_spawn {
+struct lcp__spawn {
   const char *file;  /* with a slash a path, else looked up in the child's PATH */
   char *const *argv; /* NULL at the end */
   char *const *envp; /* NULL at the end; NULL itself: this process's environment */
@@ -40,38 +40,38 @@ struct lcp_spawn {
   unsigned flags;
   uid_t uid;
   gid_t gid;
-  pid_t pgid;          /* LCP_SPAWN_SETPGID: the group to join; 0: one of its own */
-  const gid_t *groups; /* LCP_SPAWN_SETGROUPS: the supplementary groups; without that flag
-                        * a change of ids drops them all */
+  pid_t pgid;          /* LCP__SPAWN_SETPGID: the group to join; 0: one of its own */
+  const gid_t *groups; /* LCP__SPAWN_SETGROUPS: the supplementary groups; without that
+                        * flag a change of ids drops them all */
   size_t ngroups;
-  const struct lcp_rlimit *rlimits;
+  const struct lcp__rlimit *rlimits;
   int nrlimits;
-  int nice;           /* LCP_SPAWN_NICE: absolute, -20 to 19 */
-  mode_t umask;       /* LCP_SPAWN_UMASK */
-  const char *cgroup; /* path of the group to start in, or NULL; with LCP_SPAWN_LEADS a
+  int nice;           /* LCP__SPAWN_NICE: absolute, -20 to 19 */
+  mode_t umask;       /* LCP__SPAWN_UMASK */
+  const char *cgroup; /* path of the group to start in, or NULL; with LCP__SPAWN_LEADS a
                        * leaf below it is made, which then is what is signalled */
   int death_signal;   /* sent when the thread that starts the child ends; 0: none */
 };
 
 /* Steps of a start, in order.  Their names are lcp__stage_name's, for people. */
-enum lcp_stage {
-  LCP_STAGE_STDIO, /* descriptors, in the parent or in the child */
-  LCP_STAGE_CGROUP,
-  LCP_STAGE_FORK,
-  LCP_STAGE_SETSID,
-  LCP_STAGE_SETPGID,
-  LCP_STAGE_CHDIR,
-  LCP_STAGE_RLIMITS,
-  LCP_STAGE_NICE,
-  LCP_STAGE_SETGROUPS,
-  LCP_STAGE_SETGID,
-  LCP_STAGE_SETUID,
-  LCP_STAGE_DEATH_SIGNAL,
-  LCP_STAGE_NO_NEW_PRIVS,
-  LCP_STAGE_EXEC
+enum lcp__stage {
+  LCP__STAGE_STDIO, /* descriptors, in the parent or in the child */
+  LCP__STAGE_CGROUP,
+  LCP__STAGE_FORK,
+  LCP__STAGE_SETSID,
+  LCP__STAGE_SETPGID,
+  LCP__STAGE_CHDIR,
+  LCP__STAGE_RLIMITS,
+  LCP__STAGE_NICE,
+  LCP__STAGE_SETGROUPS,
+  LCP__STAGE_SETGID,
+  LCP__STAGE_SETUID,
+  LCP__STAGE_DEATH_SIGNAL,
+  LCP__STAGE_NO_NEW_PRIVS,
+  LCP__STAGE_EXEC
 };
 
-struct lcp_failure {
+struct lcp__failure {
   int stage;
   int err; /* negative errno */
 };
@@ -81,12 +81,12 @@ struct lcp_failure {
  *
  * The child has an empty signal mask and default dispositions.  A file that cannot be
  * executed for want of a #! line is given to /bin/sh, as by execvp(3). */
-int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
-               struct lcp_failure *why);
+int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
+               struct lcp__failure *why);
 
 /* For the implementations: whether the child would get other ids and yet supplementary
  * groups of ours if those could not be dropped. */
-int lcp__spawn_drops_groups(const struct lcp_spawn *plan);
+int lcp__spawn_drops_groups(const struct lcp__spawn *plan);
 
 const char *lcp__stage_name(int stage);
 

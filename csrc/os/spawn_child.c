@@ -27,7 +27,7 @@
 #endif
 #define CLOSE_RANGE_CLOEXEC_ 4u
 
-LCP_NO_SANITIZE static void child_fail(struct lcp_launch *l, int stage, int err) {
+LCP__NO_SANITIZE static void child_fail(struct lcp__launch *l, int stage, int err) {
   l->failed = 1;
   l->why.stage = stage;
   l->why.err = -err;
@@ -38,7 +38,7 @@ LCP_NO_SANITIZE static void child_fail(struct lcp_launch *l, int stage, int err)
 
 /* All to the default, then an empty mask: a signal sent to the new process while it still
  * borrows our memory must not run one of our handlers. */
-LCP_NO_SANITIZE static void child_reset_signals(void) {
+LCP__NO_SANITIZE static void child_reset_signals(void) {
   struct {
     void (*handler)(int);
     unsigned long flags;
@@ -54,13 +54,13 @@ LCP_NO_SANITIZE static void child_reset_signals(void) {
 
 /* Puts the sources where no slot is, so that filling one slot cannot destroy the source
  * of another, then fills the slots in order. */
-LCP_NO_SANITIZE static void child_map_fds(struct lcp_launch *l) {
-  const struct lcp_spawn *plan = l->plan;
+LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
+  const struct lcp__spawn *plan = l->plan;
   int i, n = plan->nfds;
   if (l->status_fd < n) {
     int high = fcntl(l->status_fd, F_DUPFD_CLOEXEC, n);
     if (high < 0)
-      child_fail(l, LCP_STAGE_STDIO, errno);
+      child_fail(l, LCP__STAGE_STDIO, errno);
     l->status_fd = high;
   }
   for (i = 0; i < n; i++) {
@@ -69,7 +69,7 @@ LCP_NO_SANITIZE static void child_map_fds(struct lcp_launch *l) {
     if (fd >= 0 && fd < n && fd != i) {
       l->from[i] = fcntl(fd, F_DUPFD_CLOEXEC, n);
       if (l->from[i] < 0)
-        child_fail(l, LCP_STAGE_STDIO, errno);
+        child_fail(l, LCP__STAGE_STDIO, errno);
     }
   }
   for (i = 0; i < n; i++) {
@@ -81,7 +81,7 @@ LCP_NO_SANITIZE static void child_map_fds(struct lcp_launch *l) {
     else
       close(i);
     if (rc < 0)
-      child_fail(l, LCP_STAGE_STDIO, errno);
+      child_fail(l, LCP__STAGE_STDIO, errno);
   }
 }
 
@@ -95,7 +95,7 @@ struct entry {
 };
 
 /* A descriptor's number, or -1 for `.` and `..`. */
-LCP_NO_SANITIZE static int child_number(const char *name) {
+LCP__NO_SANITIZE static int child_number(const char *name) {
   int fd = 0;
   if (*name == '.')
     return -1;
@@ -108,7 +108,7 @@ LCP_NO_SANITIZE static int child_number(const char *name) {
  * table of its own, so nobody opens anything meanwhile.  The end of the report that is
  * the parent's goes first, which makes room for one descriptor.  0: /proc cannot be read.
  */
-LCP_NO_SANITIZE static int child_mark_listed(const struct lcp_launch *l) {
+LCP__NO_SANITIZE static int child_mark_listed(const struct lcp__launch *l) {
   union {
     struct entry first;
     char bytes[2048];
@@ -133,7 +133,7 @@ LCP_NO_SANITIZE static int child_mark_listed(const struct lcp_launch *l) {
 
 /* Marks all that the hard limit allows: the soft one may have been lowered below what is
  * open.  0: the limit is unknown, or more than the kernel allows by default. */
-LCP_NO_SANITIZE static int child_mark_allowed(const struct lcp_launch *l) {
+LCP__NO_SANITIZE static int child_mark_allowed(const struct lcp__launch *l) {
   enum { MOST = 1024 * 1024 }; /* fs.nr_open */
   struct {
     uint64_t soft, hard;
@@ -148,45 +148,45 @@ LCP_NO_SANITIZE static int child_mark_allowed(const struct lcp_launch *l) {
 
 /* Everything above the slots goes at exec.  close_range(2) with this flag is Linux 5.11.
  * If there is no way to know what is open, nothing is started. */
-LCP_NO_SANITIZE static void child_close_others(struct lcp_launch *l) {
+LCP__NO_SANITIZE static void child_close_others(struct lcp__launch *l) {
   int err;
   if (syscall(SYS_close_range, (unsigned)l->plan->nfds, ~0u, CLOSE_RANGE_CLOEXEC_) == 0)
     return;
   err = errno;
   if (!child_mark_listed(l) && !child_mark_allowed(l))
-    child_fail(l, LCP_STAGE_STDIO, err);
+    child_fail(l, LCP__STAGE_STDIO, err);
 }
 
 /* Before anything is moved or given up: 0 stands for the writer. */
-LCP_NO_SANITIZE static void child_enter_cgroup(struct lcp_launch *l) {
+LCP__NO_SANITIZE static void child_enter_cgroup(struct lcp__launch *l) {
   if (l->cgroup_fd >= 0 && write(l->cgroup_fd, "0", 1) != 1)
-    child_fail(l, LCP_STAGE_CGROUP, errno);
+    child_fail(l, LCP__STAGE_CGROUP, errno);
 }
 
-LCP_NO_SANITIZE static void child_set_group(struct lcp_launch *l) {
-  const struct lcp_spawn *plan = l->plan;
-  if ((plan->flags & LCP_SPAWN_SETSID) && setsid() < 0)
-    child_fail(l, LCP_STAGE_SETSID, errno);
-  if ((plan->flags & LCP_SPAWN_TTY) && ioctl(plan->fds[0], TIOCSCTTY, 0) != 0)
-    child_fail(l, LCP_STAGE_SETSID, errno);
-  if ((plan->flags & LCP_SPAWN_SETPGID) && setpgid(0, plan->pgid) != 0)
-    child_fail(l, LCP_STAGE_SETPGID, errno);
+LCP__NO_SANITIZE static void child_set_group(struct lcp__launch *l) {
+  const struct lcp__spawn *plan = l->plan;
+  if ((plan->flags & LCP__SPAWN_SETSID) && setsid() < 0)
+    child_fail(l, LCP__STAGE_SETSID, errno);
+  if ((plan->flags & LCP__SPAWN_TTY) && ioctl(plan->fds[0], TIOCSCTTY, 0) != 0)
+    child_fail(l, LCP__STAGE_SETSID, errno);
+  if ((plan->flags & LCP__SPAWN_SETPGID) && setpgid(0, plan->pgid) != 0)
+    child_fail(l, LCP__STAGE_SETPGID, errno);
 }
 
 /* prlimit64(2) has 64 bits on every architecture.  Limits, nice value and mask are the
  * new process's own, although the memory is shared. */
-LCP_NO_SANITIZE static void child_set_limits(struct lcp_launch *l) {
-  const struct lcp_spawn *plan = l->plan;
+LCP__NO_SANITIZE static void child_set_limits(struct lcp__launch *l) {
+  const struct lcp__spawn *plan = l->plan;
   int i;
   for (i = 0; i < plan->nrlimits; i++) {
     const uint64_t limit[2] = {plan->rlimits[i].soft, plan->rlimits[i].hard};
     if (syscall(SYS_prlimit64, 0, plan->rlimits[i].resource, limit, NULL) != 0)
-      child_fail(l, LCP_STAGE_RLIMITS, errno);
+      child_fail(l, LCP__STAGE_RLIMITS, errno);
   }
-  if ((plan->flags & LCP_SPAWN_NICE) &&
+  if ((plan->flags & LCP__SPAWN_NICE) &&
       syscall(SYS_setpriority, PRIO_PROCESS, 0, plan->nice) != 0)
-    child_fail(l, LCP_STAGE_NICE, errno);
-  if (plan->flags & LCP_SPAWN_UMASK)
+    child_fail(l, LCP__STAGE_NICE, errno);
+  if (plan->flags & LCP__SPAWN_UMASK)
     umask(plan->umask);
 }
 
@@ -194,53 +194,53 @@ LCP_NO_SANITIZE static void child_set_limits(struct lcp_launch *l) {
  * is.  Who may not drop the supplementary groups keeps them (as with libuv), but only
  * under the same ids: others must not get at what those groups may.  That is told last,
  * since who may not change ids at all understands that better. */
-LCP_NO_SANITIZE static void child_set_ids(struct lcp_launch *l) {
-  const struct lcp_spawn *plan = l->plan;
+LCP__NO_SANITIZE static void child_set_ids(struct lcp__launch *l) {
+  const struct lcp__spawn *plan = l->plan;
   int kept = 0;
-  if (plan->flags & LCP_SPAWN_SETGROUPS) {
+  if (plan->flags & LCP__SPAWN_SETGROUPS) {
     if (syscall(SYS_setgroups, plan->ngroups, plan->groups) != 0)
-      child_fail(l, LCP_STAGE_SETGROUPS, errno);
-  } else if (plan->flags & (LCP_SPAWN_SETUID | LCP_SPAWN_SETGID))
+      child_fail(l, LCP__STAGE_SETGROUPS, errno);
+  } else if (plan->flags & (LCP__SPAWN_SETUID | LCP__SPAWN_SETGID))
     kept = syscall(SYS_setgroups, (size_t)0, NULL) != 0 ? errno : 0;
-  if ((plan->flags & LCP_SPAWN_SETGID) && syscall(SYS_setgid, plan->gid) != 0)
-    child_fail(l, LCP_STAGE_SETGID, errno);
-  if ((plan->flags & LCP_SPAWN_SETUID) && syscall(SYS_setuid, plan->uid) != 0)
-    child_fail(l, LCP_STAGE_SETUID, errno);
+  if ((plan->flags & LCP__SPAWN_SETGID) && syscall(SYS_setgid, plan->gid) != 0)
+    child_fail(l, LCP__STAGE_SETGID, errno);
+  if ((plan->flags & LCP__SPAWN_SETUID) && syscall(SYS_setuid, plan->uid) != 0)
+    child_fail(l, LCP__STAGE_SETUID, errno);
   if (kept != 0 && l->drops_groups)
-    child_fail(l, LCP_STAGE_SETGROUPS, kept);
+    child_fail(l, LCP__STAGE_SETGROUPS, kept);
 }
 
 /* The kernel forgets the signal when the ids change, so this comes behind them.  A parent
  * that had died before sends none any more: then it comes from here, and waits until the
  * mask is empty.  Across pid namespaces getppid(2) is 0 and says nothing. */
-LCP_NO_SANITIZE static void child_bind_to_parent(struct lcp_launch *l) {
+LCP__NO_SANITIZE static void child_bind_to_parent(struct lcp__launch *l) {
   int sig = l->plan->death_signal;
   pid_t parent;
   if (sig == 0)
     return;
   if (syscall(SYS_prctl, PR_SET_PDEATHSIG, sig, 0, 0, 0) != 0)
-    child_fail(l, LCP_STAGE_DEATH_SIGNAL, errno);
+    child_fail(l, LCP__STAGE_DEATH_SIGNAL, errno);
   parent = (pid_t)syscall(SYS_getppid);
   if (parent != 0 && parent != l->parent)
     syscall(SYS_kill, syscall(SYS_getpid), sig);
 }
 
-LCP_NO_SANITIZE static void child_give_up_privileges(struct lcp_launch *l) {
-  if ((l->plan->flags & LCP_SPAWN_NO_NEW_PRIVS) &&
+LCP__NO_SANITIZE static void child_give_up_privileges(struct lcp__launch *l) {
+  if ((l->plan->flags & LCP__SPAWN_NO_NEW_PRIVS) &&
       syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    child_fail(l, LCP_STAGE_NO_NEW_PRIVS, errno);
+    child_fail(l, LCP__STAGE_NO_NEW_PRIVS, errno);
 }
 
 /* What says that a candidate is not there, as in glibc's execvp(3).  ENAMETOOLONG: of a
  * directory in PATH. */
-LCP_NO_SANITIZE static int child_is_missing(int err) {
+LCP__NO_SANITIZE static int child_is_missing(int err) {
   return err == ENOENT || err == ENOTDIR || err == ESTALE || err == ENODEV ||
          err == ETIMEDOUT || err == ENAMETOOLONG;
 }
 
 /* execvp(3) over the prepared candidates: a missing one is passed over, a forbidden one
  * remembered, anything else ends the search. */
-LCP_NO_SANITIZE static int child_exec(const struct lcp_launch *l, char *const *envp) {
+LCP__NO_SANITIZE static int child_exec(const struct lcp__launch *l, char *const *envp) {
   int err = l->not_found, i;
   for (i = 0; l->candidates[i] != NULL; i++) {
     syscall(SYS_execve, l->candidates[i], l->plan->argv, envp);
@@ -256,9 +256,9 @@ LCP_NO_SANITIZE static int child_exec(const struct lcp_launch *l, char *const *e
   return err;
 }
 
-LCP_NO_SANITIZE int lcp__child_main(void *arg) {
-  struct lcp_launch *l = arg;
-  const struct lcp_spawn *plan = l->plan;
+LCP__NO_SANITIZE int lcp__child_main(void *arg) {
+  struct lcp__launch *l = arg;
+  const struct lcp__spawn *plan = l->plan;
   unsigned long empty[2] = {0, 0};
   l->shared = 1;
   child_reset_signals();
@@ -267,12 +267,13 @@ LCP_NO_SANITIZE int lcp__child_main(void *arg) {
   child_map_fds(l);
   child_close_others(l);
   if (plan->cwd != NULL && chdir(plan->cwd) != 0)
-    child_fail(l, LCP_STAGE_CHDIR, errno);
+    child_fail(l, LCP__STAGE_CHDIR, errno);
   child_set_limits(l);
   child_set_ids(l);
   child_bind_to_parent(l);
   child_give_up_privileges(l);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, (size_t)(NSIG / 8));
-  child_fail(l, LCP_STAGE_EXEC, child_exec(l, plan->envp != NULL ? plan->envp : environ));
+  child_fail(l, LCP__STAGE_EXEC,
+             child_exec(l, plan->envp != NULL ? plan->envp : environ));
   return 0;
 }

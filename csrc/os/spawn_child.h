@@ -5,11 +5,11 @@
 #include "os/spawn.h"
 
 /* The child runs on a stack and in a state that the sanitizers' runtime does not know. */
-#define LCP_NO_SANITIZE __attribute__((no_sanitize("address", "undefined")))
+#define LCP__NO_SANITIZE __attribute__((no_sanitize("address", "undefined")))
 
 /* One block, made before the clone: everything the child needs. */
-struct lcp_launch {
-  const struct lcp_spawn *plan;
+struct lcp__launch {
+  const struct lcp__spawn *plan;
   pid_t parent;      /* who starts the child */
   int report_fd;     /* read end of the report: the parent's, a copy in the child */
   int status_fd;     /* write end of the report */
@@ -22,7 +22,7 @@ struct lcp_launch {
   char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
   /* set by the child, seen if it really runs in our memory */
   int shared, failed;
-  struct lcp_failure why;
+  struct lcp__failure why;
 };
 
 /* For clone(2); `arg` is the launch.  Execs, or writes `why` to status_fd, too, and

@@ -30,7 +30,7 @@ enum { CHILD_STACK = 16 * 1024 };
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) without PATH */
 
-static const char *search_path(const struct lcp_spawn *plan) {
+static const char *search_path(const struct lcp__spawn *plan) {
   const char *path = NULL;
   char *const *env = plan->envp != NULL ? plan->envp : environ;
   for (; env != NULL && *env != NULL; env++)
@@ -43,7 +43,7 @@ static const char *search_path(const struct lcp_spawn *plan) {
 
 /* Writes `file` behind each directory of `path` to `text`, NUL after each, and their
  * addresses to l->candidates.  An empty directory is the current one. */
-static void join_candidates(struct lcp_launch *l, const char *path, char *text) {
+static void join_candidates(struct lcp__launch *l, const char *path, char *text) {
   const char *file = l->plan->file;
   size_t len = strlen(file);
   int n = 0;
@@ -71,11 +71,11 @@ static size_t count(char *const *list) {
 }
 
 /* The launch and all it points to in one block, freed by the caller. */
-static struct lcp_launch *launch_new(const struct lcp_spawn *plan) {
+static struct lcp__launch *launch_new(const struct lcp__spawn *plan) {
   int searched = strchr(plan->file, '/') == NULL && plan->file[0] != '\0';
   const char *path = searched ? search_path(plan) : "", *p;
   size_t dirs = 1, argc = count(plan->argv), slots, text;
-  struct lcp_launch *l;
+  struct lcp__launch *l;
   for (p = path; *p != '\0'; p++)
     dirs += *p == ':';
   slots = (dirs + 1) + (argc + 3);
@@ -100,7 +100,7 @@ static struct lcp_launch *launch_new(const struct lcp_spawn *plan) {
   return l;
 }
 
-static int open_null(struct lcp_launch *l) {
+static int open_null(struct lcp__launch *l) {
   int i;
   for (i = 0; i < l->plan->nfds && i < 3; i++)
     if (l->plan->fds[i] < 0) {
@@ -115,7 +115,7 @@ static int is_refused(int err) {
   return err == EINVAL || err == ENOSYS || err == EPERM || err == EACCES;
 }
 
-LCP_NO_SANITIZE static int clone_child(struct lcp_launch *l, int *pidfd) {
+LCP__NO_SANITIZE static int clone_child(struct lcp__launch *l, int *pidfd) {
   char stack[CHILD_STACK] __attribute__((aligned(16)));
   int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
   int pid = clone(lcp__child_main, stack + sizeof stack, flags | CLONE_PIDFD, l, pidfd);
@@ -128,7 +128,7 @@ LCP_NO_SANITIZE static int clone_child(struct lcp_launch *l, int *pidfd) {
 
 /* Signals stay blocked around the clone, and the thread cannot be cancelled in it: the
  * child starts with our mask, and must not run our handlers in our memory. */
-static int clone_blocked(struct lcp_launch *l, int *pidfd) {
+static int clone_blocked(struct lcp__launch *l, int *pidfd) {
   sigset_t all, before;
   int pid, cancel;
   sigfillset(&all);
@@ -140,7 +140,7 @@ static int clone_blocked(struct lcp_launch *l, int *pidfd) {
   return pid;
 }
 
-static int fail(struct lcp_failure *why, int stage, int err) {
+static int fail(struct lcp__failure *why, int stage, int err) {
   why->stage = stage;
   why->err = err;
   return -1;
@@ -149,7 +149,7 @@ static int fail(struct lcp_failure *why, int stage, int err) {
 /* In shared memory we run again once the child has execed or ended, and know which.
  * Elsewhere the end of the file says that exec closed the pipe; to wait for that costs
  * two switches. */
-static int read_report(const struct lcp_launch *l, int fd, struct lcp_failure *why) {
+static int read_report(const struct lcp__launch *l, int fd, struct lcp__failure *why) {
   ssize_t n;
   *why = l->why;
   if (l->shared)
@@ -158,7 +158,7 @@ static int read_report(const struct lcp_launch *l, int fd, struct lcp_failure *w
     n = read(fd, why, sizeof *why);
   } while (n < 0 && errno == EINTR);
   if (n < 0)
-    fail(why, LCP_STAGE_STDIO, -errno);
+    fail(why, LCP__STAGE_STDIO, -errno);
   return n != 0;
 }
 
@@ -171,22 +171,22 @@ static void discard(pid_t pid, int *pidfd) {
 }
 
 /* stack of owned things: l; status[0], status[1]; the child */
-static int launch_run(struct lcp_launch *l, struct lcp_proc *proc,
-                      struct lcp_failure *why) {
+static int launch_run(struct lcp__launch *l, struct lcp__proc *proc,
+                      struct lcp__failure *why) {
   int status[2] = {-1, -1}, pidfd = -1, pid, failed;
   int err = open_null(l);
   if (err == 0)
     err = lcp__fd_pipe(status);
   if (err < 0)
-    return fail(why, LCP_STAGE_STDIO, err);
+    return fail(why, LCP__STAGE_STDIO, err);
   l->report_fd = status[0];
   l->status_fd = status[1];
   pid = clone_blocked(l, &pidfd);
   lcp__fd_close(&status[1]);
   if (pid < 0) {
     lcp__fd_close(&status[0]);
-    return fail(why, pid == -EMFILE || pid == -ENFILE ? LCP_STAGE_STDIO : LCP_STAGE_FORK,
-                pid);
+    return fail(
+        why, pid == -EMFILE || pid == -ENFILE ? LCP__STAGE_STDIO : LCP__STAGE_FORK, pid);
   }
   failed = read_report(l, status[0], why);
   lcp__fd_close(&status[0]);
@@ -194,18 +194,18 @@ static int launch_run(struct lcp_launch *l, struct lcp_proc *proc,
     discard(pid, &pidfd);
     return -1;
   }
-  err = lcp__proc_open(proc, pid, pidfd, (l->plan->flags & LCP_SPAWN_LEADS) != 0);
-  return err < 0 ? fail(why, LCP_STAGE_FORK, err) : 0;
+  err = lcp__proc_open(proc, pid, pidfd, (l->plan->flags & LCP__SPAWN_LEADS) != 0);
+  return err < 0 ? fail(why, LCP__STAGE_FORK, err) : 0;
 }
 
 /* The group goes to the process, or goes again. */
-static int launch_in_cgroup(struct lcp_launch *l, struct lcp_proc *proc,
-                            struct lcp_failure *why) {
-  const struct lcp_spawn *plan = l->plan;
+static int launch_in_cgroup(struct lcp__launch *l, struct lcp__proc *proc,
+                            struct lcp__failure *why) {
+  const struct lcp__spawn *plan = l->plan;
   struct lcp__cgroup group;
-  int rc = lcp__cgroup_open(&group, plan->cgroup, (plan->flags & LCP_SPAWN_LEADS) != 0);
+  int rc = lcp__cgroup_open(&group, plan->cgroup, (plan->flags & LCP__SPAWN_LEADS) != 0);
   if (rc < 0)
-    return fail(why, LCP_STAGE_CGROUP, rc);
+    return fail(why, LCP__STAGE_CGROUP, rc);
   l->cgroup_fd = group.procs;
   rc = launch_run(l, proc, why);
   lcp__fd_close(&group.procs);
@@ -219,12 +219,12 @@ static int launch_in_cgroup(struct lcp_launch *l, struct lcp_proc *proc,
   return rc;
 }
 
-int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
-               struct lcp_failure *why) {
-  struct lcp_launch *l = launch_new(plan);
+int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
+               struct lcp__failure *why) {
+  struct lcp__launch *l = launch_new(plan);
   int rc;
   if (l == NULL)
-    return fail(why, LCP_STAGE_FORK, -ENOMEM);
+    return fail(why, LCP__STAGE_FORK, -ENOMEM);
   rc = plan->cgroup != NULL ? launch_in_cgroup(l, proc, why) : launch_run(l, proc, why);
   lcp__fd_close(&l->null_fd);
   free(l);

@@ -18,7 +18,7 @@
 #include "os/spawn.h"
 #include "uvloop.h"
 
-static void fill_stdio(const struct lcp_spawn *plan, uv_stdio_container_t *stdio) {
+static void fill_stdio(const struct lcp__spawn *plan, uv_stdio_container_t *stdio) {
   int i;
   for (i = 0; i < plan->nfds; i++)
     if (plan->fds[i] >= 0) {
@@ -29,44 +29,44 @@ static void fill_stdio(const struct lcp_spawn *plan, uv_stdio_container_t *stdio
     }
 }
 
-static void fill_options(const struct lcp_spawn *plan, uv_process_options_t *o) {
+static void fill_options(const struct lcp__spawn *plan, uv_process_options_t *o) {
   o->file = plan->file;
   o->args = (char **)plan->argv;
   o->env = (char **)plan->envp;
   o->cwd = plan->cwd;
   o->stdio_count = plan->nfds;
-  if (plan->flags & LCP_SPAWN_SETSID)
+  if (plan->flags & LCP__SPAWN_SETSID)
     o->flags |= UV_PROCESS_DETACHED;
-  if (plan->flags & LCP_SPAWN_SETUID)
+  if (plan->flags & LCP__SPAWN_SETUID)
     o->flags |= UV_PROCESS_SETUID;
-  if (plan->flags & LCP_SPAWN_SETGID)
+  if (plan->flags & LCP__SPAWN_SETGID)
     o->flags |= UV_PROCESS_SETGID;
   o->uid = plan->uid;
   o->gid = plan->gid;
 }
 
 /* uv_spawn gives an errno and no step, so look what could have failed. */
-static int guess_stage(const struct lcp_spawn *plan, int err) {
+static int guess_stage(const struct lcp__spawn *plan, int err) {
   struct stat st;
   if (err == -EMFILE || err == -ENFILE || err == -EBADF)
-    return LCP_STAGE_STDIO;
+    return LCP__STAGE_STDIO;
   if (err == -EAGAIN || err == -ENOMEM)
-    return LCP_STAGE_FORK;
+    return LCP__STAGE_FORK;
   if (plan->cwd != NULL &&
       (stat(plan->cwd, &st) != 0 || !S_ISDIR(st.st_mode) || access(plan->cwd, X_OK) != 0))
-    return LCP_STAGE_CHDIR;
-  if (err == -EPERM && (plan->flags & (LCP_SPAWN_SETUID | LCP_SPAWN_SETGID)))
-    return plan->flags & LCP_SPAWN_SETGID ? LCP_STAGE_SETGID : LCP_STAGE_SETUID;
-  return LCP_STAGE_EXEC;
+    return LCP__STAGE_CHDIR;
+  if (err == -EPERM && (plan->flags & (LCP__SPAWN_SETUID | LCP__SPAWN_SETGID)))
+    return plan->flags & LCP__SPAWN_SETGID ? LCP__STAGE_SETGID : LCP__STAGE_SETUID;
+  return LCP__STAGE_EXEC;
 }
 
 /* Without the right to change ids, that is what fails, and what a user can understand. */
-static int may_change_ids(const struct lcp_spawn *plan) {
+static int may_change_ids(const struct lcp__spawn *plan) {
 #ifdef __linux__
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct caps[2] = {{0, 0, 0}, {0, 0, 0}};
-  unsigned wanted = (plan->flags & LCP_SPAWN_SETUID ? 1u << CAP_SETUID : 0) |
-                    (plan->flags & LCP_SPAWN_SETGID ? 1u << CAP_SETGID : 0);
+  unsigned wanted = (plan->flags & LCP__SPAWN_SETUID ? 1u << CAP_SETUID : 0) |
+                    (plan->flags & LCP__SPAWN_SETGID ? 1u << CAP_SETGID : 0);
   return syscall(SYS_capget, &header, caps) == 0 && (~caps[0].effective & wanted) == 0;
 #else
   (void)plan;
@@ -77,7 +77,7 @@ static int may_change_ids(const struct lcp_spawn *plan) {
 /* libuv passes over groups that it could not drop.  Whether we may is learnt by setting
  * those that are set already: by the raw call, since the C library's has all threads do
  * so, whatever theirs are. */
-static int check_groups(const struct lcp_spawn *plan) {
+static int check_groups(const struct lcp__spawn *plan) {
 #ifdef __linux__
   int n = getgroups(0, NULL), err;
   gid_t *groups;
@@ -113,7 +113,7 @@ static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) 
   return rc;
 }
 
-static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
+static int spawn_pid(const struct lcp__spawn *plan, pid_t *pid) {
   uv_process_options_t options;
   uv_loop_t loop;
   size_t slots = plan->nfds > 0 ? (size_t)plan->nfds : 1;
@@ -133,19 +133,19 @@ static int spawn_pid(const struct lcp_spawn *plan, pid_t *pid) {
   return rc;
 }
 
-static int fail(struct lcp_failure *why, int stage, int err) {
+static int fail(struct lcp__failure *why, int stage, int err) {
   why->stage = stage;
   why->err = err;
   return -1;
 }
 
-int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
-               struct lcp_failure *why) {
+int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
+               struct lcp__failure *why) {
   pid_t pid = 0;
   unsigned plugs;
   int rc = check_groups(plan);
   if (rc < 0)
-    return fail(why, may_change_ids(plan) ? LCP_STAGE_SETGROUPS : guess_stage(plan, rc),
+    return fail(why, may_change_ids(plan) ? LCP__STAGE_SETGROUPS : guess_stage(plan, rc),
                 rc);
   plugs = lcp__uvloop_plug();
   rc = spawn_pid(plan, &pid);
@@ -153,7 +153,7 @@ int lcp__spawn(const struct lcp_spawn *plan, struct lcp_proc *proc,
   if (rc < 0)
     return fail(why, guess_stage(plan, rc), rc);
   rc = lcp__proc_open(proc, pid, -1, 0);
-  return rc < 0 ? fail(why, LCP_STAGE_FORK, rc) : 0;
+  return rc < 0 ? fail(why, LCP__STAGE_FORK, rc) : 0;
 }
 
 const char *lcp__spawn_backend(void) { return "uv"; }

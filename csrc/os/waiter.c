@@ -15,10 +15,10 @@
 
 enum { WAITER_STACK = 64 * 1024 };
 
-struct lcp_waiter {
+struct lcp__waiter {
   pthread_mutex_t lock;
   pid_t pid;
-  struct lcp_exit how;
+  struct lcp__exit how;
   int ended, reaped;
   int leads, held; /* see lcp__waiter_start; held: until the caller has gone */
   int users;
@@ -27,7 +27,7 @@ struct lcp_waiter {
 
 /* One of the two users is done.  The thread's end of the pipe tells the caller that the
  * status can be seen; when the caller goes, nobody needs either end. */
-static void release(struct lcp_waiter *w, int is_caller) {
+static void release(struct lcp__waiter *w, int is_caller) {
   int left;
   pthread_mutex_lock(&w->lock);
   left = --w->users;
@@ -43,7 +43,7 @@ static void release(struct lcp_waiter *w, int is_caller) {
 
 /* Under the lock: until `reaped` is set the pid is the child's, so a kill under the same
  * lock cannot reach anyone else.  A leader is left as it is, if that is possible. */
-static int notice_end(struct lcp_waiter *w) {
+static int notice_end(struct lcp__waiter *w) {
   int rc = -1, ended;
   pthread_mutex_lock(&w->lock);
   if (w->held)
@@ -61,7 +61,7 @@ static int notice_end(struct lcp_waiter *w) {
  * again and again, ever less often. */
 static void *wait_for_end(void *arg) {
   enum { MOST_NS = 64 * 1000 * 1000 };
-  struct lcp_waiter *w = arg;
+  struct lcp__waiter *w = arg;
   struct timespec nap = {0, 1000 * 1000};
   siginfo_t info;
   int ended;
@@ -77,7 +77,7 @@ static void *wait_for_end(void *arg) {
   return NULL;
 }
 
-static int start_thread(struct lcp_waiter *w) {
+static int start_thread(struct lcp__waiter *w) {
   pthread_t thread;
   pthread_attr_t attr;
   sigset_t all, before;
@@ -93,8 +93,8 @@ static int start_thread(struct lcp_waiter *w) {
   return -rc;
 }
 
-struct lcp_waiter *lcp__waiter_start(pid_t pid, int leads, int *err) {
-  struct lcp_waiter *w = calloc(1, sizeof *w);
+struct lcp__waiter *lcp__waiter_start(pid_t pid, int leads, int *err) {
+  struct lcp__waiter *w = calloc(1, sizeof *w);
   if (w == NULL) {
     *err = -ENOMEM;
     return NULL;
@@ -117,9 +117,9 @@ struct lcp_waiter *lcp__waiter_start(pid_t pid, int leads, int *err) {
   return w;
 }
 
-int lcp__waiter_fd(const struct lcp_waiter *w) { return w->fds[0]; }
+int lcp__waiter_fd(const struct lcp__waiter *w) { return w->fds[0]; }
 
-int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how) {
+int lcp__waiter_exit(struct lcp__waiter *w, struct lcp__exit *how) {
   int ended;
   pthread_mutex_lock(&w->lock);
   ended = w->ended;
@@ -128,7 +128,7 @@ int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how) {
   return ended;
 }
 
-int lcp__waiter_kill(struct lcp_waiter *w, int sig) {
+int lcp__waiter_kill(struct lcp__waiter *w, int sig) {
   int rc = -ESRCH;
   pthread_mutex_lock(&w->lock);
   if (!w->reaped)
@@ -137,7 +137,7 @@ int lcp__waiter_kill(struct lcp_waiter *w, int sig) {
   return rc;
 }
 
-void lcp__waiter_drop(struct lcp_waiter *w) {
+void lcp__waiter_drop(struct lcp__waiter *w) {
   pthread_mutex_lock(&w->lock);
   w->held = 0;
   if (w->ended && !w->reaped)
@@ -147,7 +147,7 @@ void lcp__waiter_drop(struct lcp_waiter *w) {
 }
 
 /* The thread may have held the lock when the copy was made. */
-void lcp__waiter_forget(struct lcp_waiter *w) {
+void lcp__waiter_forget(struct lcp__waiter *w) {
   lcp__fd_close(&w->fds[0]);
   lcp__fd_close(&w->fds[1]);
   free(w);

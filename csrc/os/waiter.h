@@ -11,26 +11,26 @@
 
 #include "os/reap.h"
 
-struct lcp_waiter;
+struct lcp__waiter;
 
 /* Starts waiting for the child `pid`.  NULL and a negative errno in *err on failure.
  * @param leads: it leads a process group, which is what is signalled, and it is reaped by
  * lcp__waiter_drop: until then no other group can get its number */
-struct lcp_waiter *lcp__waiter_start(pid_t pid, int leads, int *err);
+struct lcp__waiter *lcp__waiter_start(pid_t pid, int leads, int *err);
 
 /* Polls readable (end of file) once the process has ended. */
-int lcp__waiter_fd(const struct lcp_waiter *w);
+int lcp__waiter_fd(const struct lcp__waiter *w);
 
 /* 1 and *how once the process has ended, or been reaped by others. */
-int lcp__waiter_exit(struct lcp_waiter *w, struct lcp_exit *how);
+int lcp__waiter_exit(struct lcp__waiter *w, struct lcp__exit *how);
 
 /* Sends `sig` unless the process has been reaped (then -ESRCH): never to a stranger. */
-int lcp__waiter_kill(struct lcp_waiter *w, int sig);
+int lcp__waiter_kill(struct lcp__waiter *w, int sig);
 
 /* In a copy of the process by fork(2), which does not have the thread. */
-void lcp__waiter_forget(struct lcp_waiter *w);
+void lcp__waiter_forget(struct lcp__waiter *w);
 
 /* The caller is done; the thread goes on until the process ends. */
-void lcp__waiter_drop(struct lcp_waiter *w);
+void lcp__waiter_drop(struct lcp__waiter *w);
 
 #endif

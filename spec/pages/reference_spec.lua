@@ -356,7 +356,7 @@ describe('docs/errors.md', function()
   end)
 
   it('has exactly the stages of a start', function()
-    local names = found({ 'csrc/os/spawn.c' }, '%[LCP_STAGE_[%u_]+%] = "(%a+)"')
+    local names = found({ 'csrc/os/spawn.c' }, '%[LCP__STAGE_[%u_]+%] = "(%a+)"')
     assert.same(sorted(names), sorted(under('stage', '^%a+$', list)))
   end)
 end)
