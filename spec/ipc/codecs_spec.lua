@@ -1,4 +1,5 @@
 -- What both serializations of messages decide alike.
+local errors = require 'child_process.errors'
 local forked = require 'spec.support.forked'
 local t = require 'spec.helper'
 local cp = t.cp
@@ -32,6 +33,7 @@ describe('a value that neither serialization can send', function()
     local cases = {
       { {}, print, 'message: a function cannot be sent' },
       { { 'a', 1, '_b2' }, print, 'message.a[1]._b2: a function cannot be sent' },
+      { { 'x' }, debug.upvalueid(refused, 1), 'message.x: a userdata cannot be sent' },
       { { 'x y', '' }, io.stdout, "message['x y']['']: a userdata cannot be sent" },
       { { '2a' }, coroutine.create(print), "message['2a']: a thread cannot be sent" },
       { { "it's", '\\' }, print, [[message['it\'s']['\\']: a function cannot be sent]] },
@@ -128,7 +130,7 @@ end
 local STEPS = {
   list = {
     function(inner)
-      return { inner }
+      return { inner or 1 }
     end,
     function(outer)
       return outer[1]
@@ -169,9 +171,17 @@ local ADVANCED_STEPS = {
       return (next(outer))
     end,
   },
+  cause = {
+    function(inner)
+      return errors.new('Error', nil, 'text', { cause = inner or 1 })
+    end,
+    function(outer)
+      return outer.cause
+    end,
+  },
   set = {
     function(inner)
-      return setmetatable({ inner }, { __jstype = 'Set' })
+      return setmetatable({ inner or 1 }, { __jstype = 'Set' })
     end,
     function(outer)
       return outer[1]
@@ -179,7 +189,7 @@ local ADVANCED_STEPS = {
   },
   packed = {
     function(inner)
-      return { nil, inner, n = 2 }
+      return { nil, inner or 1, n = 2 }
     end,
     function(outer)
       return outer[2]

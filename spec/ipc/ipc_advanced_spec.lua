@@ -284,6 +284,11 @@ describe('what only Node has', function()
     assert.equal('\u{FFFD}x\u{FFFD}', decode(bytes 'ff0f630600d8780000dc'))
   end)
 
+  it('has the properties of an array beside its elements', function()
+    local list = decode(bytes 'ff0f41014902 2201616f220162307b01 2201634904 240201')
+    assert.same({ 1, a = { b = null }, c = 2 }, list)
+  end)
+
   it('leaves out what no table can have', function()
     local map = decode(bytes 'ff0f3b4e000000000000f87f49025f49043049063a06')
     assert_same({ [null] = 3 }, map)

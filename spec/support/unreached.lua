@@ -81,7 +81,11 @@ return {
     lcp__out_string = 'a string of more than 1 GiB',
     put_hex = 'digits of 128 MiB; none at all are no BigInt before',
   },
-  ['csrc/codec/v8write.c'] = { pairs_next = 'a message of more than 1 GiB' },
+  ['csrc/codec/v8read.c'] = { push_array = 'an array of 2^31 elements' },
+  ['csrc/codec/v8write.c'] = {
+    pairs_next = 'a message of more than 1 GiB',
+    put_message = 'a message of more than 1 GiB',
+  },
   ['lua/child_process/abort.lua'] = { start_clock = 'a time-out of more than 24 days' },
   ['lua/child_process/active.lua'] = { hints_of = 'asked by a finalizer in a start' },
   ['lua/child_process/await.lua'] = { describe = 'a function of C in a traceback' },

@@ -13,8 +13,8 @@ local M = {}
 --   overhead           bytes of a frame around a message
 --   encode(value)      -> bytes; raises what refuse() does
 --   decode(bytes)      -> value; raises invalid(text)
---   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` names the value that
---                      cannot be sent
+--   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` names the value
+--                      that cannot be sent
 --   invalid(text)      -> the error for bytes that are no message: `text` says why
 function M.new(name, overhead, invalid)
   local codec = { name = name, overhead = overhead, invalid = invalid }

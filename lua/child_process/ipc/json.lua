@@ -9,8 +9,8 @@
 --
 -- `encode` raises TypeError ERR_INVALID_ARG_VALUE with the path to a value that JSON has
 -- no form for, such as `message.a[3]: a function cannot be sent`: functions, userdata,
--- threads, strings that are not UTF-8, tables with holes, with keys of different types, or
--- that contain themselves, and more than 20 000 levels of nesting.  No metamethod is
+-- threads, strings that are not UTF-8, tables with holes, with keys of different types,
+-- or that contain themselves, and more than 20 000 levels of nesting.  No metamethod is
 -- called.
 --
 -- `decode`: null is `cp.null`; of two equal keys the last counts; half a surrogate pair
