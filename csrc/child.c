@@ -195,6 +195,9 @@ static int l_spawn(lua_State *L) {
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, 1, SLOT_ONEXIT);
   lcp__handle_pin(L, &c->base, 1);
+  lua_getfield(L, 2, "detached");
+  c->base.awaited = lua_toboolean(L, -1) ? 0 : LCP__CHILD;
+  lua_pop(L, 1);
   /* stack: child, plan, onexit, plan's memory, streams */
   if (start(L, c, p, &why) != 0) {
     lcp__handle_close(&c->base);

@@ -122,6 +122,7 @@ void lcp__handle_pin(lua_State *L, struct lcp__handle *h, int index) {
   if (h->pin == LUA_NOREF) {
     lua_pushvalue(L, index);
     h->pin = luaL_ref(L, LUA_REGISTRYINDEX);
+    h->since = h->loop->runs;
   }
   lcp__loop_changed(h->loop);
 }
@@ -221,10 +222,19 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
+/* What is pinned is only finalized at the end of the state. */
+static void count_never_run(const struct lcp__handle *h) {
+  struct lcp__loop *loop = h->loop;
+  if (h->awaited && h->pin != LUA_NOREF && !h->unreferenced && !h->inherited &&
+      h->since == loop->runs)
+    loop->never_run[h->awaited]++;
+}
+
 static int l_gc(lua_State *L) {
   struct lcp__handle **box = lua_touserdata(L, 1);
   struct lcp__handle *h = *box;
   if (h != NULL) {
+    count_never_run(h);
     lcp__handle_close(h);
     if (h->forget != NULL)
       h->forget(h);

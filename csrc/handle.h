@@ -46,6 +46,8 @@ struct lcp__handle {
   unsigned closed : 1;       /* libuv is done with the block */
   unsigned dropped : 1;      /* Lua is done with the block */
   unsigned unreferenced : 1; /* unref() before `uv` was initialised */
+  unsigned since;            /* loop->runs, when it was pinned */
+  unsigned awaited : 3;      /* enum lcp__awaited, or 0 */
   unsigned personal : 1;     /* stands for something that only the process has that made
                                 it (a child, a channel): closed in a copy */
   unsigned inherited : 1;    /* made by the process that this is a copy of: to close it

@@ -169,10 +169,25 @@ static void leave(struct lcp__loop *loop) {
   loop->closed = 1;
 }
 
+/* A program whose loop is our own and that has forgotten to run it is told, once.  Not
+ * one that ends itself in a callback. */
+static void tell_never_run(lua_State *L, const struct lcp__loop *loop) {
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, LCP__VALUE_END);
+  if ((loop->uv != NULL && !loop->owned) || loop->running || !lua_isfunction(L, 2) ||
+      lcp__origin_is_copy(&loop->origin))
+    return;
+  for (int kind = LCP__CHILD; kind < LCP__AWAITED; kind++)
+    lua_pushinteger(L, loop->never_run[kind]);
+  lua_pcall(L, LCP__AWAITED - LCP__CHILD, 0, 0);
+}
+
 /* The end of the state.  We may be inside run() (os.exit closes the state under it), but
  * then it never gets control back. */
 static int l_loop_gc(lua_State *L) {
-  leave(lua_touserdata(L, 1));
+  struct lcp__loop *loop = lua_touserdata(L, 1);
+  tell_never_run(L, loop);
+  leave(loop);
   return 0;
 }
 
@@ -201,7 +216,12 @@ void lcp__loop_show(lua_State *L) {
   lua_call(L, 1, 0);
 }
 
-static const luaL_Reg functions[] = {{"on_new", l_on_new}, {NULL, NULL}};
+/* core.on_end(fn)  `fn(children, timers, servers)` is called at the end of the state with
+ * how many there were that keep the loop alive and for which it was never run. */
+static int l_on_end(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_END); }
+
+static const luaL_Reg functions[] = {
+    {"on_new", l_on_new}, {"on_end", l_on_end}, {NULL, NULL}};
 
 int lcp__loop_open(lua_State *L) {
   lcp__loop_state(L);

@@ -12,6 +12,9 @@ struct lcp__deferred;
 struct lcp__handle;
 struct lcp__hub;
 
+/* What a program waits for, and is told if it forgets to. */
+enum lcp__awaited { LCP__CHILD = 1, LCP__TIMER, LCP__SERVER, LCP__AWAITED };
+
 /* A userdata kept in the registry: as old as the module, finalised last. */
 struct lcp__loop {
   uv_loop_t *uv; /* NULL before lcp__loop_uv and once closed */
@@ -22,6 +25,7 @@ struct lcp__loop {
   int running;                 /* inside run() */
   int stopped;                 /* run() is to end */
   int once;                    /* inside run('once') */
+  unsigned runs;               /* run() has begun or ended so often */
   int depth;                   /* callbacks of ours on the C stack */
   int polled;                  /* by another loop: somebody has asked for pollfd() */
   unsigned turn;               /* counts the outermost callbacks, each with its ticks */
@@ -40,7 +44,8 @@ struct lcp__loop {
   int lost_errors; /* errors that could not be kept for want of memory */
   void (*on_error)(lua_State *L, void *data);
   void *on_error_data;
-  char *buffer; /* read buffer, shared by all streams of the loop */
+  unsigned never_run[LCP__AWAITED]; /* when the state has ended */
+  char *buffer;                     /* read buffer, shared by all streams of the loop */
   /* of shortage.c: descriptors that peers have brought since the last collection for
      them, and the time of uv_hrtime from which it may be done again in any case */
   unsigned gained;
@@ -56,6 +61,7 @@ enum {
   LCP__VALUE_CHECK,      /* function that runs the immediates */
   LCP__VALUE_NEW,        /* function that sees new handles */
   LCP__VALUE_UNCAUGHT,   /* function that takes errors */
+  LCP__VALUE_END,        /* function that hears of what was never run */
   LCP__VALUE_CLASS,      /* metatable of error values of ours */
   LCP__VALUE_CARRIED,    /* traceback of the error that core.raise is raising, or nil */
   LCP__VALUE_TRACEBACK,  /* of the last error in a callback */

@@ -159,6 +159,7 @@ static struct server *server_new(lua_State *L) {
   struct server *s = lcp__handle_new(L, sizeof *s, LCP_SERVER, SLOTS);
   s->fd = s->reserve = -1;
   s->base.release = server_release;
+  s->base.awaited = LCP__SERVER;
   s->base.wanted = server_wanted;
   s->base.ready = acceptable;
   return s;

@@ -87,6 +87,7 @@ static int run_loop(struct lcp__loop *loop, lua_State *L, uv_run_mode mode) {
   int alive = 0;
   loop->L = L;
   loop->running = 1;
+  loop->runs++;
   loop->stopped = 0;
   lcp__turn_ticks(loop);
   if (lcp__loop_uv(loop) != 0)
@@ -94,6 +95,7 @@ static int run_loop(struct lcp__loop *loop, lua_State *L, uv_run_mode mode) {
   if (loop->uv != NULL)
     alive = run_uv(loop, mode);
   loop->running = 0;
+  loop->runs++;
   loop->L = outer;
   /* there is more to do at once: the other loop need not ask for the timeout to know */
   if (loop->polled && alive && uv_backend_timeout(loop->uv) == 0)
@@ -123,6 +125,12 @@ static int l_alive(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   lcp__turn_ticks(loop);
   lua_pushboolean(L, lcp__turn_wanted(loop));
+  return 1;
+}
+
+/* core.runs() -> integer: rises when run() begins and when it ends */
+static int l_runs(lua_State *L) {
+  lua_pushinteger(L, lcp__loop_state(L)->runs);
   return 1;
 }
 
@@ -171,10 +179,10 @@ static int l_timeout(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"run", l_run},       {"alive", l_alive},
-                                     {"stop", l_stop},     {"running", l_running},
-                                     {"pollfd", l_pollfd}, {"timeout", l_timeout},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"run", l_run},         {"alive", l_alive},
+                                     {"runs", l_runs},       {"stop", l_stop},
+                                     {"running", l_running}, {"pollfd", l_pollfd},
+                                     {"timeout", l_timeout}, {NULL, NULL}};
 
 int lcp__run_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -82,6 +82,7 @@ static int l_timer(lua_State *L) {
   luaL_checktype(L, 3, LUA_TFUNCTION);
   t = lcp__handle_new(L, sizeof *t, LCP_TIMER, SLOTS);
   t->base.release = release;
+  t->base.awaited = LCP__TIMER;
   lua_insert(L, 1);
   if (nargs > 0) {
     lua_createtable(L, nargs, 0);

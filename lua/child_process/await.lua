@@ -38,9 +38,21 @@ local function add_to(box, traceback)
   return box
 end
 
+local failed = 0 -- coroutines whose error has not left cp.run() yet
+
 -- From a callback: it leaves cp.run().
 local function raise_box(box)
   core.raise(box.err, box.traceback)
+end
+
+local function raise_counted(box)
+  failed = failed - 1
+  raise_box(box)
+end
+
+local function raise_later(box)
+  failed = failed + 1
+  loop.nextTick(raise_counted, box)
 end
 
 -- Where a coroutine was started.  debug.traceback takes ten times as long, since it looks
@@ -107,7 +119,8 @@ end
 -- Each way of waiting: `wake()` says that something has happened; `sleep(is_ready)` asks
 -- until it is true, and no more after that, and returns false if it cannot come any more.
 
--- The coroutines of cp.async: nobody else is to resume them.
+-- The coroutines of cp.async: nobody else is to resume them.  Each: how often the loop
+-- had run when it was made.
 local ours = setmetatable({}, { __mode = 'k' })
 
 -- In a coroutine: it yields, and the loop resumes it.
@@ -273,7 +286,7 @@ local function run(stack, fn, ...)
     return err
   end, ...)
   if not ok then
-    loop.nextTick(raise_box, add_to(boxed(err, traceback), started_by(stack)))
+    raise_later(add_to(boxed(err, traceback), started_by(stack)))
   end
 end
 
@@ -286,13 +299,24 @@ function M.async(fn, ...)
     raise(errors.invalid_arg_type('fn', 'of type function', fn))
   end
   local thread = coroutine.create(run)
-  ours[thread] = true
+  ours[thread] = core.runs()
   local stack = stack_of_caller()
   local box = check_resumed(thread, coroutine.resume(thread, stack, fn, ...))
   if box then
-    loop.nextTick(raise_box, box)
+    raise_later(box)
   end
   return thread
 end
+
+-- Those that wait for a loop that was never run since.
+loop.count_at_end('coroutine', function()
+  local count, runs = failed, core.runs()
+  for thread, since in pairs(ours) do
+    if since == runs and coroutine.status(thread) == 'suspended' then
+      count = count + 1
+    end
+  end
+  return count
+end)
 
 return M

@@ -111,6 +111,7 @@ local function guarded(fn, ...)
 end
 
 lazy.remember()
+core.on_end(function() end) -- the loop is run here: nobody has forgotten it
 guarded(main)
 -- From now on at once, before any other callback; those of a run() of the script were its
 -- own.

@@ -208,4 +208,37 @@ end
 
 M.clearInterval = M.clearTimeout
 
+-- The end of the state ------------------------------------------------------------------
+
+local counted = {}
+
+--- loop.count_at_end(name, fn): `fn()` is asked how many of them were never run.
+function M.count_at_end(name, fn)
+  counted[#counted + 1] = { name = name, fn = fn }
+end
+
+M.count_at_end('immediate', function()
+  return core.runs() == 0 and referenced or 0
+end)
+
+local function add(list, count, name)
+  if count > 0 then
+    list[#list + 1] = ('%d %s%s'):format(count, name, count > 1 and 's' or '')
+  end
+end
+
+core.on_end(function(children, timers, servers)
+  local list = {}
+  add(list, children, 'child')
+  add(list, timers, 'timer')
+  add(list, servers, 'server')
+  for _, kind in ipairs(counted) do
+    add(list, kind.fn(), kind.name)
+  end
+  if #list > 0 then
+    local what = table.concat(list, ', '):gsub('childs', 'children')
+    warn('child_process: the program ends, but cp.run() was never called for ', what)
+  end
+end)
+
 return M
