@@ -1,9 +1,11 @@
 -- The examples of fork, run as programs of their own.
 local node = require 'spec.support.node'
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
 
 local it_with_node = node.wrap(it, pending)
+local terminal_it = machine.wrap('terminals', it, pending)
 local it = t.wrap(it)
 
 local function example(name)
@@ -90,7 +92,7 @@ describe('examples/pool.lua', function()
     assert.equal(line, output_of_lua('pool.lua', '3', '1'))
   end)
 
-  it('draws its bar on a terminal', function()
+  terminal_it('draws its bar on a terminal', function()
     local lua, args = t.lua(example 'pool.lua', '2', '12')
     local words = { lua, table.unpack(args) }
     for i, word in ipairs(words) do

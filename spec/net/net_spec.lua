@@ -1,7 +1,9 @@
 -- cp.net: servers, what they listen on, and the argument forms of both.
 local core = require 'child_process.core'
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 
+local named_it = machine.wrap('localhost', it, pending)
 local it = t.wrap(it)
 local net = t.cp.net
 
@@ -146,7 +148,7 @@ describe('net.createServer', function()
       )
     end)
     server:listen(0, function()
-      net.connect(server:address().port):finish 'early'
+      net.connect(server:address().port, '127.0.0.1'):finish 'early'
     end)
   end)
 
@@ -161,7 +163,7 @@ describe('net.createServer', function()
       end)
     end)
     server:listen(0, function()
-      local client = net.connect(server:address().port)
+      local client = net.connect(server:address().port, '127.0.0.1')
       local text = t.collect(client)
       client:finish()
       t.once(client, 'close', function()
@@ -182,8 +184,8 @@ describe('net.createServer', function()
     end)
     server:listen(0)
     local port = server:address().port
-    net.connect(port):resume()
-    net.connect(port):resume()
+    net.connect(port, '127.0.0.1'):resume()
+    net.connect(port, '127.0.0.1'):resume()
     local ok, err = pcall(t.cp.run)
     assert.is_false(ok)
     assert.same({ 'the first one' }, err)
@@ -342,7 +344,7 @@ describe('server:listen', function()
     end))
     server:listen(handle, function()
       assert.equal(port, server:address().port)
-      local client = net.connect(port):resume()
+      local client = net.connect(port, '127.0.0.1'):resume()
       t.once(client, 'close', function()
         server:close()
       end)
@@ -458,7 +460,7 @@ describe('server:listen', function()
     server:close(t.expect())
   end)
 
-  it('looks names up', function()
+  named_it('looks names up', function()
     local server = net.createServer()
     server:listen(
       0,

@@ -6,6 +6,7 @@
 -- file for the blocks below it.  What needs a program or library that is not here is
 -- skipped, and what cannot run at all says so below: `Not run: REASON`.
 local lfs = require 'lfs'
+local machine = require 'spec.support.machine'
 local markdown = require 'spec.support.markdown'
 local t = require 'spec.helper'
 local cp = t.cp
@@ -115,6 +116,9 @@ local LINUX_ONLY = {
 }
 
 local function impossible_option(block)
+  if block.text:find '%f[%w]pty = ' and machine.lacks 'terminals' then
+    return 'a terminal'
+  end
   for _, option in ipairs(LINUX_ONLY) do
     if t.backend() == 'uv' and block.text:find('%f[%w]' .. option .. ' = ') then
       return ("the option '%s'"):format(option)

@@ -1,6 +1,8 @@
 -- Every example is run as a program of its own; what it prints is what its header says.
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
+local terminal_it = machine.wrap('terminals', it, pending)
 local it = t.wrap(it)
 
 local LUA_HOST = os.getenv 'LCP_TEST_HOST' -- our own, which does not know Ctrl-C
@@ -347,7 +349,7 @@ describe('examples/parallel.lua', function()
     return cp.execFile('script', { '-qec', shell, '/dev/null' })
   end
 
-  it('shows its progress in one line of a terminal', function()
+  terminal_it('shows its progress in one line of a terminal', function()
     local jobs = job_file 'echo one # first\nsleep 0.3 # second\n'
     local result = finished(on_terminal(50, 'parallel.lua', '-j1', jobs))
     assert.equal(0, result.code)
@@ -363,7 +365,7 @@ describe('examples/parallel.lua', function()
   end)
 
   if t.backend() == 'linux' then
-    it('draws in the width that its terminal has got meanwhile', function()
+    terminal_it('draws in the width that its terminal has got meanwhile', function()
       local fifo = make_fifo()
       local file, args = command('parallel.lua', '-j1', job_file('cat ' .. fifo))
       local child = cp.spawn(file, args, { pty = { cols = 80 } })
@@ -419,7 +421,7 @@ describe('examples/parallel.lua', function()
   end
 
   if not LUA_HOST then
-    it('leaves no job behind after Ctrl-C', interrupted)
+    terminal_it('leaves no job behind after Ctrl-C', interrupted)
   end
 end)
 
@@ -428,7 +430,7 @@ if t.backend() == 'linux' then
     local LOGIN = 'printf "name: "; read name; stty -echo; printf "password: "; '
       .. 'read word; stty echo; echo; test "$word" = secret && echo "welcome, $name"'
 
-    it('answers prompts, hidden ones from the environment', function()
+    terminal_it('answers prompts, hidden ones from the environment', function()
       local file, args = command('expect.lua', LOGIN, '^name: ', 'Lua', 'word: ', '$WORD')
       local env = cp.process.env
       env.WORD = 'secret'
@@ -439,20 +441,20 @@ if t.backend() == 'linux' then
       assert.equal(0, result.code)
     end)
 
-    it('ends as the command does', function()
+    terminal_it('ends as the command does', function()
       local result =
         run('expect.lua', LOGIN .. '; exit 7', 'name: ', 'Lua', 'word: ', 'no')
       assert.equal(7, result.code)
     end)
 
-    it('says what was not asked', function()
+    terminal_it('says what was not asked', function()
       local result = run('expect.lua', 'echo something else', 'name: ', 'Lua')
       assert.equal(125, result.code)
       local said = 'expect.lua: the command ended before it said name: \n'
       assert.equal(said, result.stderr)
     end)
 
-    it('does not wait for ever', function()
+    terminal_it('does not wait for ever', function()
       cp.process.env.EXPECT_TIMEOUT = '0.1'
       local result = run('expect.lua', 'exec sleep 1000', 'name: ', 'Lua')
       cp.process.env.EXPECT_TIMEOUT = nil
@@ -477,7 +479,7 @@ if t.backend() == 'linux' then
       error('nothing matches ' .. pattern)
     end
 
-    it('gives the program a terminal like ours, and its exit code', function()
+    terminal_it('gives the program a terminal like ours, and its exit code', function()
       local pty = { cols = 90, rows = 30, term = 'vt100' }
       local child = in_terminal(pty, 'sh', '-c', 'stty size; echo $TERM; tty; exit 5')
       local result = finished(child)
@@ -485,7 +487,7 @@ if t.backend() == 'linux' then
       assert.equal(5, result.code)
     end)
 
-    it('passes keys on, ^C included, and leaves our terminal as it was', function()
+    terminal_it('passes keys on, ^C included, and leaves our terminal as it was', function()
       local inner =
         'trap "echo interrupted; exit 3" INT; echo ready; while :; do read x; done'
       local lua, args = command('terminal.lua', 'sh', '-c', inner)
@@ -502,7 +504,7 @@ if t.backend() == 'linux' then
       assert.is_true(finished(child).ok)
     end)
 
-    it('passes the size of our terminal on when it changes', function()
+    terminal_it('passes the size of our terminal on when it changes', function()
       local inner = 'trap "stty size" WINCH; echo ready; while :; do read x; done'
       local child = in_terminal({ cols = 80, rows = 24 }, 'sh', '-c', inner)
       wait_for(child, '^ready')
@@ -512,14 +514,14 @@ if t.backend() == 'linux' then
       finished(child)
     end)
 
-    it('types what comes on standard input where that is no terminal', function()
+    terminal_it('types what comes on standard input where that is no terminal', function()
       local file, args = command('terminal.lua', 'cat')
       local result = finished(cp.spawn(file, args, { input = 'text\n' }))
       assert.equal('text\r\ntext\r\n', result.stdout)
       assert.equal(0, result.code)
     end)
 
-    it('says what could not be started', function()
+    terminal_it('says what could not be started', function()
       local result = run('terminal.lua', 'lcp_nope')
       assert.equal(125, result.code)
       assert.equal('terminal.lua: Error: spawn lcp_nope ENOENT\n', result.stderr)

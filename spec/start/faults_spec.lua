@@ -2,8 +2,10 @@
 -- made: there is one error that tells what failed, or none and all is well, and no
 -- process, descriptor or handle is left.
 local faults = require 'spec.support.faults'
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
+local terminal_it = machine.wrap('terminals', it, pending)
 local it = t.wrap(it)
 
 local is_root = io.popen('id -u'):read 'n' == 0
@@ -201,12 +203,13 @@ local by_start = {
 }
 
 for start, list in pairs(by_start) do
+  local run = start == 'a terminal' and terminal_it or it
   describe('a start with ' .. start, function()
     for _, how in ipairs(list) do
       if not how.place or places[how.place] then
         local name = how.syscall or how.name
         local whose = how.library and " of libuv's" or ''
-        it(('survives %s%s failing with %s'):format(name, whose, how.errno), function()
+        run(('survives %s%s failing with %s'):format(name, whose, how.errno), function()
           faults.each(how, starts[start])
         end)
       end

@@ -1,9 +1,10 @@
 -- Bad days of a terminal: it cannot be had, programs leave it in odd states, hosts are
 -- odd themselves.
 local faults = require 'spec.support.faults'
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
-local it = t.wrap(it)
+local it = machine.wrap('terminals', it, pending)
 
 if t.backend() == 'uv' then
   return

@@ -1,7 +1,8 @@
 -- Programs that people run at a terminal, in one of ours.
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
-local it = t.wrap(it)
+local it = machine.wrap('terminals', it, pending)
 
 if t.backend() == 'uv' then
   return

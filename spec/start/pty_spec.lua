@@ -1,7 +1,8 @@
 -- The option `pty`: a terminal for a child, its stream, its size and its end.
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
-local it = t.wrap(it)
+local it = machine.wrap('terminals', it, pending)
 
 if t.backend() == 'uv' then
   describe('a terminal where libuv starts processes', function()

@@ -1,3 +1,4 @@
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
@@ -65,8 +66,9 @@ local function in_terminal(code, check)
 end
 
 local function terminal_or_pending()
-  if not os.execute 'command -v script >/dev/null' then
-    pending 'no script(1) to make a terminal with'
+  local why = machine.lacks 'terminals'
+  if why then
+    pending(why)
   end
 end
 

@@ -2,8 +2,10 @@
 -- what both descriptors stand for, and it may read what we were woken for.  A call that
 -- blocks would stop the whole program, so each of these is one of its own.
 local faults = require 'spec.support.faults'
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
+local terminal_it = machine.wrap('terminals', it, pending)
 local it = t.wrap(it)
 
 local PRELUDE = [[
@@ -198,7 +200,7 @@ end)
 
 describe("a terminal's master as our stdin", function()
   -- opened again it would be another terminal
-  it('is read as it is', function()
+  terminal_it('is read as it is', function()
     runs(
       [[
       local master, slave = descriptors.pty()

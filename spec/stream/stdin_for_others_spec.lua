@@ -1,5 +1,6 @@
 --- What one of ours reads from our stdin never takes what a child is to read, or the
 -- program itself by io.read: nothing is read unless somebody asks at that moment.
+local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
@@ -27,6 +28,8 @@ local PRELUDE = [[
 local function with_two_lines(options, program, check)
   if options.pty and t.backend() == 'uv' then
     pending 'uv_spawn cannot give a child a terminal'
+  elseif options.pty and machine.lacks 'terminals' then
+    pending(machine.lacks 'terminals')
   end
   local exe, args = t.lua(PRELUDE .. program)
   options.stdio = not options.pty and { 'pipe', 'pipe', 'inherit' } or nil

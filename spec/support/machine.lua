@@ -1,0 +1,49 @@
+-- What some specs need that not every machine has: without it they are pending, and their
+-- titles say why.
+local core = require 'child_process.core'
+local t = require 'spec.helper'
+
+local M = {}
+
+-- Whether the name has an IPv4 address: a container may be without /etc/hosts.
+local function has_localhost()
+  local found
+  core.lookup('localhost', 4, false, function(errno, addresses)
+    found = not errno and addresses[1] == '127.0.0.1'
+  end)
+  t.cp.run()
+  return found
+end
+
+-- Whether a terminal can be made: /dev/pts may be missing, or another one's.
+local function has_terminals()
+  local result = t.cp.spawnSync('script', { '-qec', 'true', '/dev/null' })
+  return result.ok
+end
+
+local NEEDS = {
+  localhost = { has_localhost, 'localhost has no address here' },
+  terminals = { has_terminals, 'no terminal can be made here' },
+}
+
+local known = {}
+
+--- Why this machine does not have a thing, `localhost` or `terminals`; nil if it has.
+function M.lacks(name)
+  if known[name] == nil then
+    known[name] = NEEDS[name][1]() or false
+  end
+  return not known[name] and NEEDS[name][2] or nil
+end
+
+--- `local it = machine.wrap('localhost', it, pending)`: as that of the helper, but
+-- pending where the machine does not have that.
+function M.wrap(name, it, pending)
+  local why = M.lacks(name)
+  return not why and t.wrap(it)
+    or function(title)
+      pending(('%s (%s)'):format(title, why))
+    end
+end
+
+return M
