@@ -146,11 +146,22 @@ static int watch(struct child *c) {
   return rc;
 }
 
+/* A stream of ours that could block would stop the host's loop. */
+static int make_nonblocking(const struct lcp__plan *p) {
+  int i, rc = 0;
+  for (i = 0; i < p->spawn.nfds && rc == 0; i++)
+    if (p->slots[i].mine >= 0)
+      rc = lcp__fd_nonblock(p->slots[i].mine, 1);
+  return rc;
+}
+
 static int start_once(struct child *c, struct lcp__plan *p, struct lcp__failure *why) {
   int rc = lcp__loop_uv(c->base.loop);
   why->stage = LCP__STAGE_STDIO;
   if (rc == 0)
     rc = lcp__plan_open(p);
+  if (rc >= 0)
+    rc = make_nonblocking(p);
   if (rc >= 0) {
     lcp__cost_begin(&c->cost);
     rc = lcp__spawn(&p->spawn, &c->proc, why) == 0 ? 0 : why->err;
@@ -163,13 +174,15 @@ static int start_once(struct child *c, struct lcp__plan *p, struct lcp__failure 
   return rc < 0 ? -1 : 0;
 }
 
+/* Tried again only if nothing of the program has run. */
 static int start(lua_State *L, struct child *c, struct lcp__plan *p,
                  struct lcp__failure *why) {
   int tries = 0;
   while (start_once(c, p, why) != 0) {
     lcp__plan_close(p);
     lcp__plan_give_back(p);
-    if (tries++ > 0 || !lcp__shortage_collect(L, why->err))
+    if (tries++ > 0 || why->stage != LCP__STAGE_STDIO ||
+        !lcp__shortage_collect(L, why->err))
       return -1;
   }
   return 0;

@@ -47,6 +47,17 @@ int lcp__fdpass_get(lua_State *L, int arg) {
   return fd;
 }
 
+int lcp__fdpass_offered(lua_State *L, int arg) {
+  const int *own = luaL_testudata(L, arg, LCP_FD);
+  return own != NULL ? *own : lcp__arg_fd(L, arg);
+}
+
+void lcp__fdpass_taken(lua_State *L, int arg) {
+  int *own = luaL_testudata(L, arg, LCP_FD);
+  if (own != NULL)
+    *own = -1;
+}
+
 /* core.fd_of(value) -> descriptor | nil, see lcp__fdpass_get */
 static int l_fd_of(lua_State *L) {
   int fd = lcp__fdpass_get(L, 1);

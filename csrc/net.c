@@ -17,6 +17,7 @@
 
 #include "addr.h"
 #include "arg.h"
+#include "fdpass.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "result.h"
@@ -218,19 +219,21 @@ static int adopt(int fd) {
   return lcp__fd_nonblock(fd, 1);
 }
 
-/* core.open_server(fd, backlog) -> server | nil, errno
+/* core.open_server(fd | descriptor object, backlog) -> server | nil, errno
  * Takes over a bound stream socket; it listens from now on, if it did not.  On failure
  * the descriptor stays the caller's. */
 static int l_open_server(lua_State *L) {
-  int fd = lcp__arg_fd(L, 1), backlog = check_backlog(L, 2);
+  int fd = lcp__fdpass_offered(L, 1), backlog = check_backlog(L, 2);
   struct server *s = server_new(L);
   int rc = adopt(fd);
   if (rc == 0 && !is_listening(fd) && listen(fd, backlog) != 0)
     rc = errno == ENOTSOCK ? -EINVAL : -errno; /* as libuv says it */
   if (rc == 0)
     rc = server_open(s, fd);
-  if (rc == 0)
+  if (rc == 0) {
+    lcp__fdpass_taken(L, 1);
     return 1;
+  }
   lcp__handle_close(&s->base);
   return lcp__push_errno(L, rc);
 }
@@ -353,11 +356,11 @@ static int l_connector_bind(lua_State *L) {
 
 /* ---- streams ---- */
 
-/* core.open_socket(fd) -> stream | nil, errno
+/* core.open_socket(fd | descriptor object) -> stream | nil, errno
  * Takes over a connected socket or an end of a pipe; it is made non-blocking.  On failure
  * (-EINVAL: it is something else) the descriptor stays the caller's. */
 static int l_open_socket(lua_State *L) {
-  int fd = lcp__arg_fd(L, 1), rc;
+  int fd = lcp__fdpass_offered(L, 1), rc;
   struct lcp__stream *stream = lcp__stream_new(L);
   struct stat st;
   rc = fstat(fd, &st) != 0 ? -errno : adopt(fd);
@@ -366,6 +369,7 @@ static int l_open_socket(lua_State *L) {
   if (rc < 0)
     return lcp__push_errno(L, rc);
   lcp__stream_adopt(stream, fd, lcp__fd_kind_of(fd));
+  lcp__fdpass_taken(L, 1);
   return 1;
 }
 

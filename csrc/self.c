@@ -14,6 +14,7 @@
 
 #include "arg.h"
 #include "codec/live.h"
+#include "fdpass.h"
 #include "os/fd.h"
 #include "result.h"
 
@@ -156,21 +157,18 @@ static const char *stdio_mode(int flags) {
   }
 }
 
-/* core.file_from_fd(fd) -> Lua file that owns the descriptor | nil, errno; opened for
- * what the descriptor can do.  The descriptor is closed if that fails. */
+/* core.file_from_fd(descriptor object) -> Lua file that owns the descriptor from now on |
+ * nil, errno; opened for what the descriptor can do. */
 static int l_file_from_fd(lua_State *L) {
-  int fd = lcp__arg_fd(L, 1), flags = fcntl(fd, F_GETFL);
+  int fd = lcp__fdpass_offered(L, 1), flags = fcntl(fd, F_GETFL);
   luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
   file->closef = NULL; /* closed, until it is open */
   luaL_setmetatable(L, LUA_FILEHANDLE);
   file->f = flags < 0 ? NULL : fdopen(fd, stdio_mode(flags));
-  if (file->f == NULL) {
-    int err = errno;
-    close(fd);
-    errno = err;
+  if (file->f == NULL)
     return result(L, 0);
-  }
   file->closef = close_file;
+  lcp__fdpass_taken(L, 1);
   return 1;
 }
 

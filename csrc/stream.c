@@ -244,7 +244,6 @@ struct lcp__stream *lcp__stream_new(lua_State *L) {
 void lcp__stream_personal(struct lcp__stream *s) { s->base.personal = 1; }
 
 void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind) {
-  lcp__fd_nonblock(fd, 1);
   s->fd = s->watch_fd = fd;
   s->owned = 1;
   s->kind = kind;
@@ -363,14 +362,18 @@ static int l_held(lua_State *L) {
   return 1;
 }
 
-/* stream:drain() -> bytes: what can be read at this moment, one buffer at most. */
+/* stream:drain() -> bytes, errno | nil: what can be read at this moment, one buffer at
+ * most; and what went wrong then. */
 static int l_drain(lua_State *L) {
   struct lcp__stream *s = self(L);
   char *buffer = s->base.closing || s->fd < 0 ? NULL : lcp__loop_buffer(s->base.loop);
   int end = 0;
   size_t size = buffer == NULL ? 0 : read_all(s, buffer, &end);
   lua_pushlstring(L, buffer, size);
-  return 1;
+  if (end >= 0)
+    return 1;
+  lua_pushinteger(L, end);
+  return 2;
 }
 
 /* stack: stream, string or array of strings.  0 or -ENOMEM. */

@@ -15,7 +15,7 @@ struct lcp__stream *lcp__stream_new(lua_State *L);
 /* It leads to a child of this process, see handle.h. */
 void lcp__stream_personal(struct lcp__stream *s);
 
-/* Hands `fd` over to the stream, which makes it non-blocking. */
+/* Hands `fd` over to the stream: a socket, or something that is non-blocking. */
 void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind);
 
 /* Another process gets the stream's very description: O_NONBLOCK is not ours alone any

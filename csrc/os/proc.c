@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/fd.h"
@@ -68,7 +67,7 @@ static int send_signal(const struct lcp__proc *p, int sig, unsigned flags) {
 
 int lcp__proc_open(struct lcp__proc *p, pid_t pid, int pidfd, int leads) {
   static const struct lcp__cgroup no_group = LCP__NO_CGROUP;
-  int err = 0, killed;
+  int err = 0;
   memset(p, 0, sizeof *p);
   p->maker = getpid();
   p->pid = pid;
@@ -83,9 +82,8 @@ int lcp__proc_open(struct lcp__proc *p, pid_t pid, int pidfd, int leads) {
   p->waiter = lcp__waiter_start(pid, leads, &err);
   if (p->waiter != NULL)
     return 0;
-  killed = kill(pid, SIGKILL) == 0;
-  while (killed && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-  }
+  if (kill(pid, SIGKILL) == 0)
+    lcp__reap_wait(pid);
   p->pid = 0;
   return err;
 }

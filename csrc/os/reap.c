@@ -113,6 +113,18 @@ int lcp__peek(pid_t pid, int pidfd, struct lcp__exit *how) {
   return learn(pid, pidfd, WNOWAIT, how);
 }
 
+void lcp__reap_wait(pid_t pid) {
+  siginfo_t info;
+  int rc;
+  do {
+    rc = waitid(P_PID, (id_t)pid, &info, WEXITED);
+  } while (rc != 0 && errno == EINTR);
+  if (rc == 0 || errno == ECHILD)
+    return;
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+  }
+}
+
 int lcp__is_unreaped(int pidfd) {
   siginfo_t info;
   int rc = look((idtype_t)P_PIDFD, pidfd, &info, WNOWAIT, NULL);

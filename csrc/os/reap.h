@@ -33,6 +33,9 @@ int lcp__reap(pid_t pid, int pidfd, struct lcp__exit *how);
  * that cannot be had: a negative errno.) */
 int lcp__peek(pid_t pid, int pidfd, struct lcp__exit *how);
 
+/* Waits for the end of a child that has been killed, or ends by itself, and reaps it. */
+void lcp__reap_wait(pid_t pid);
+
 /* Whether it has not been reaped, so that its pid is its own: 1, 0, or a negative errno
  * where this system does not tell. */
 int lcp__is_unreaped(int pidfd);

@@ -38,7 +38,7 @@ LCP__NO_SANITIZE static void child_fail(struct lcp__launch *l, int stage, int er
 
 /* All to the default, then an empty mask: a signal sent to the new process while it still
  * borrows our memory must not run one of our handlers. */
-LCP__NO_SANITIZE static void child_reset_signals(void) {
+LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
   struct {
     void (*handler)(int);
     unsigned long flags;
@@ -48,8 +48,9 @@ LCP__NO_SANITIZE static void child_reset_signals(void) {
   int sig;
   memset(&dfl, 0, sizeof dfl);
   for (sig = 1; sig < NSIG; sig++)
-    if (sig != SIGKILL && sig != SIGSTOP)
-      syscall(SYS_rt_sigaction, sig, &dfl, NULL, (size_t)(NSIG / 8));
+    if (sig != SIGKILL && sig != SIGSTOP &&
+        syscall(SYS_rt_sigaction, sig, &dfl, NULL, (size_t)(NSIG / 8)) != 0)
+      child_fail(l, LCP__STAGE_FORK, errno);
 }
 
 /* Puts the sources where no slot is, so that filling one slot cannot destroy the source
@@ -261,7 +262,7 @@ LCP__NO_SANITIZE int lcp__child_main(void *arg) {
   const struct lcp__spawn *plan = l->plan;
   unsigned long empty[2] = {0, 0};
   l->shared = 1;
-  child_reset_signals();
+  child_reset_signals(l);
   child_enter_cgroup(l);
   child_set_group(l);
   child_map_fds(l);
@@ -272,7 +273,8 @@ LCP__NO_SANITIZE int lcp__child_main(void *arg) {
   child_set_ids(l);
   child_bind_to_parent(l);
   child_give_up_privileges(l);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, (size_t)(NSIG / 8));
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, (size_t)(NSIG / 8)) != 0)
+    child_fail(l, LCP__STAGE_FORK, errno);
   child_fail(l, LCP__STAGE_EXEC,
              child_exec(l, plan->envp != NULL ? plan->envp : environ));
   return 0;

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/cgroup.h"
@@ -165,8 +164,7 @@ static int read_report(const struct lcp__launch *l, int fd, struct lcp__failure 
 /* A child whose report could not be read may live. */
 static void discard(pid_t pid, int *pidfd) {
   kill(pid, SIGKILL);
-  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-  }
+  lcp__reap_wait(pid);
   lcp__fd_close(pidfd);
 }
 

@@ -133,8 +133,11 @@ local function connector(_, socket)
 end
 
 local function server(handle, subject)
-  local found = subject:address()
-  local at = type(found) == 'table' and address(found.address, found.port) or found
+  local ok, found = pcall(subject.address, subject)
+  local at = ok and found or nil
+  if type(at) == 'table' then
+    at = address(at.address, at.port)
+  end
   local entry = { type = 'server', fd = handle:fileno(), address = at }
   entry.connections = subject._connections
   local text = 'server fd %d: listens on %s, %d connections'

@@ -218,6 +218,27 @@ local function emit_spawn(child)
   child:emit 'spawn'
 end
 
+-- What fails once the process runs (memory that ends) must not leave it to itself: nobody
+-- has got it in hand who could end it.
+local function or_kill(child, fn, ...)
+  local ok, err = pcall(fn, child, ...)
+  if not ok then
+    core.kill(child, core.signals.SIGKILL)
+    error(err, 0)
+  end
+end
+
+local function set_up(child, plan, entries, handles, ipc, codec)
+  make_streams(child, plan, entries, handles)
+  if trace.on then
+    trace.spawn(child, plan)
+  end
+  if ipc then
+    open_channel(child, handles[ipc], codec)
+  end
+  loop.nextTick(emit_spawn, child)
+end
+
 --- child:spawn(options): starts a ChildProcess made by hand.
 --
 -- `options` has `file`, `args` (argv, with argv[0]), `envPairs` (array of `NAME=value`),
@@ -257,28 +278,29 @@ function methods:spawn(plan)
     return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid
-  make_streams(self, plan, entries, handles)
-  if trace.on then
-    trace.spawn(self, plan)
-  end
-  if ipc then
-    open_channel(self, handles[ipc], codec)
-  end
-  loop.nextTick(emit_spawn, self)
+  or_kill(self, set_up, plan, entries, handles, ipc, codec)
 end
 
---- child.spawn(plan) -> ChildProcess, from a plan of options.lua.
-function M.spawn(plan)
-  local child = M.new()
-  ending.prepare(child, plan)
-  output.prepare(child, plan.maxBuffer)
-  child:spawn(plan)
+local function attend(child, plan, prepare)
   if child.pid then
     ending.watch(child, plan)
   end
   if plan.input and child.stdin then
     child.stdin:finish(plan.input)
   end
+  if prepare then
+    prepare(child)
+  end
+end
+
+--- child.spawn(plan [, prepare]) -> ChildProcess, from a plan of options.lua.
+-- `prepare(child)` is what the caller does at once: if that fails, the process is killed.
+function M.spawn(plan, prepare)
+  local child = M.new()
+  ending.prepare(child, plan)
+  output.prepare(child, plan.maxBuffer)
+  child:spawn(plan)
+  or_kill(child, attend, plan, prepare)
   return child
 end
 

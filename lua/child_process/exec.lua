@@ -63,8 +63,8 @@ local function collector(job, name)
   return output.collect(job.child, name, job.max_buffer)
 end
 
-local function watch(job)
-  local child = job.child
+local function watch(job, child)
+  job.child = child
   job.stdout = collector(job, 'stdout')
   job.stderr = collector(job, 'stderr')
   child:on('close', function(code, signal)
@@ -84,10 +84,10 @@ local function start(plan, cmd, callback)
     callback = callback,
     encoding = plan.encoding,
     max_buffer = plan.maxBuffer or DEFAULT_MAX_BUFFER,
-    child = child_process.spawn(plan),
   }
-  watch(job)
-  return job.child
+  return child_process.spawn(plan, function(child)
+    watch(job, child)
+  end)
 end
 
 -- The command as messages show it.

@@ -274,8 +274,16 @@ function Stream:_drop()
   self:destroy()
 end
 
-local function end_reading(self)
-  readable.on_read(self, nil)
+-- Nothing comes after `rest`, which was read last, or after the error.
+function Stream:_end_with(rest, errno)
+  local function finish()
+    readable.on_read(self, nil, errno)
+  end
+  local _ <close> = guard.new(self, finish)
+  if rest ~= '' then
+    readable.on_read(self, rest)
+  end
+  finish()
 end
 
 -- For the silence of a child, see ending.lua.
@@ -289,14 +297,10 @@ function Stream:_cut()
     return nil
   end
   local holders = core.holders(handle)
-  local rest = handle:drain()
+  local rest, errno = handle:drain()
   close_handle(self)
   self.writable = false
-  local _ <close> = guard.new(self, end_reading)
-  if rest ~= '' then
-    readable.on_read(self, rest)
-  end
-  end_reading(self)
+  self:_end_with(rest, errno)
   return holders
 end
 

@@ -5,9 +5,7 @@
 -- has it open.  Only then comes `end`, when all has been taken from here.
 local encoding = require 'child_process.encoding'
 local errors = require 'child_process.errors'
-local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
-local readable = require 'child_process.stream.readable'
 local stream = require 'child_process.stream'
 
 local M = {}
@@ -124,25 +122,17 @@ Terminal['end'] = Terminal.finish
 
 -- The end -------------------------------------------------------------------------------
 
-local function end_reading(self)
-  readable.on_read(self, nil)
-end
-
 --- The child has ended: takes what it has left and hangs up.
 function Terminal:_hang_up()
   local handle = self._handle
   if not handle then
     return
   end
-  local rest = handle:drain()
+  local rest, errno = handle:drain()
   handle:close()
   self._handle, self._reading, self._hung_up = nil, false, true
   self.writable = false
-  local _ <close> = guard.new(self, end_reading)
-  if rest ~= '' then
-    readable.on_read(self, rest)
-  end
-  end_reading(self)
+  self:_end_with(rest, errno)
 end
 
 --- No more of its output is wanted.  It is not closed, which would be one more signal,

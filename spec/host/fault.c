@@ -6,6 +6,7 @@
  * MIT */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <link.h>
 #include <stdint.h>
@@ -49,6 +50,7 @@ static struct rule {
   long first, last; /* the calls that fail, from 1 */
   long result, only;
   int err, only_at; /* which argument must be `only`: 1 or 2; 0: all calls count */
+  int done;         /* the call is made all the same, as close(2) does */
 } rules[MAX_RULES];
 
 static int nhooks, nrules;
@@ -66,6 +68,8 @@ NO_SANITIZE static long intercept(int hook, long a, long b, long c, long d, long
       continue;
     long call = __atomic_add_fetch(&calls[i], 1, __ATOMIC_RELAXED);
     if (call >= rule->first && call <= rule->last) {
+      if (rule->done)
+        hooks[hook].real(a, b, c, d, e, f);
       errno = rule->err;
       return rule->result;
     }
@@ -82,8 +86,10 @@ NO_SANITIZE static long intercept(int hook, long a, long b, long c, long d, long
 #define SIXTEEN(X, n)                                                                    \
   X(n##0)                                                                                \
   X(n##1)                                                                                \
-  X(n##2) X(n##3) X(n##4) X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a) X(n##b)        \
-      X(n##c) X(n##d) X(n##e) X(n##f)
+  X(n##2)                                                                                \
+  X(n##3)                                                                                \
+  X(n##4) X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a) X(n##b) X(n##c) X(n##d)        \
+      X(n##e) X(n##f)
 #define ALL(X)                                                                           \
   SIXTEEN(X, 0)                                                                          \
   SIXTEEN(X, 1)                                                                          \
@@ -213,23 +219,36 @@ static int hook_for(lua_State *L, const char *image, const char *name) {
   return nhooks++;
 }
 
-/* fault.arm(library, function, first, last, result, errno [, only [, which]]): from now
- * on the calls `first` to `last` of that function return `result`; `last` 0 is all that
- * follow.  Counts only those whose first (or second: `which`) argument is `only`.  One
- * library at a time, several functions. */
+static long field(lua_State *L, const char *name, long otherwise) {
+  lua_getfield(L, 2, name);
+  long value = (long)luaL_optinteger(L, -1, otherwise);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* fault.arm(library, rule): from now on calls of a function fail.  The rule:
+ *   name             the function
+ *   result, errno    what it returns, and the number of the error
+ *   first, last      which calls fail, from 1; `last` 0 is all that follow
+ *   only, which      only those count whose argument number `which` (1 or 2) is `only`
+ *   done             1: after the call has been made
+ * One library at a time, several functions, several rules a function. */
 static int l_arm(lua_State *L) {
-  const char *image = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
+  const char *image = luaL_checkstring(L, 1);
   struct rule rule;
-  rule.first = (long)luaL_checkinteger(L, 3);
-  rule.last = (long)luaL_checkinteger(L, 4);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_getfield(L, 2, "name");
+  rule.hook = hook_for(L, image, luaL_checkstring(L, -1));
+  rule.first = field(L, "first", 1);
+  rule.last = field(L, "last", 0);
   rule.last = rule.last > 0 ? rule.last : LONG_MAX;
-  rule.result = (long)luaL_checkinteger(L, 5);
-  rule.err = (int)luaL_checkinteger(L, 6);
-  rule.only = (long)luaL_optinteger(L, 7, 0);
-  rule.only_at = (int)luaL_optinteger(L, 8, lua_isnoneornil(L, 7) ? 0 : 1);
+  rule.result = field(L, "result", -1);
+  rule.err = (int)field(L, "errno", 0);
+  rule.only = field(L, "only", 0);
+  rule.only_at = (int)field(L, "which", 0);
+  rule.done = (int)field(L, "done", 0);
   if (nrules == MAX_RULES)
     return luaL_error(L, "too many rules");
-  rule.hook = hook_for(L, image, name);
   __atomic_store_n(&calls[nrules], 0, __ATOMIC_RELAXED);
   rules[nrules++] = rule;
   return 0;
@@ -264,18 +283,32 @@ static int l_imports(lua_State *L) {
 static const luaL_Reg functions[] = {
     {"arm", l_arm}, {"disarm", l_disarm}, {"imports", l_imports}, {NULL, NULL}};
 
-/* fault.syscalls: what to give as `only` for the function syscall */
+/* fault.numbers: what to give as `only` for the functions syscall and fcntl */
 static const struct number {
   const char *name;
   long value;
-} numbers[] = {{"pidfd_open", SYS_pidfd_open},
-               {"pidfd_send_signal", SYS_pidfd_send_signal},
+} numbers[] = {{"capget", SYS_capget},
                {"close_range", SYS_close_range},
-               {"setgroups", SYS_setgroups},
-               {"setgid", SYS_setgid},
-               {"setuid", SYS_setuid},
                {"execve", SYS_execve},
+               {"getdents64", SYS_getdents64},
+               {"openat", SYS_openat},
+               {"pidfd_open", SYS_pidfd_open},
+               {"pidfd_send_signal", SYS_pidfd_send_signal},
+               {"prctl", SYS_prctl},
+               {"prlimit64", SYS_prlimit64},
+               {"rt_sigaction", SYS_rt_sigaction},
+               {"rt_sigprocmask", SYS_rt_sigprocmask},
+               {"setgid", SYS_setgid},
+               {"setgroups", SYS_setgroups},
+               {"setpriority", SYS_setpriority},
+               {"setuid", SYS_setuid},
                {"waitid", SYS_waitid},
+               {"F_DUPFD_CLOEXEC", F_DUPFD_CLOEXEC},
+               {"F_GETFD", F_GETFD},
+               {"F_GETFL", F_GETFL},
+               {"F_SETFD", F_SETFD},
+               {"F_SETFL", F_SETFL},
+               {"F_SETPIPE_SZ", F_SETPIPE_SZ},
                {NULL, 0}};
 
 __attribute__((visibility("default"))) int luaopen_fault(lua_State *L);
@@ -292,6 +325,6 @@ int luaopen_fault(lua_State *L) {
     lua_pushinteger(L, n->value);
     lua_setfield(L, -2, n->name);
   }
-  lua_setfield(L, -2, "syscalls");
+  lua_setfield(L, -2, "numbers");
   return 1;
 }

@@ -57,7 +57,9 @@ M.register('lua.File', {
     return core.file_fd(value), keep
   end,
   rebuild = function(object)
-    return core.file_from_fd(core.take_fd(object))
+    local file = core.file_from_fd(object)
+    object:close()
+    return file
   end,
 })
 

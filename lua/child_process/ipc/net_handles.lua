@@ -54,10 +54,9 @@ end
 
 -- `counted` goes with the socket, closed or collected; see sockets.lua.
 local function rebuild_socket(object, message, counted)
-  local fd = core.take_fd(object)
-  local handle = core.open_socket(fd)
+  local handle = core.open_socket(object)
   if not handle then
-    return core.fd_object(fd)
+    return object
   end
   local sides = message.sides or 'duplex'
   local socket = net.Socket {
@@ -118,12 +117,8 @@ local function take_server(server)
 end
 
 local function rebuild_server(object)
-  local fd = core.take_fd(object)
   local server = net.Server()
-  if server:_adopt(fd) then
-    return server
-  end
-  return core.fd_object(fd)
+  return server:_adopt(object) and server or object
 end
 
 -- As in Node both sides go on with it.
@@ -134,14 +129,15 @@ local function take_udp(socket, _, message)
 end
 
 local function rebuild_udp(object, message)
-  local fd = core.take_fd(object)
+  local fd = object:getfd()
   local socket = dgram.createSocket(message.dgramType == 'udp6' and 'udp6' or 'udp4')
   pcall(socket.bind, socket, { fd = fd })
   if socket._handle:fileno() == fd then
+    core.take_fd(object)
     return socket
   end
   socket:close()
-  return core.fd_object(fd)
+  return object
 end
 
 --- net_handles.register(register): adds them by `register(type, conversion)`.

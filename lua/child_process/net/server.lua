@@ -187,20 +187,27 @@ local function accept_from(self, handle)
   return errno
 end
 
-local function open(self, handle)
+-- True, or the error comes in the next tick.
+local function start_accepting(self, handle)
   local errno = accept_from(self, handle)
   if errno then
-    return nextTick(emit_error, self, errors.system(errno, 'listen'))
+    nextTick(emit_error, self, errors.system(errno, 'listen'))
   end
-  nextTick(emit_listening, self, handle)
+  return not errno
 end
 
--- Listens on a descriptor, without an event: it did before.  False, and the descriptor
--- stays the caller's, if it is nothing to listen on.
-function Server:_adopt(fd)
-  local handle = core.open_server(fd, BACKLOG)
+local function open(self, handle)
+  if start_accepting(self, handle) then
+    nextTick(emit_listening, self, handle)
+  end
+end
+
+-- Listens on the descriptor of an object, without the event `listening`: it did before.
+-- False, and the object keeps it, if it is nothing to listen on.
+function Server:_adopt(object)
+  local handle = core.open_server(object, BACKLOG)
   if handle then
-    accept_from(self, handle)
+    start_accepting(self, handle)
   end
   return handle ~= nil
 end
@@ -349,7 +356,7 @@ function Server:listen(...)
 end
 
 --- server:address() -> { address, family, port }, a local socket's path, or nil while it
--- does not listen.  Node: server.address.
+-- does not listen.  Raises a system error.  Node: server.address.
 function Server:address()
   errors.check_self(self, 'server:address(…)', 'getConnections')
   local fd = self._handle and self._handle:fileno()
@@ -357,7 +364,9 @@ function Server:address()
     return nil
   end
   local address, port, family = core.sockname(fd)
-  if not family then
+  if not address and port then
+    error(errors.system(port, 'address'), 2)
+  elseif not family then
     return address or self._path
   end
   return { address = address, family = family, port = port }
