@@ -41,7 +41,7 @@ local function payload(...)
 end
 
 -- Bits of the number of nodes of a table, and so many keys that it is nearly full.
-local BITS = t.watched_by() == 'valgrind' and 12 or 14
+local BITS = t.watched_by() == 'valgrind' and 13 or 14
 local COUNT = (1 << BITS) * 9 // 10
 
 -- Multiples of it have one node in a table of 2^bits nodes, however Lua 5.4.x counts.
