@@ -487,22 +487,25 @@ if t.backend() == 'linux' then
       assert.equal(5, result.code)
     end)
 
-    terminal_it('passes keys on, ^C included, and leaves our terminal as it was', function()
-      local inner =
-        'trap "echo interrupted; exit 3" INT; echo ready; while :; do read x; done'
-      local lua, args = command('terminal.lua', 'sh', '-c', inner)
-      local outer = 'before=$(stty -g); "$@"; echo "code $?"; '
-        .. 'test "$(stty -g)" = "$before" && echo as before'
-      table.move(args, 1, #args, 5)
-      args[1], args[2], args[3], args[4] = '-c', outer, 'sh', lua
-      local child = cp.spawn('sh', args, { pty = true })
-      wait_for(child, '^ready')
-      child.pty:write '\3'
-      wait_for(child, 'interrupted')
-      wait_for(child, '^code 3')
-      wait_for(child, '^as before')
-      assert.is_true(finished(child).ok)
-    end)
+    terminal_it(
+      'passes keys on, ^C included, and leaves our terminal as it was',
+      function()
+        local inner =
+          'trap "echo interrupted; exit 3" INT; echo ready; while :; do read x; done'
+        local lua, args = command('terminal.lua', 'sh', '-c', inner)
+        local outer = 'before=$(stty -g); "$@"; echo "code $?"; '
+          .. 'test "$(stty -g)" = "$before" && echo as before'
+        table.move(args, 1, #args, 5)
+        args[1], args[2], args[3], args[4] = '-c', outer, 'sh', lua
+        local child = cp.spawn('sh', args, { pty = true })
+        wait_for(child, '^ready')
+        child.pty:write '\3'
+        wait_for(child, 'interrupted')
+        wait_for(child, '^code 3')
+        wait_for(child, '^as before')
+        assert.is_true(finished(child).ok)
+      end
+    )
 
     terminal_it('passes the size of our terminal on when it changes', function()
       local inner = 'trap "stty size" WINCH; echo ready; while :; do read x; done'
