@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A queue that has been this large once and is empty gives its memory back. */
+/* An empty queue larger than this frees its memory. */
 enum { KEEP = 16 * 1024 };
 
-/* Bytes are moved to the front only when at least as many have been taken before them, or
- * when the block grows anyway: moving costs no more than appending did.  realloc(3) moves
- * a large block by its pages. */
+/* Bytes move to the front only when at least as many have been taken before them, or when
+ * the block grows anyway, so moving never costs more than appending did. realloc(3) moves
+ * a large block by remapping its pages. */
 int lcp__buf_reserve(struct lcp__buf *b, size_t more) {
   size_t used = b->end - b->start, cap = b->cap;
   int grow = b->start < used || more > cap - used;

@@ -17,7 +17,7 @@ struct lcp__buf {
   size_t start, end, cap; /* the bytes are data[start .. end) */
 };
 
-/* Makes room for `more` bytes at the end.  0 or -ENOMEM. */
+/* Makes room for `more` bytes at the end.  0, or -ENOMEM and nothing has changed. */
 int lcp__buf_reserve(struct lcp__buf *b, size_t more);
 void lcp__buf_take(struct lcp__buf *b, size_t n);
 void lcp__buf_free(struct lcp__buf *b);

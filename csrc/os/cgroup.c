@@ -37,7 +37,8 @@ static int open_at(int dir, const char *name, int flags) {
   return fd < 0 ? -errno : lcp__fd_raise(fd);
 }
 
-/* A name that neither this process nor an earlier one with its pid has used. */
+/* The name has our pid and a counter; EEXIST means that an earlier process with the same
+ * pid has left a leaf behind, so the next number is tried. */
 static int make_leaf(struct lcp__cgroup *g) {
   static atomic_uint count;
   int rc;
@@ -52,6 +53,8 @@ static int make_leaf(struct lcp__cgroup *g) {
   return g->dir < 0 ? g->dir : 0;
 }
 
+/* cgroup.procs is opened here, with our rights: the child has none to spare for an
+ * error. */
 static int open_all(struct lcp__cgroup *g, const char *path, int leaf) {
   int *dir = leaf ? &g->parent : &g->dir, rc = 0;
   *dir = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
@@ -70,9 +73,8 @@ static int open_all(struct lcp__cgroup *g, const char *path, int leaf) {
 
 int lcp__cgroup_open(struct lcp__cgroup *g, const char *path, int leaf) {
   static const struct lcp__cgroup none = LCP__NO_CGROUP;
-  int rc;
   *g = none;
-  rc = open_all(g, path, leaf);
+  int rc = open_all(g, path, leaf);
   if (rc < 0)
     lcp__cgroup_close(g);
   return rc;
@@ -80,7 +82,7 @@ int lcp__cgroup_open(struct lcp__cgroup *g, const char *path, int leaf) {
 
 /* ---- the processes in a leaf ---- */
 
-/* The whole of a file of the group, with a NUL behind it. */
+/* The whole of a file of the group, followed by a NUL. */
 static int read_file(const struct lcp__cgroup *g, const char *name, struct lcp__buf *to) {
   int fd = open_at(g->dir, name, O_RDONLY), rc = fd < 0 ? fd : 0;
   ssize_t n = 1;
@@ -98,7 +100,8 @@ static int read_file(const struct lcp__cgroup *g, const char *name, struct lcp__
   return rc;
 }
 
-/* Counts also what is in groups below, and no zombies. */
+/* 1, 0 or a negative errno.  The kernel counts processes in groups below as well, but no
+ * zombies (cgroups(7), cgroup.events). */
 static int is_populated(const struct lcp__cgroup *g) {
   struct lcp__buf text = {0};
   int rc = read_file(g, "cgroup.events", &text);
@@ -110,10 +113,9 @@ static int is_populated(const struct lcp__cgroup *g) {
 
 static int is_member(const struct lcp__cgroup *g, int pid) {
   struct lcp__buf list = {0};
-  const char *at;
   int found = 0;
   if (read_file(g, "cgroup.procs", &list) == 0)
-    for (at = list.data; *at != '\0' && !found; at += strspn(at, "\n")) {
+    for (const char *at = list.data; *at != '\0' && !found; at += strspn(at, "\n")) {
       found = atoi(at) == pid;
       at += strcspn(at, "\n");
     }
@@ -121,8 +123,9 @@ static int is_member(const struct lcp__cgroup *g, int pid) {
   return found;
 }
 
-/* A pid of the list may be another's by now; what a pidfd was opened for, and is still in
- * the list, is not. */
+/* The pid may have been reused since the list was read, so a pidfd is opened first and
+ * the list read again: if the pid is still in it, the pidfd is one of the group's.
+ * kill(2) is for kernels and sandboxes without pidfd. */
 static int signal_member(const struct lcp__cgroup *g, int pid, int sig) {
   long fd = syscall(SYS_pidfd_open, pid, 0);
   int ours = is_member(g, pid), sent = 0;
@@ -136,9 +139,8 @@ static int signal_member(const struct lcp__cgroup *g, int pid, int sig) {
 static int signal_members(const struct lcp__cgroup *g, int sig) {
   struct lcp__buf list = {0};
   int rc = read_file(g, "cgroup.procs", &list), sent = 0;
-  const char *at;
   if (rc == 0)
-    for (at = list.data; *at != '\0'; at += strspn(at, "\n")) {
+    for (const char *at = list.data; *at != '\0'; at += strspn(at, "\n")) {
       sent += signal_member(g, atoi(at), sig);
       at += strcspn(at, "\n");
     }
@@ -146,7 +148,8 @@ static int signal_members(const struct lcp__cgroup *g, int sig) {
   return rc < 0 ? rc : sent > 0 ? 0 : -ESRCH;
 }
 
-/* cgroup.kill is Linux 5.14, and misses no process that is just being forked. */
+/* cgroup.kill (Linux 5.14) does not miss a process that is just being forked; going
+ * through the list can. */
 static int kill_all(const struct lcp__cgroup *g) {
   int fd = open_at(g->dir, "cgroup.kill", O_WRONLY), rc = fd;
   if (fd >= 0)
@@ -157,14 +160,14 @@ static int kill_all(const struct lcp__cgroup *g) {
 
 int lcp__cgroup_kill(const struct lcp__cgroup *g, int sig) {
   int some = is_populated(g);
-  if (some <= 0) /* ENOENT, ENODEV: it has been removed */
+  if (some <= 0) /* ENOENT, ENODEV: the group has been removed */
     return some == 0 || some == -ENOENT || some == -ENODEV ? -ESRCH : some;
   if (sig == 0)
     return 0;
   return sig == SIGKILL ? kill_all(g) : signal_members(g, sig);
 }
 
-/* The directory of an ended process goes a little later than the process: EBUSY. */
+/* A group stays busy (EBUSY) for a moment after its last process has ended. */
 int lcp__cgroup_end(struct lcp__cgroup *g) {
   if (g->parent < 0 || g->dir < 0)
     return 1;

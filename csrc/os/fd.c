@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Linux 6.18; older C libraries do not name it. */
+/* Linux 6.18; the headers of older C libraries lack it. */
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x00000100
 #endif
@@ -36,8 +36,8 @@ int lcp__fd_raise(int fd) {
   return high;
 }
 
-/* A linger time of 0, which means a reset, is left.  Most descriptors are not sockets,
- * and ENOTSOCK must not show in errno after a mere close. */
+/* A linger time of 0, which asks for a reset, stays.  Most descriptors are not sockets,
+ * and a plain close must not leave ENOTSOCK in errno. */
 void lcp__fd_no_linger(int fd) {
   static const struct linger off = {0, 0};
   struct linger now = {0, 0};
@@ -75,8 +75,8 @@ static int raise_both(int fds[2]) {
   return 0;
 }
 
-/* Where close-on-exec cannot be set from birth (macOS) another thread that forks in
- * between has the descriptors as well. */
+/* Where close-on-exec cannot be set at creation (macOS), another thread that forks in
+ * between passes the descriptors on. */
 int lcp__fd_pipe(int fds[2]) {
 #ifdef __linux__
   if (pipe2(fds, O_CLOEXEC) != 0)
@@ -110,6 +110,7 @@ int lcp__fd_create(const char *path, int flags, mode_t mode) {
   return fd < 0 ? -errno : lcp__fd_raise(fd);
 }
 
+/* EMFILE and ENFILE are reported as they are: a socket pair would fail alike. */
 int lcp__fd_null(void) {
   int fds[2];
   int rc = lcp__fd_open("/dev/null", O_RDWR);
@@ -130,7 +131,8 @@ int lcp__fd_nonblock(int fd, int on) {
   return wanted == flags || fcntl(fd, F_SETFL, wanted) == 0 ? 0 : -errno;
 }
 
-/* An epoll descriptor polls readable when one that it holds does (epoll(7)). */
+/* An epoll descriptor polls readable when a descriptor registered with it does
+ * (epoll(7)); EPOLL_CTL_ADD gives EPERM for regular files and directories. */
 int lcp__fd_watch(int fd) {
 #ifdef __linux__
   struct epoll_event ev = {.events = EPOLLIN};
@@ -149,13 +151,15 @@ int lcp__fd_watch(int fd) {
 #endif
 }
 
+/* EINTR counts as a wake-up: the caller tries to write and, if need be, waits again. */
 int lcp__fd_wait_writable(int fd, int ms) {
   struct pollfd p = {fd, POLLOUT, 0};
   return poll(&p, 1, ms) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* EPERM: the user has as much in pipes as the system allows (pipe-user-pages-soft, by
- * default 64 MiB); the pipe stays as it is. */
+/* Failure is ignored.  EPERM: the user's pipes hold as much as the system allows
+ * (pipe-user-pages-soft, by default 64 MiB); EBUSY: the pipe holds more than the new
+ * size.  In either case the pipe stays as it is. */
 void lcp__fd_grow(int fd) {
 #ifdef F_SETPIPE_SZ
   fcntl(fd, F_SETPIPE_SZ, LCP__FD_GROWN);
@@ -164,9 +168,9 @@ void lcp__fd_grow(int fd) {
 #endif
 }
 
-/* The link leads to the inode itself, so a pipe without a name and a file without one any
- * more can be opened.  EACCES: it belongs to another user (we were another one when it
- * was made, or it came from one); ENOENT: no /proc; ENXIO: a socket, or the writing end
+/* The link leads to the inode itself, so an anonymous pipe or a deleted file can be
+ * opened as well.  EACCES: it belongs to another user (we have changed ids since, or got
+ * it from a process of that user); ENOENT: no /proc; ENXIO: a socket, or the writing end
  * of a pipe without readers. */
 int lcp__fd_reopen(int fd, int flags) {
   char path[32];
@@ -176,6 +180,8 @@ int lcp__fd_reopen(int fd, int flags) {
 
 /* ---- reading and writing ---- */
 
+/* Regular files, directories and block devices never give EAGAIN (open(2)); a descriptor
+ * that is not open is left to the call that will fail with EBADF. */
 enum lcp__fd_kind lcp__fd_kind_of(int fd) {
   struct stat st;
   if (fstat(fd, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ||
@@ -184,16 +190,16 @@ enum lcp__fd_kind lcp__fd_kind_of(int fd) {
   return S_ISSOCK(st.st_mode) ? LCP__FD_SOCKET : LCP__FD_SHARED;
 }
 
-/* Whether the kernel, the kind of file or a sandbox lacks a call or one of its flags:
- * EOPNOTSUPP stands for an unknown flag and for a file that cannot do it, EINVAL for some
- * of those; EPERM and EACCES come from seccomp profiles that are older than the call.  If
- * the read or write itself is not permitted, the next way to do it says so. */
+/* Whether the kernel, the kind of file or a sandbox lacks a call or one of its flags.
+ * EOPNOTSUPP: an unknown flag, or a file that does not support it; EINVAL: some files say
+ * so instead; EPERM and EACCES: seccomp profiles older than the call.  If the read or
+ * write itself is not permitted, the next way of doing it reports that. */
 static int is_refused(int err) {
   return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == EPERM ||
          err == EACCES;
 }
 
-/* To open the master of a pseudo-terminal again would make another terminal (pts(4)). */
+/* Reopening the master of a pseudo-terminal would create another terminal (pts(4)). */
 static int is_terminal_master(int fd) {
 #ifdef TIOCGPTN
   unsigned number;
@@ -204,9 +210,9 @@ static int is_terminal_master(int fd) {
 #endif
 }
 
-/* A second description, with an O_NONBLOCK of its own, where RWF_NOWAIT does not do:
- * pipes before Linux 6.4, and terminals.  For one call only: an open writing end would
- * keep the end of the file from the reader after the host has closed its own. */
+/* A second description with its own O_NONBLOCK, for files without RWF_NOWAIT: pipes
+ * before Linux 6.4, and terminals.  For one call only: a writing end left open would hide
+ * end of file from the reader after the host has closed its own. */
 static int open_for_call(int fd, int mode) {
   struct stat st;
   if (fstat(fd, &st) != 0 || !(S_ISFIFO(st.st_mode) || isatty(fd)) ||
@@ -226,9 +232,9 @@ static int is_ready(int fd, short events) {
   return poll(&p, 1, 0) > 0;
 }
 
-/* Three ways, the best first.  The last one, where nothing can be opened (the terminal of
- * another user, no /proc), leaves the moment between its two calls, in which others may
- * take what there was. */
+/* Three ways, best first.  The last one, for files that cannot be reopened (another
+ * user's terminal, no /proc), leaves a gap between its two calls in which another process
+ * may take the bytes. */
 static ssize_t read_bounded(int fd, void *to, size_t room) {
 #ifdef __linux__
   struct iovec iov = {to, room};
@@ -265,8 +271,8 @@ ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room) {
 
 typedef ssize_t (*writer)(int fd, const struct iovec *iov, int n);
 
-/* See read_bounded.  A pipe that polls writable takes PIPE_BUF bytes at least (pipe(7)),
- * if nobody else writes there meanwhile. */
+/* See read_bounded.  A pipe that polls writable takes at least PIPE_BUF bytes (pipe(7)),
+ * unless another process writes to it in between. */
 static ssize_t write_bounded(int fd, const struct iovec *iov, int n) {
 #ifdef __linux__
   ssize_t put = pwritev2(fd, iov, n, -1, RWF_NOWAIT);
@@ -290,9 +296,9 @@ static int sigpipe_is_ignored(void) {
   return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* The disposition of SIGPIPE is the host's and not to be touched, so the signal is
- * blocked for this thread while we write, and taken back if our write raised it: it is
- * directed at the thread (signal(7)).  One that was pending before stays. */
+/* The disposition of SIGPIPE belongs to the host, so this thread blocks the signal while
+ * it writes and consumes the one that its own write raised: SIGPIPE is directed at the
+ * writing thread (signal(7)).  A SIGPIPE that was pending before stays pending. */
 static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
   static const struct timespec at_once = {0, 0};
   sigset_t pipe_set, before, pending;
@@ -310,24 +316,26 @@ static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n
   return written;
 }
 
-/* Since Linux 6.18 one call does without SIGPIPE; before, or where it is refused, three
- * more system calls do (none if the host ignores the signal). */
+/* Linux 6.18 can write without SIGPIPE in one call; older kernels, and sandboxes that
+ * refuse the flag, cost three more system calls (none if the host ignores the signal). */
 static ssize_t write_quietly(int fd, const struct iovec *iov, int n, int bounded) {
   writer write = bounded ? write_bounded : writev;
 #ifdef __linux__
-  static atomic_int refused; /* RWF_NOSIGNAL, by this kernel or sandbox: learnt once */
+  static atomic_int refused; /* RWF_NOSIGNAL, by this kernel or sandbox: found out once */
   if (!atomic_load_explicit(&refused, memory_order_relaxed)) {
     int flags = RWF_NOSIGNAL | (bounded ? RWF_NOWAIT : 0);
     ssize_t written = pwritev2(fd, iov, n, -1, flags);
     if (written >= 0 || !is_refused(errno))
       return written;
-    if (!bounded && errno != EINVAL) /* else it may be the file that refuses */
+    if (!bounded && errno != EINVAL) /* otherwise the file may be what refuses */
       atomic_store_explicit(&refused, 1, memory_order_relaxed);
   }
 #endif
   return sigpipe_is_ignored() ? write(fd, iov, n) : write_masked(write, fd, iov, n);
 }
 
+/* MSG_NOSIGNAL and MSG_DONTWAIT hold for this call alone, so neither the host's SIGPIPE
+ * nor a shared O_NONBLOCK matters. */
 static ssize_t send_now(int fd, const struct iovec *iov, int n) {
   struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
   return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -1,4 +1,4 @@
-/* frame.c - see frame.h.  Owns the memory of one frame that came in several reads. */
+/* frame.c - see frame.h.  Owns: the memory of one frame that came in several reads. */
 #include "os/frame.h"
 
 #include <assert.h>
@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX 4 /* bytes of a length */
+#define PREFIX 4 /* bytes of the length */
 
-/* What a peer can make us allocate by announcing a length; beyond it memory grows with
- * what has really come. */
+/* The most a peer can make us allocate by merely announcing a length; beyond that, memory
+ * grows with the bytes that have really arrived. */
 #define TRUSTED ((size_t)1 << 20)
 
-/* What is kept from one frame to the next. */
+/* Memory up to this size is reused for the next frame. */
 #define KEPT ((size_t)1 << 14)
 
 void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit) {
@@ -43,7 +43,7 @@ static void frames_skip(struct lcp__frames *f, size_t n) {
   f->size -= n;
 }
 
-/* After the frame in `held` has been used. */
+/* After the caller is done with the frame in `held`. */
 static void held_clear(struct lcp__frames *f) {
   f->delivered = 0;
   f->held_size = 0;
@@ -54,7 +54,8 @@ static void held_clear(struct lcp__frames *f) {
   }
 }
 
-/* Makes room for `certain` bytes in all, and at once for the `size` that are expected. */
+/* Makes room for `certain` bytes in total and, within TRUSTED, for the `size` that are
+ * expected. */
 static int held_reserve(struct lcp__frames *f, size_t size, size_t certain) {
   if (certain <= f->held_room)
     return 0;
@@ -69,7 +70,7 @@ static int held_reserve(struct lcp__frames *f, size_t size, size_t certain) {
   return 0;
 }
 
-/* Moves `n` of the bytes that were fed to `held`, of a frame of `size` bytes. */
+/* Moves `n` of the fed bytes to `held`, for a frame of `size` bytes. */
 static int held_add(struct lcp__frames *f, size_t n, size_t size) {
   int rc = held_reserve(f, size, f->held_size + n);
   if (rc < 0 || n == 0)
@@ -80,7 +81,7 @@ static int held_add(struct lcp__frames *f, size_t n, size_t size) {
   return 0;
 }
 
-/* The limit counts before the newline has come. */
+/* The limit applies even before the newline has come. */
 static int line_next(struct lcp__frames *f, const char **frame, size_t *length) {
   const char *end = f->size > 0 ? memchr(f->bytes, '\n', f->size) : NULL;
   size_t n = end != NULL ? (size_t)(end - f->bytes) : f->size;
@@ -92,7 +93,8 @@ static int line_next(struct lcp__frames *f, const char **frame, size_t *length) 
     frames_skip(f, n + 1);
     return 1;
   }
-  /* with the newline, which must stand behind it; where that is nobody knows before */
+  /* includes the newline, which must follow the frame; its place is not known in
+   * advance */
   if (held_add(f, n + (end != NULL), 2 * (f->held_size + n)) < 0)
     return f->error;
   if (end == NULL)
@@ -109,7 +111,7 @@ static size_t length_at(const char *bytes) {
                   (uint32_t)p[3]);
 }
 
-/* A frame all of whose bytes have been fed at once; 0 for any other. */
+/* A frame that was fed in one piece; 0 for any other. */
 static int whole_next(struct lcp__frames *f, const char **frame, size_t *length) {
   if (f->held_size > 0 || f->size < PREFIX)
     return 0;
@@ -124,7 +126,7 @@ static int whole_next(struct lcp__frames *f, const char **frame, size_t *length)
   return 1;
 }
 
-/* The length that stands in `held`, moving it there; 0 while it is incomplete. */
+/* Completes the length in `held` and checks it; 0 while it is incomplete. */
 static int held_prefix(struct lcp__frames *f) {
   if (f->held_size >= PREFIX)
     return 1;

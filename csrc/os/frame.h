@@ -1,4 +1,5 @@
-/* frame.h - cuts a stream of bytes into frames, however it was split.  No Lua, no libuv.
+/* frame.h - cuts a stream of bytes into frames, however the reads split it.  No Lua, no
+ * libuv.
  *
  *   struct lcp__frames f;
  *   lcp__frames_init(&f, LCP__FRAME_LINE, LCP__FRAME_LIMIT);
@@ -11,9 +12,9 @@
  *     if (lcp__frames_held(&f) > 0) it ended inside a frame
  *   lcp__frames_free(&f);
  *
- * A frame that lies within one read is a view of that read.  One that does not is put
- * together in memory of ours; each byte is looked at once and copied at most once, but
- * for the growing of that memory. */
+ * A frame that lies within one read is a view of that read.  A frame split over several
+ * reads is assembled in our own memory; each byte is examined once and copied at most
+ * once, except when that memory grows. */
 #ifndef LCP_FRAME_H
 #define LCP_FRAME_H
 
@@ -22,32 +23,33 @@
 #define LCP__FRAME_LIMIT ((size_t)1 << 30)
 
 enum lcp__framing {
-  LCP__FRAME_LINE, /* ends with a newline, which stands behind it and is not part of it */
-  LCP__FRAME_LENGTH /* begins with its length: 4 bytes, the highest first */
+  LCP__FRAME_LINE,  /* ends with a newline, which follows the frame and is not part of it
+                     */
+  LCP__FRAME_LENGTH /* begins with its length: 4 bytes, big-endian */
 };
 
 struct lcp__frames {
   enum lcp__framing framing;
-  size_t limit;      /* the longest frame that is let through */
-  const char *bytes; /* what was fed and is not yet taken; the caller's */
+  size_t limit;      /* the longest frame accepted */
+  const char *bytes; /* fed but not yet consumed; the caller's */
   size_t size;
   char *held;       /* the beginning of a frame, owned */
-  size_t held_size; /* with the length in front, if there is one */
+  size_t held_size; /* including the length in front, if any */
   size_t held_room;
-  int delivered; /* `held` is the view that was given out */
+  int delivered; /* `held` is the frame returned last */
   int error;
 };
 
 void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit);
 void lcp__frames_free(struct lcp__frames *f);
 
-/* Only when next() has said 0, or at the beginning. */
+/* Only after next() has returned 0, or at the beginning. */
 void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size);
 
-/* 1: a frame; 0: all bytes are taken; negative: an error of the stream. */
+/* 1: a frame; 0: all bytes are consumed; negative: the stream is broken. */
 int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length);
 
-/* How many bytes of an unfinished frame are here. */
+/* How many bytes of an unfinished frame have arrived. */
 size_t lcp__frames_held(const struct lcp__frames *f);
 
 #endif

@@ -17,7 +17,7 @@ void lcp__nap_begin(sigset_t *before) {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, before);
 #else
-  (void)before; /* macOS cannot sleep and unblock at once: one moment is left */
+  (void)before; /* macOS lacks ppoll: a signal right before poll is seen only after it */
 #endif
 }
 
@@ -29,6 +29,8 @@ void lcp__nap_end(const sigset_t *before) {
 #endif
 }
 
+/* ppoll(2) replaces the mask and sleeps as one step, which poll(2) after
+ * pthread_sigmask(3) is not. */
 int lcp__nap(int fd, int ms, const sigset_t *before) {
   struct pollfd p = {fd, POLLIN, 0};
   int n;

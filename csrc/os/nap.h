@@ -5,8 +5,8 @@
 
 #include <signal.h>
 
-/* Between the two, signals are held back, so that none comes unseen between a look at
- * what their handlers leave behind and the sleep:
+/* Signals are blocked between the two, so that none slips in between checking what its
+ * handler has left behind and falling asleep:
  *
  *   lcp__nap_begin(&before);
  *   if (nothing is there)
@@ -15,8 +15,8 @@
 void lcp__nap_begin(sigset_t *before);
 void lcp__nap_end(const sigset_t *before);
 
-/* Until `fd` is readable (> 0), `ms` milliseconds have passed (0; -1: never), or a
- * handler has run (-EINTR). */
+/* Sleeps until `fd` is readable (> 0), `ms` milliseconds have passed (0; an `ms` of -1:
+ * no limit), or a handler has run (-EINTR). */
 int lcp__nap(int fd, int ms, const sigset_t *before);
 
 #endif

@@ -11,6 +11,8 @@
 
 enum { SIZE = 4096 }; /* the kernel rounds it up to a page */
 
+/* EINVAL of madvise(2): a kernel older than the flag.  The page must be private and
+ * anonymous; volatile, as it changes in a copy without any write in the program. */
 static volatile int *new_page(void) {
 #ifdef MADV_WIPEONFORK
   void *page =

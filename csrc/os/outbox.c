@@ -9,8 +9,7 @@
 #include "os/scm.h"
 
 void lcp__outbox_free(struct lcp__outbox *o) {
-  size_t i;
-  for (i = 0; i < o->npassed; i++)
+  for (size_t i = 0; i < o->npassed; i++)
     lcp__fd_close(&o->passed[i].fd);
   free(o->passed);
   o->passed = NULL;
@@ -22,8 +21,8 @@ size_t lcp__outbox_pending(const struct lcp__outbox *o) {
   return o->bytes.end - o->bytes.start;
 }
 
+/* A copy, since the caller may close its descriptor before the bytes have left. */
 static int pass(struct lcp__outbox *o, int fd) {
-  int copy;
   if (o->npassed == o->room) {
     size_t room = o->room * 2 + 4;
     struct lcp__passed *more = realloc(o->passed, room * sizeof *more);
@@ -32,7 +31,7 @@ static int pass(struct lcp__outbox *o, int fd) {
     o->passed = more;
     o->room = room;
   }
-  copy = lcp__fd_copy(fd);
+  int copy = lcp__fd_copy(fd);
   if (copy < 0)
     return copy;
   o->passed[o->npassed].at = o->sent + lcp__outbox_pending(o);
@@ -59,10 +58,9 @@ void lcp__outbox_put(struct lcp__outbox *o, const struct iovec *pieces, size_t n
 }
 
 size_t lcp__outbox_try(struct lcp__outbox *o, int sock, struct iovec *pieces, size_t n) {
-  ssize_t gone;
   if (lcp__outbox_pending(o) > 0 || o->npassed > 0)
     return 0;
-  gone = lcp__scm_send(sock, pieces, n, -1);
+  ssize_t gone = lcp__scm_send(sock, pieces, n, -1);
   o->sent += gone > 0 ? (size_t)gone : 0;
   return gone > 0 ? (size_t)gone : 0;
 }
@@ -72,7 +70,7 @@ static void drop_first(struct lcp__outbox *o) {
   memmove(o->passed, o->passed + 1, --o->npassed * sizeof *o->passed);
 }
 
-/* What can go at once: to where the next descriptor begins. */
+/* The bytes of one write: up to the byte that the next descriptor travels with. */
 static struct iovec first_piece(const struct lcp__outbox *o, int with_descriptor) {
   struct iovec piece = {o->bytes.data + o->bytes.start, lcp__outbox_pending(o)};
   size_t next = with_descriptor ? 1 : 0;
@@ -81,9 +79,10 @@ static struct iovec first_piece(const struct lcp__outbox *o, int with_descriptor
   return piece;
 }
 
-/* What the kernel has against a descriptor is not the end of the socket: ETOOMANYREFS,
- * for one, says that the user has too many on their way, be it by another process.  Its
- * bytes go without it, and the peer will say that it has not come. */
+/* If the kernel refuses a descriptor, the socket itself is still good: ETOOMANYREFS, for
+ * example, means that too many descriptors of this user are in flight, possibly from
+ * another process.  The bytes go without it, and the peer will report that it did not
+ * come.  ENOBUFS, like EAGAIN, passes: try again later. */
 int lcp__outbox_flush(struct lcp__outbox *o, int sock) {
   while (lcp__outbox_pending(o) > 0) {
     int here = o->npassed > 0 && o->passed[0].at == o->sent;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 enum {
-  AT_ONCE = 64 /* of the 1024 that a call takes (IOV_MAX): the kernel copies them */
+  AT_ONCE = 64 /* fewer than a call may take (IOV_MAX, 1024): the kernel copies the list
+                  each time */
 };
 
 int lcp__pieces_room(struct lcp__pieces *p, int n) {

@@ -1,10 +1,11 @@
-/* pieces.h - what is left of a write, which may be of many pieces.  No Lua, no libuv.
+/* pieces.h - the unwritten rest of a write that may consist of many pieces.  No Lua, no
+ * libuv.
  *
  *   struct lcp__pieces rest = {0};
  *   if (lcp__pieces_room(&rest, 2) == 0) {
  *     rest.iov[rest.n++] = (struct iovec){text, size};  // the bytes stay the caller's
  *     …
- *     rc = lcp__pieces_write(&rest, fd, kind);          // again when it can be written
+ *     rc = lcp__pieces_write(&rest, fd, kind); // again when fd is writable
  *   }
  *   lcp__pieces_free(&rest); */
 #ifndef LCP_PIECES_H
@@ -15,20 +16,20 @@
 #include "os/fd.h"
 
 struct lcp__pieces {
-  struct iovec *iov; /* [at .. n): not written yet */
+  struct iovec *iov; /* iov[at .. n): not written yet */
   int n, at;
 };
 
-/* Memory for `n` pieces; there must be none.  0 or -ENOMEM. */
+/* Allocates room for `n` pieces; the list must be empty.  0 or -ENOMEM. */
 int lcp__pieces_room(struct lcp__pieces *p, int n);
 
-/* So many bytes, at most all that are left, need not be written. */
+/* Marks the next `bytes` bytes as written; there must be as many. */
 void lcp__pieces_skip(struct lcp__pieces *p, size_t bytes);
 
-/* 1: all is written; 0: the descriptor takes no more now; or a negative errno. */
+/* 1: everything is written; 0: the descriptor takes no more now; or a negative errno. */
 int lcp__pieces_write(struct lcp__pieces *p, int fd, enum lcp__fd_kind kind);
 
-/* None is left. */
+/* Frees the list. */
 void lcp__pieces_free(struct lcp__pieces *p);
 
 #endif

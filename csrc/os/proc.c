@@ -28,7 +28,7 @@ struct pidfd_info {
   uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
   int32_t exit_code;
 };
-/* PIDFD_SIGNAL_PROCESS_GROUP of Linux 6.9: EINVAL before. */
+/* PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9; older kernels say EINVAL. */
 #define SIGNAL_GROUP 4u
 
 #define PIDFD_INFO_EXIT (UINT64_C(1) << 3)
@@ -41,6 +41,7 @@ struct pidfd_info {
 
 enum { MAX_TRIES = 1000 };
 
+/* Linux 5.3; ENOSYS on older kernels, EPERM in some sandboxes. */
 static int pidfd_open_(pid_t pid) {
 #ifdef __linux__
   long fd = syscall(SYS_pidfd_open, pid, 0);
@@ -51,7 +52,7 @@ static int pidfd_open_(pid_t pid) {
 #endif
 }
 
-/* By pidfd, which reaches nobody else.  0 or a negative errno. */
+/* Through the pidfd, which cannot hit another process.  0 or a negative errno. */
 static int send_signal(const struct lcp__proc *p, int sig, unsigned flags) {
 #ifdef __linux__
   if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, flags) == 0)
@@ -65,6 +66,8 @@ static int send_signal(const struct lcp__proc *p, int sig, unsigned flags) {
 #endif
 }
 
+/* The group flag is probed with signal 0: EINVAL, or any other refusal, means that only
+ * the number names the group. */
 int lcp__proc_open(struct lcp__proc *p, pid_t pid, int pidfd, int leads) {
   static const struct lcp__cgroup no_group = LCP__NO_CGROUP;
   int err = 0;
@@ -92,9 +95,9 @@ int lcp__proc_fd(const struct lcp__proc *p) {
   return p->waiter != NULL ? lcp__waiter_fd(p->waiter) : p->pidfd;
 }
 
-/* The host ignores SIGCHLD or reaped our child: since Linux 6.15 the pidfd still knows.
- * Between the wake-up and the end of the reaping the answer is not there yet, so ask
- * again (the descriptor stays readable), but not for ever. */
+/* The host ignores SIGCHLD or has reaped our child: since Linux 6.15 the pidfd still
+ * knows the status (PIDFD_INFO_EXIT).  The pidfd becomes readable slightly before the
+ * status is there, so ask again (it stays readable), but at most MAX_TRIES times. */
 static int remembered_exit(struct lcp__proc *p, struct lcp__exit *how) {
 #ifdef __linux__
   struct pidfd_info info;
@@ -125,14 +128,14 @@ int lcp__proc_reap(struct lcp__proc *p, struct lcp__exit *how) {
   return rc < 0 ? remembered_exit(p, how) : rc;
 }
 
-/* Where nothing tells whether it has been reaped: it has not as long as it runs. */
+/* For systems that do not say whether a child was reaped: one that runs was not. */
 static int runs(const struct lcp__proc *p) {
   struct pollfd end = {p->pidfd, POLLIN, 0};
   return poll(&end, 1, 0) == 0;
 }
 
-/* Where pidfd_send_signal is refused (valgrind, sandboxes): as long as the child can be
- * waited for, its pid is its own. */
+/* Where pidfd_send_signal(2) is refused (valgrind, sandboxes): as long as the child can
+ * be waited for, its pid cannot belong to another process. */
 static int kill_by_pid(const struct lcp__proc *p, int sig) {
   int own = lcp__is_unreaped(p->pidfd);
   if (own < 0)
@@ -142,7 +145,9 @@ static int kill_by_pid(const struct lcp__proc *p, int sig) {
   return kill(p->leads ? -p->pid : p->pid, sig) == 0 ? 0 : -errno;
 }
 
-/* A refusal by pidfd may be a sandbox's, with any errno; what kill(2) says is true. */
+/* Success and ESRCH of a pidfd are believed, nothing else: a sandbox may refuse the call
+ * with any errno, and the errno of kill(2) is the real one.  Held leaders always go by
+ * number. */
 int lcp__proc_kill(struct lcp__proc *p, int sig) {
   int rc;
   if (p->pid == 0 || p->maker != getpid())
@@ -175,13 +180,15 @@ void lcp__proc_end(struct lcp__proc *p) {
   }
 }
 
-/* In a copy of the process by fork(2): neither the child nor the thread is here. */
+/* In a copy made by fork(2): the child is not ours to reap, and the thread is not
+ * there. */
 static void forget(struct lcp__proc *p) {
   if (p->waiter != NULL)
     lcp__waiter_forget(p->waiter);
   p->waiter = NULL;
 }
 
+/* A child that still runs gets a waiter, so that it does not remain a zombie. */
 static void let_go(struct lcp__proc *p, int reaped) {
   struct lcp__exit how;
   int err;

@@ -14,45 +14,47 @@ struct lcp__proc {
   pid_t pid; /* 0: none */
   int pidfd; /* -1: `waiter` watches */
   struct lcp__waiter *waiter;
-  pid_t maker; /* a copy of this process, by fork(2), leaves it alone */
+  pid_t maker; /* the process that started it; copies made by fork(2) leave it alone */
   int tries;   /* see remembered_exit() */
-  int leads;   /* a process group, which is what is signalled */
-  int held;    /* it is reaped by lcp__proc_close only, see lcp__proc_open */
-  struct lcp__cgroup cgroup; /* a leaf, which is signalled in place of the group */
+  int leads;   /* it leads a process group, and signals go to that */
+  int held;    /* only lcp__proc_close reaps it, see lcp__proc_open */
+  struct lcp__cgroup cgroup; /* a leaf; if there is one, signals go to it instead */
 };
 
 /* Takes over a child that has just been started; `pidfd` may be -1.  On failure the child
- * is killed and reaped, and a negative errno returned.  (One that must not be killed is
+ * is killed and reaped, and a negative errno returned.  (A child that we may not kill is
  * left alone: waiting for it could take for ever.)
- * @param leads: it leads a process group, and all signals are for that, also when it has
- * ended itself.  A pidfd names the group for ever (Linux 6.9).  Elsewhere only the number
- * does, and that is its own until it is reaped: this then waits for lcp__proc_close. */
+ * @param leads: it leads a process group, and all signals go to the group, even after the
+ * leader has ended.  Since Linux 6.9 a pidfd names the group for good.  Before, only its
+ * number does, which is safe until the leader is reaped: so reaping is put off until
+ * lcp__proc_close. */
 int lcp__proc_open(struct lcp__proc *p, pid_t pid, int pidfd, int leads);
 
 /* A descriptor that polls readable when the process has ended. */
 int lcp__proc_fd(const struct lcp__proc *p);
 
-/* 1: it has ended, and is reaped unless it is held; *how is set.  0: it still runs. */
+/* 1: it has ended and, unless `held`, is reaped now; *how is set.  0: it still runs. */
 int lcp__proc_reap(struct lcp__proc *p, struct lcp__exit *how);
 
-/* 0 or a negative errno; -ESRCH when it, or the group that it leads, is gone (one that
- * nobody has reaped is not).  Cannot reach another process or group. */
+/* 0 or a negative errno; -ESRCH when the process, or the group it leads, is gone (a
+ * zombie is not).  Cannot hit another process or group. */
 int lcp__proc_kill(struct lcp__proc *p, int sig);
 
-/* Whether it, or a process of the group that it leads, runs: not being a zombie. */
+/* Whether it, or a process of the group it leads, still runs; zombies do not count. */
 int lcp__proc_lives(struct lcp__proc *p);
 
-/* When it has closed: kills what is left in its cgroup and removes that.  1: done, or
- * there is none; 0: to be called again, soon. */
+/* Once the child is closed: kills the processes left in its cgroup and removes the
+ * cgroup.  1: done, or no cgroup; 0: call again soon. */
 int lcp__proc_clear(struct lcp__proc *p);
 
-/* Whether its zombie is kept, so that the number of its group is its own. */
+/* Whether it stays a zombie, so that no other group can get its number. */
 int lcp__proc_holds(const struct lcp__proc *p);
 
-/* Kills it and, if it may be killed, waits until it has ended. */
+/* Kills it and, if that was permitted, waits until it has ended. */
 void lcp__proc_end(struct lcp__proc *p);
 
-/* Lets go of it: after the reaping, or before, when it is reaped whenever it ends. */
+/* Releases it.  A child that has not been reaped yet is reaped in the background when it
+ * ends. */
 void lcp__proc_close(struct lcp__proc *p, int reaped);
 
 #endif

@@ -13,12 +13,13 @@
 
 #include "os/fd.h"
 
-/* The number that the name of an entry is, or -1. */
+/* The name of an entry as a number, or -1. */
 static int number(const char *name) {
   return isdigit((unsigned char)*name) ? atoi(name) : -1;
 }
 
-/* A file below /proc as text; 0 when it cannot be read, as when the process has gone. */
+/* A file below /proc as text; 0 if it cannot be read, for example because the process is
+ * gone. */
 static int read_text(const char *path, char *to, size_t room) {
   int fd = lcp__fd_open(path, O_RDONLY);
   ssize_t n = fd < 0 ? -1 : read(fd, to, room - 1);
@@ -29,8 +30,8 @@ static int read_text(const char *path, char *to, size_t room) {
   return 1;
 }
 
-/* Calls `visit` for each process until it returns something else than 0, which is what
- * this returns; 0 in the end, or a negative errno. */
+/* Calls `visit` for each process until it returns non-zero, and returns that; otherwise
+ * 0, or a negative errno. */
 static int each_process(int (*visit)(pid_t pid, void *arg), void *arg) {
   DIR *proc = opendir("/proc");
   const struct dirent *entry;
@@ -46,7 +47,8 @@ static int each_process(int (*visit)(pid_t pid, void *arg), void *arg) {
 
 /* ---- groups ---- */
 
-/* proc(5), stat: pid (comm) state ppid pgrp …; comm may hold anything. */
+/* proc(5), stat: pid (comm) state ppid pgrp …; comm may contain spaces and parentheses,
+ * so fields are counted from the last ')'. */
 static int is_live_member(pid_t pid, void *arg) {
   const pid_t *pgid = arg;
   char path[32], text[256], state;
@@ -65,7 +67,7 @@ int lcp__procfs_group_lives(pid_t pgid) { return each_process(is_live_member, &p
 /* ---- who holds a pipe ---- */
 
 struct search {
-  char target[64]; /* what the links to the pipe read */
+  char target[64]; /* the text of a link to the pipe */
   int (*found)(void *arg, const struct lcp__holder *h);
   void *arg;
 };
@@ -78,7 +80,7 @@ static void read_command(struct lcp__holder *h) {
   h->command[strcspn(h->command, "\n")] = '\0';
 }
 
-/* The mode of the link itself says in which directions the descriptor is open. */
+/* The mode of the link itself says how the descriptor is open: proc(5), /proc/pid/fd. */
 static int is_writer(int folder, const char *name, const struct search *s) {
   char target[64];
   struct stat st;
@@ -90,6 +92,7 @@ static int is_writer(int folder, const char *name, const struct search *s) {
          fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IWUSR);
 }
 
+/* Processes of other users cannot be looked into (EACCES) and are skipped. */
 static int search_process(pid_t pid, void *arg) {
   const struct search *s = arg;
   const struct dirent *entry;

@@ -1,6 +1,6 @@
-/* procfs.h - what /proc says about processes that are not ours (Linux).
- * No Lua, no libuv.  Each call looks at every process of the system that may be seen:
- * some 20 us a process, so for rare occasions only. */
+/* procfs.h - information from /proc about processes other than our children (Linux).  No
+ * Lua, no libuv.  Each call goes through all visible processes of the system, about 20 us
+ * for each, so it is for rare occasions only. */
 #ifndef LCP_PROCFS_H
 #define LCP_PROCFS_H
 
@@ -10,15 +10,15 @@
  * where /proc cannot be read. */
 int lcp__procfs_group_lives(pid_t pgid);
 
-/* A process that has a descriptor of the file that is asked for open. */
+/* A process that has the file in question open. */
 struct lcp__holder {
   pid_t pid;
   int fd; /* its number there */
   char command[32];
 };
 
-/* Calls `found` for each descriptor in another process that leads to the pipe behind `fd`
- * and can be written to, until it returns 0.  0 or a negative errno. */
+/* Calls `found`, until it returns 0, for each writable descriptor of another process that
+ * leads to the pipe behind `fd`.  0 or a negative errno. */
 int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp__holder *h),
                         void *arg);
 

@@ -15,7 +15,7 @@
 #define TIOCGPTPEER _IO('T', 0x41) /* Linux 4.13 */
 #endif
 
-/* What ptsname(3) does, without its static buffer. */
+/* Like ptsname(3), but without its static buffer, so it is safe with threads. */
 static int open_by_name(int ours) {
   char path[32];
   int number;
@@ -25,9 +25,9 @@ static int open_by_name(int ours) {
   return lcp__fd_open(path, O_RDWR | O_NOCTTY);
 }
 
-/* The first way needs no path, so it works in any mount namespace.  Old kernels and
- * sandboxes refuse it with one errno or another; to be out of descriptors is no refusal.
- */
+/* TIOCGPTPEER needs no path, so it works in any mount namespace.  Older kernels and
+ * sandboxes refuse it with various errnos (ENOTTY, EINVAL, EPERM); only running out of
+ * descriptors is final. */
 static int open_childs_end(int ours) {
   int fd = ioctl(ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (fd >= 0)
@@ -35,8 +35,8 @@ static int open_childs_end(int ours) {
   return errno == EMFILE || errno == ENFILE ? -errno : open_by_name(ours);
 }
 
-/* Both ends show the same settings.  A new terminal is cooked and echoes, but would erase
- * bytes where people erase characters. */
+/* Both ends share the settings.  A new terminal is in cooked mode and echoes, but without
+ * IUTF8 its backspace would erase one byte of a UTF-8 character. */
 static int set_mode(int fd, const struct lcp__pty_mode *mode) {
   struct termios t;
   if (tcgetattr(fd, &t) != 0)
@@ -53,8 +53,10 @@ int lcp__pty_resize(int fd, int cols, int rows) {
   return ioctl(fd, TIOCSWINSZ, &size) == 0 ? 0 : -errno;
 }
 
+/* O_NOCTTY: a host without a controlling terminal must not get this one.  A new terminal
+ * is locked until TIOCSPTLCK (unlockpt(3)). */
 static int open_both(int fds[2], const struct lcp__pty_mode *mode) {
-  int unlocked = 0, rc;
+  int unlocked = 0;
   fds[0] = lcp__fd_open("/dev/ptmx", O_RDWR | O_NOCTTY);
   if (fds[0] < 0)
     return fds[0];
@@ -63,14 +65,13 @@ static int open_both(int fds[2], const struct lcp__pty_mode *mode) {
   fds[1] = open_childs_end(fds[0]);
   if (fds[1] < 0)
     return fds[1];
-  rc = lcp__pty_resize(fds[0], mode->cols, mode->rows);
+  int rc = lcp__pty_resize(fds[0], mode->cols, mode->rows);
   return rc < 0 ? rc : set_mode(fds[1], mode);
 }
 
 int lcp__pty_open(int fds[2], const struct lcp__pty_mode *mode) {
-  int rc;
   fds[0] = fds[1] = -1;
-  rc = open_both(fds, mode);
+  int rc = open_both(fds, mode);
   if (rc < 0) {
     lcp__fd_close(&fds[0]);
     lcp__fd_close(&fds[1]);
@@ -78,8 +79,9 @@ int lcp__pty_open(int fds[2], const struct lcp__pty_mode *mode) {
   return rc;
 }
 
-/* As if somebody had typed ^S.  What was written before is in the kernel's buffer, some
- * 16 KiB.  Our own session has another terminal or none, so no job control applies. */
+/* As if ^S had been typed.  Earlier output is in the kernel's buffer, some 16 KiB.  The
+ * terminal does not control our own session, so job control (SIGTTOU) does not
+ * interfere. */
 int lcp__pty_stop(int childs_end) {
   return ioctl(childs_end, TCXONC, TCOOFF) == 0 ? 0 : -errno;
 }

@@ -1,5 +1,4 @@
-/* pump.c - see pump.h.
- * Owns: the pipes it is given, until their ends. */
+/* pump.c - see pump.h.  Owns: the descriptors of the pipes it is given. */
 #include "os/pump.h"
 
 #include <errno.h>
@@ -12,10 +11,10 @@
 #include "os/fd.h"
 
 enum {
-  READ_ROOM = 64 * 1024, /* the least room for a read: what a pipe holds */
-  LAST_READS = 16,       /* more than a pipe holds */
+  READ_ROOM = 64 * 1024, /* the least room for a read: a pipe's capacity */
+  LAST_READS = 16,       /* enough for more than a pipe's capacity */
   LAST_WAIT = 5000,      /* ms for a process to end after SIGKILL */
-  GROUP_LOOK = 20        /* ms: how often a group is looked at, whose end is not told */
+  GROUP_LOOK = 20 /* ms between checks on a group: the kernel does not report its end */
 };
 
 static int64_t now_us(void) {
@@ -49,16 +48,16 @@ static void close_pipes(struct lcp__pump *p) {
   }
 }
 
-/* A process that may not be signalled is waited for all the same: it may end.  One that
- * gets SIGKILL does end, but that can take the kernel a while. */
+/* A process that we may not signal is waited for as well: it may end on its own.  After
+ * SIGKILL it will end, but the kernel may take a while. */
 static void kill_with(struct lcp__pump *p, int sig) {
   int rc = lcp__proc_kill(p->proc, sig);
   p->sent = sig;
   p->deadline = after(sig == SIGKILL && rc == 0 ? LAST_WAIT : p->kill_after);
 }
 
-/* The signal comes before the pipes are closed: SIGPIPE must not be first.  A group gets
- * it also when its leader has ended. */
+/* The signal is sent before the pipes are closed, so that SIGPIPE cannot come first.  A
+ * group gets it even when its leader has ended. */
 static void stop(struct lcp__pump *p, int err) {
   if (p->err == 0)
     p->err = err;
@@ -95,7 +94,8 @@ static void note_write_error(struct lcp__pump *p, int err) {
     p->write_err = err;
 }
 
-/* The end of the file for the reader, who must not wait for it in any case. */
+/* Gives the reader end of file.  If the socket cannot be shut down it is closed
+ * altogether, so that the reader does not wait in vain. */
 static void end_writing(struct lcp__pump *p, struct lcp__pipe *pipe) {
   pipe->writing = 0;
   if (is_socket(pipe) && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {
@@ -137,9 +137,9 @@ static void count(struct lcp__pump *p, struct lcp__pipe *pipe, size_t n) {
     stop(p, -ENOBUFS);
 }
 
-/* One read for each wake-up: poll says what is left.  A pipe without writers is at its
- * end when a read has not filled the room; a socket tells only by a read of nothing, or
- * by ECONNRESET if it was closed with some of the input unread. */
+/* One read for each wake-up: poll reports what is left.  A pipe without writers (POLLHUP)
+ * is at its end when a read did not fill the room; a socket is at its end after a read of
+ * 0 bytes, or after ECONNRESET if it was closed with some of its input unread. */
 static void drain(struct lcp__pump *p, struct lcp__pipe *pipe, short revents) {
   int last = !is_socket(pipe) && !(revents & POLLIN);
   int rc = last ? 0 : lcp__buf_reserve(&pipe->out, READ_ROOM);
@@ -168,8 +168,8 @@ static int note_holder(void *arg, const struct lcp__holder *h) {
   return p->nholders < LCP__PUMP_HOLDERS;
 }
 
-/* What was written until now, and not what goes on to be written.  A read of a pipe may
- * wait, so poll is asked first. */
+/* Reads the output written so far, but not what another process goes on writing.  A read
+ * of a pipe may block, hence the poll. */
 static void read_rest(struct lcp__pump *p, struct lcp__pipe *pipe) {
   for (int i = 0; i < LAST_READS && pipe->reading; i++) {
     struct pollfd now = {pipe->fd, POLLIN, 0};
@@ -198,7 +198,7 @@ static int is_reading(const struct lcp__pump *p) {
   return 0;
 }
 
-/* A process that gets a signal from us takes its group along. */
+/* After a signal of ours the group must end as well, not only its leader. */
 static int is_waiting_for_group(const struct lcp__pump *p) {
   return p->ended && p->sent != 0 && p->proc->leads;
 }
@@ -209,8 +209,8 @@ static int is_over(const struct lcp__pump *p) {
   return !is_waiting_for_group(p) || !lcp__proc_lives(p->proc);
 }
 
-/* As long as somebody may write to us it makes no difference whether the process runs, so
- * its end is only looked for afterwards, unless time counts from there. */
+/* While the pipes are open it makes no difference whether the process runs, so its end is
+ * watched only afterwards, unless wait_delay counts from it. */
 static int wants_end(const struct lcp__pump *p) {
   return !p->ended && (!is_reading(p) || p->wait_delay >= 0);
 }
@@ -227,7 +227,7 @@ static nfds_t fill(struct lcp__pump *p) {
   return (nfds_t)p->npipes + 1;
 }
 
-/* The earliest deadline that counts now; -1: none. */
+/* The earliest deadline that applies now; -1: none. */
 static int64_t next_deadline(const struct lcp__pump *p) {
   int64_t next = p->deadline;
   int reading = is_reading(p);
@@ -240,10 +240,10 @@ static int64_t next_deadline(const struct lcp__pump *p) {
 
 /* Milliseconds; -1: for ever. */
 static int time_left(const struct lcp__pump *p) {
-  int64_t next = next_deadline(p), left;
+  int64_t next = next_deadline(p);
   if (next < 0)
     return -1;
-  left = (next - now_us() + 999) / 1000;
+  int64_t left = (next - now_us() + 999) / 1000;
   if (is_waiting_for_group(p) && left > GROUP_LOOK)
     left = GROUP_LOOK;
   return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
@@ -275,8 +275,8 @@ static void serve(struct lcp__pump *p) {
     reap(p);
 }
 
-/* A process that never stops writing keeps poll from waiting: the time is looked at in
- * any case, and what there is then is read before the end. */
+/* A process that never stops writing keeps poll from sleeping, so the deadlines are
+ * checked in any case, after the output at hand has been read. */
 static void turn(struct lcp__pump *p) {
   nfds_t n = fill(p);
   int ms = time_left(p), rc = poll(p->polled, n, ms);

@@ -1,5 +1,5 @@
-/* pump.h - feeds a running process, keeps what it writes and waits for its end, all in
- * one call that blocks.  No Lua, no libuv, nobody's event loop.
+/* pump.h - feeds a running process, collects its output and waits for its end, in a
+ * single blocking call.  No Lua, no libuv, no event loop.
  *
  *   struct lcp__pipe pipes[2] = {{.fd = in, .writing = 1, .in = text, .left = size},
  *                               {.fd = out, .reading = 1}};
@@ -8,9 +8,10 @@
  *                        .max_buffer = SIZE_MAX};
  *   lcp__pump_run(&p);             // pipes[1].out has the output, p.how the end
  *
- * It ends when the process has ended and every pipe that is read is at its end: one that
- * another process still holds open keeps the call waiting, up to a limit in time.  When a
- * limit has ended a process that leads a group it waits for the group, too. */
+ * It returns when the process has ended and every pipe being read is at end of file: a
+ * pipe that another process still holds open keeps the call waiting, up to wait_delay.
+ * After a limit was reached, it also waits for the process group, if the process leads
+ * one. */
 #ifndef LCP_PUMP_H
 #define LCP_PUMP_H
 
@@ -24,13 +25,13 @@
 #include "os/procfs.h"
 
 struct lcp__pipe {
-  int fd; /* our end, given to the pump, which closes it; -1 then */
+  int fd; /* our end; the pump owns it, closes it and sets -1 */
   enum lcp__fd_kind kind;
-  int reading, writing; /* the directions that are still open */
+  int reading, writing; /* the directions still open */
   int grown;            /* see lcp__fd_grow */
-  const char *in;       /* the caller's: what is written, then the end of the file */
+  const char *in;       /* the caller's: the text to write, followed by end of file */
   size_t left;
-  struct lcp__buf out; /* what was read, the caller's to free */
+  struct lcp__buf out; /* the output read so far; the caller frees it */
 };
 
 enum { LCP__PUMP_HOLDERS = 32 };
@@ -41,39 +42,42 @@ struct lcp__pump {
   struct pollfd *polled; /* room for npipes + 1 */
   int npipes;
 
-  /* The limits; the times in milliseconds.  When one is reached, nothing more is read or
-   * written and the process gets `kill_signal`, `kill_after` later SIGKILL.  One that is
-   * not gone then is given up: five seconds later if it sits in the kernel, `kill_after`
-   * later if it is not ours to kill. */
+  /* The limits; times in milliseconds.  When one is reached, reading and writing stop and
+   * the process gets `kill_signal`, then SIGKILL after `kill_after`.  A process that is
+   * still there then is given up: after five seconds if it is stuck in the kernel, after
+   * another `kill_after` if we are not permitted to kill it. */
   int64_t timeout;      /* -1: none */
-  int64_t idle_timeout; /* without a byte on any pipe; -1: none */
-  size_t max_buffer;    /* bytes of all pipes together */
+  int64_t idle_timeout; /* time without a byte on any pipe; -1: none */
+  size_t max_buffer;    /* bytes read from all pipes together */
   int kill_signal;
   int64_t kill_after;
-  /* How long pipes that others hold are read when the process has ended; -1: for ever. */
+  /* How long pipes that other processes hold open are read after the process has ended;
+   * -1: for ever. */
   int64_t wait_delay;
 
-  /* What became of it. */
+  /* The outcome. */
   struct lcp__exit how;
-  int ended;     /* reaped; else it was given up */
-  int err;       /* 0, or the negative errno of what was first: -ETIMEDOUT, -ENOBUFS, …;
-                  * -EPIPE, that it did not read it all, counts if it has failed as well */
-  int idle;      /* the limit was idle_timeout */
-  int sent;      /* the last signal it got from us, or 0 */
-  int forced;    /* SIGKILL had to follow kill_signal */
-  int truncated; /* wait_delay was over; the first of who held pipes then: */
+  int ended;  /* reaped; 0: it was given up */
+  int err;    /* 0, or the negative errno of the first failure: -ETIMEDOUT, -ENOBUFS, …
+                 -EPIPE (it did not read all of its input) counts only if the process failed
+                 as well */
+  int idle;   /* the limit reached was idle_timeout */
+  int sent;   /* the last signal we sent, or 0 */
+  int forced; /* SIGKILL had to follow kill_signal */
+  int truncated; /* wait_delay had passed; the first processes that held pipes then: */
   struct lcp__holder holders[LCP__PUMP_HOLDERS];
   int nholders;
 
-  /* Its own; times in microseconds, -1: none. */
-  int64_t deadline;       /* of the time limit, then of what follows the signal */
-  int64_t idle_deadline;  /* put off by each byte */
-  int64_t drain_deadline; /* begins when the process has ended */
+  /* Private; times in microseconds, -1: none. */
+  int64_t deadline;       /* of `timeout`; once a signal was sent, of the next step */
+  int64_t idle_deadline;  /* moved by each byte */
+  int64_t drain_deadline; /* set when the process has ended */
   size_t total;
   int write_err, lost;
 };
 
-/* Writes what can be written at once; before the process has been started, too. */
+/* Writes as much as can be written without blocking; may be called before the start,
+ * too. */
 void lcp__pipe_feed(struct lcp__pump *p, struct lcp__pipe *pipe);
 
 void lcp__pump_run(struct lcp__pump *p);

@@ -1,8 +1,8 @@
 /* reap.c - see reap.h.
  *
- * waitid(2) is asked first, since with a pidfd (Linux 5.4) it cannot reap a stranger that
- * has the pid of a child that somebody else has reaped.  Older kernels say EINVAL; in
- * sandboxes either call may be refused, with whatever errno their authors chose. */
+ * waitid(2) is tried first: with a pidfd (P_PIDFD, Linux 5.4) it cannot reap an unrelated
+ * child that got the pid of one reaped elsewhere.  Older kernels say EINVAL; sandboxes
+ * may refuse either call, with whatever errno their authors chose. */
 #include "os/reap.h"
 
 #include <errno.h>
@@ -45,9 +45,9 @@ static void take_usage(struct lcp__usage *to, const struct rusage *from) {
   to->involuntary_switches = from->ru_nivcsw;
 }
 
-/* waitid(2) as the kernel has it: the C library hides the last argument.  On 32-bit
- * systems the kernel's structure is the C library's only where that has the old time_t;
- * where it has the new one the usage stays unknown. */
+/* waitid(2) as the kernel defines it: the C library hides its last argument, the usage.
+ * On 32-bit systems the kernel's struct rusage matches the C library's only with the old
+ * time_t; with the 64-bit one the usage stays unknown. */
 static int wait_id(idtype_t type, int id, siginfo_t *info, int flags,
                    struct lcp__usage *usage) {
 #if defined(__linux__)
@@ -64,7 +64,8 @@ static int wait_id(idtype_t type, int id, siginfo_t *info, int flags,
   return waitid(type, (id_t)id, info, flags);
 }
 
-/* 0 and info->si_pid, which is 0 while it runs, or a negative errno. */
+/* 0 and info->si_pid, which is 0 while the child runs; or a negative errno. si_pid is
+ * cleared first, since waitid(2) may leave it alone with WNOHANG. */
 static int look(idtype_t type, int id, siginfo_t *info, int flags,
                 struct lcp__usage *usage) {
   int rc;
@@ -92,10 +93,9 @@ static int reap_by_wait(pid_t pid, struct lcp__exit *how) {
 /* 1, 0 or a negative errno, as lcp__reap. */
 static int learn(pid_t pid, int pidfd, int flags, struct lcp__exit *how) {
   siginfo_t info;
-  int rc;
   memset(how, 0, sizeof *how);
-  rc = pidfd >= 0 ? look((idtype_t)P_PIDFD, pidfd, &info, flags, &how->usage)
-                  : look(P_PID, pid, &info, flags, &how->usage);
+  int rc = pidfd >= 0 ? look((idtype_t)P_PIDFD, pidfd, &info, flags, &how->usage)
+                      : look(P_PID, pid, &info, flags, &how->usage);
   if (rc < 0 || info.si_pid == 0)
     return rc;
   how->exited = info.si_code == CLD_EXITED;

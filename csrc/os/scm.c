@@ -10,8 +10,8 @@
 
 #include "os/fd.h"
 
-/* Linux takes no more descriptors in one message (SCM_MAX_FD; EINVAL, see unix(7)), so
- * control data of this size is never cut off for want of room. */
+/* Linux refuses more descriptors in one message (SCM_MAX_FD; EINVAL, see unix(7)), so
+ * control data of this size is never truncated for lack of room. */
 enum { SCM_MAX = 253 };
 
 int lcp__scm_take(struct lcp__scm_fds *fds) {
@@ -25,6 +25,7 @@ void lcp__scm_close(struct lcp__scm_fds *fds) {
     lcp__fd_close(&fds->fd[--fds->n]);
 }
 
+/* A peer may send more than anyone takes; the limit bounds what it can make us hold. */
 static void keep_one(struct lcp__scm_fds *fds, int fd) {
   if (fds->n < LCP__SCM_FDS)
     fds->fd[fds->n++] = lcp__fd_raise(fd);
@@ -32,10 +33,10 @@ static void keep_one(struct lcp__scm_fds *fds, int fd) {
     lcp__fd_close(&fd);
 }
 
-/* Every descriptor of every control message is either kept or closed.  The control data
- * is cut off where the kernel could not give us one more: RLIMIT_NOFILE, the system's
- * limit, or a security module that forbids this one; it does not say which, and the
- * descriptor is gone (Linux: scm_detach_fds). */
+/* Every descriptor of every control message is either kept or closed.  The kernel sets
+ * MSG_CTRUNC where it could not install the next one: RLIMIT_NOFILE, the system's limit,
+ * or a security module that forbids it.  It does not say which, and the descriptor is
+ * lost (Linux: scm_detach_fds). */
 static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
   for (struct cmsghdr *cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
     if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
@@ -51,9 +52,9 @@ static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
     keep_one(fds, -EMFILE);
 }
 
-/* A message with descriptors is a barrier: one call returns at most one such message, and
- * no bytes behind it, though bytes in front of it (unix(7)).  So descriptors never arrive
- * later than the bytes they were sent with. */
+/* A message with descriptors is a barrier: one call returns at most one such message,
+ * possibly with bytes before it, but none after it (unix(7)).  So descriptors never
+ * arrive later than the bytes they were sent with. */
 ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds) {
   union {
     struct cmsghdr align;
@@ -80,8 +81,8 @@ size_t lcp__scm_held(int sock) {
   return ioctl(sock, FIONREAD, &held) == 0 && held > 0 ? (size_t)held : 0;
 }
 
-/* The descriptor goes with the first byte: when some bytes have gone, it has, too.  The
- * union gives the bytes the alignment of their header. */
+/* The descriptor travels with the first byte: if any byte was sent, so was it.  The union
+ * gives the control data the alignment that cmsg(3) demands. */
 ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
   union {
     struct cmsghdr align;
@@ -92,11 +93,10 @@ ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
   msg.msg_iov = pieces;
   msg.msg_iovlen = count;
   if (fd >= 0) {
-    struct cmsghdr *cm;
     memset(&control, 0, sizeof control);
     msg.msg_control = control.bytes;
     msg.msg_controllen = sizeof control.bytes;
-    cm = CMSG_FIRSTHDR(&msg);
+    struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
     cm->cmsg_level = SOL_SOCKET;
     cm->cmsg_type = SCM_RIGHTS;
     cm->cmsg_len = CMSG_LEN(sizeof fd);
@@ -108,7 +108,8 @@ ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t count, int fd) {
   return n < 0 ? -errno : n;
 }
 
-/* 0, or a negative errno.  A name of the environment may be older than the descriptor. */
+/* 0 or a negative errno.  The number comes from an environment variable, which may be
+ * stale: inherited through a program that closed or reused the descriptor. */
 static int check_kind(int fd) {
   struct sockaddr_storage name = {0};
   int type = 0;
@@ -119,8 +120,10 @@ static int check_kind(int fd) {
   return type == SOCK_STREAM && name.ss_family == AF_UNIX ? 0 : -EINVAL;
 }
 
+/* A channel on 0, 1 or 2 is moved up, and /dev/null takes its place, so that the next
+ * file the program opens does not become standard input or output. */
 int lcp__scm_adopt(int fd) {
-  int high = check_kind(fd), null;
+  int high = check_kind(fd);
   if (high < 0)
     return high;
   if (fd > 2)
@@ -128,7 +131,7 @@ int lcp__scm_adopt(int fd) {
   high = lcp__fd_copy(fd);
   if (high < 0)
     return high;
-  null = lcp__fd_null();
+  int null = lcp__fd_null();
   if (null >= 0) {
     dup2(null, fd);
     close(null);

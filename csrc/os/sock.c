@@ -44,6 +44,8 @@ int lcp__addr_ip(struct lcp__addr *a, const char *text, int port) {
   return 0;
 }
 
+/* A path ends with a NUL, which counts in `len`; an abstract name is all of its bytes, so
+ * its NULs count and none is added (unix(7)). */
 int lcp__addr_local(struct lcp__addr *a, const char *path, size_t len) {
   int abstract = len > 0 && path[0] == '\0';
 #ifndef __linux__
@@ -79,8 +81,8 @@ int lcp__sock_new(int family, int type) {
   return lcp__fd_raise(fd);
 }
 
-/* accept(2) also reports errors of the connection it would have given: ECONNABORTED, it
- * is gone already; EPROTO, the same where it was one of STREAMS. */
+/* accept(2) also reports errors of the connection it would have returned: ECONNABORTED
+ * when it is gone already; EPROTO for the same on STREAMS systems. */
 int lcp__sock_accept(int fd) {
   struct pollfd waiting = {fd, POLLIN, 0};
   int peer;
@@ -109,6 +111,9 @@ static int set(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
+/* SO_REUSEADDR lets a server listen again while old connections are in TIME_WAIT
+ * (socket(7)).  IPV6_V6ONLY is set both ways: its default is the system's
+ * (bindv6only). */
 int lcp__sock_listen(const struct lcp__addr *a, int backlog, int only6) {
   int family = a->sa.any.sa_family, fd = lcp__sock_new(family, SOCK_STREAM), rc = 0;
   if (fd < 0)
@@ -127,11 +132,11 @@ int lcp__sock_listen(const struct lcp__addr *a, int backlog, int only6) {
 
 int lcp__sock_connect(int fd, const struct lcp__addr *a) {
   int rc = connect(fd, &a->sa.any, a->len);
-  /* EINTR: it goes on by itself, and to call again would be EALREADY (connect(2)) */
+  /* EINTR: the attempt continues; calling again would give EALREADY (connect(2)) */
   return rc == 0 || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
 }
 
-/* To ask clears it (socket(7)). */
+/* Reading the error clears it (socket(7)). */
 int lcp__sock_error(int fd) {
   int err = 0;
   socklen_t len = sizeof err;
@@ -144,8 +149,8 @@ int lcp__sock_error(int fd) {
 #define TCP_KEEPIDLE TCP_KEEPALIVE
 #endif
 
-/* value: -1 switches it off, else on; > 0 is the time before the first probe in seconds.
- * As libuv has it, ten probes follow, one a second. */
+/* value: -1 switches it off, anything else on; > 0 is the time before the first probe in
+ * seconds.  As in libuv, ten probes follow, one a second. */
 static int set_keepalive(int fd, int value) {
   int rc = set(fd, SOL_SOCKET, SO_KEEPALIVE, value >= 0);
   if (rc == 0 && value > 0)
@@ -155,7 +160,7 @@ static int set_keepalive(int fd, int value) {
   return rc == 0 && value > 0 ? set(fd, IPPROTO_TCP, TCP_KEEPCNT, 10) : rc;
 }
 
-/* The end of the connection becomes a reset. */
+/* Makes close(2) reset the connection (linger time 0, socket(7)). */
 static int set_reset(int fd) {
   struct linger at_once = {1, 0};
   int rc = setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -181,7 +186,8 @@ static const struct {
     {"multicast_ttl", IPPROTO_IP, IP_MULTICAST_TTL, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
     {"multicast_loop", IPPROTO_IP, IP_MULTICAST_LOOP, IPPROTO_IPV6, IPV6_MULTICAST_LOOP}};
 
-/* value: >= 0, or as above.  For IPv4 the last two take an int on Linux, else a char. */
+/* value: >= 0, or as above.  An IPv4 socket's multicast options take an int on Linux;
+ * other systems expect a char. */
 int lcp__sock_set(int fd, const char *name, int value) {
   int family = family_of(fd);
   if (family < 0)
@@ -209,7 +215,7 @@ static int membership4(int fd, const struct lcp__addr *group, const char *on, in
              : -errno;
 }
 
-/* `on` is `%eth0` or an address with a zone, as in Node: only the zone counts. */
+/* `on` is `%eth0` or an address with a zone, as in Node; only the zone matters. */
 static int membership6(int fd, const struct lcp__addr *group, const char *on, int join) {
   struct ipv6_mreq request;
   const char *zone = on != NULL ? strchr(on, '%') : NULL;

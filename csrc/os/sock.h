@@ -19,36 +19,37 @@ struct lcp__addr {
   } sa;
 };
 
-/* A numeric address, IPv6 with its `%zone`; -EINVAL for anything else. */
+/* A numeric address, IPv6 possibly with a `%zone`; -EINVAL for anything else. */
 int lcp__addr_ip(struct lcp__addr *a, const char *text, int port);
 
-/* A path, or with a NUL in front a name of Linux's abstract space. */
+/* A path or, with a leading NUL, a name in Linux's abstract namespace (unix(7)). */
 int lcp__addr_local(struct lcp__addr *a, const char *path, size_t len);
 
 int lcp__sock_new(int family, int type);
 
-/* The next connection; -EAGAIN when there is none.  Ones that are gone already do not
- * count.
+/* The next connection; -EAGAIN when there is none.  Connections that are gone already do
+ * not count.
  *
- * accept(2) has no MSG_DONTWAIT: it asks O_NONBLOCK, which a process that shares the
- * socket may have cleared.  So the flag is set again and the socket is polled, each time.
- * What is left is a process that clears the flag and takes the connection between these
- * calls, within a microsecond: then we wait for the next connection. */
+ * accept(2) has no MSG_DONTWAIT: it obeys O_NONBLOCK, which another process sharing the
+ * socket may have cleared.  So each time the flag is set again and the socket is polled.
+ * One case remains: a process that clears the flag and takes the connection between these
+ * calls, within a microsecond, makes us wait for the next connection. */
 int lcp__sock_accept(int fd);
 
-/* A listening socket at `a`.  `only6`: an IPv6 one takes no IPv4 connections. */
+/* A listening socket at `a`.  `only6`: an IPv6 socket does not accept IPv4
+ * connections. */
 int lcp__sock_listen(const struct lcp__addr *a, int backlog, int only6);
 
-/* Begins to connect; the socket is writable when that is over, and lcp__sock_error then
- * tells how. */
+/* Begins to connect; the socket becomes writable when that is over, and lcp__sock_error
+ * then returns the outcome. */
 int lcp__sock_connect(int fd, const struct lcp__addr *a);
 int lcp__sock_error(int fd);
 
-/* Sets an option by name, see sock.c. */
+/* Sets an option by name; the names are in sock.c. */
 int lcp__sock_set(int fd, const char *name, int value);
 
-/* Joins or leaves a multicast group on the interface that has the address (IPv4) or the
- * name (IPv6) `on`; NULL: the system's choice. */
+/* Joins or leaves a multicast group on the interface with the address (IPv4) or the name
+ * (IPv6) `on`; NULL: the system chooses. */
 int lcp__sock_membership(int fd, const struct lcp__addr *group, const char *on, int join);
 
 #endif

@@ -1,4 +1,4 @@
-/* spawn.c - what both implementations of spawn.h share. */
+/* spawn.c - the parts that both implementations of spawn.h share. */
 #include "os/spawn.h"
 
 #include <unistd.h>
@@ -21,8 +21,8 @@ const char *lcp__stage_name(int stage) {
   return names[stage];
 }
 
-/* setuid(2) without the right to it changes the effective id only, so the saved one does
- * not matter. */
+/* The saved id does not matter: without privileges setuid(2) changes only the effective
+ * id. */
 int lcp__spawn_drops_groups(const struct lcp__spawn *plan) {
   int other_user = plan->uid != getuid() || plan->uid != geteuid();
   int other_group = plan->gid != getgid() || plan->gid != getegid();

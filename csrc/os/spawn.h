@@ -1,5 +1,5 @@
-/* spawn.h - a plan -> a running process, or the step that failed and its errno.
- * No Lua, no event loop.  Two implementations: spawn_linux.c, spawn_uv.c. */
+/* spawn.h - turns a plan into a running process, or reports the failed step and its
+ * errno.  No Lua, no event loop.  Two implementations: spawn_linux.c, spawn_uv.c. */
 #ifndef LCP_SPAWN_H
 #define LCP_SPAWN_H
 
@@ -12,14 +12,14 @@ enum lcp__spawn_flags {
   LCP__SPAWN_SETSID = 1, /* a session and process group of its own */
   LCP__SPAWN_SETUID = 2,
   LCP__SPAWN_SETGID = 4,
-  /* Everything from here on is for spawn_linux.c alone. */
+  /* From here on for spawn_linux.c alone. */
   LCP__SPAWN_TTY = 8, /* fds[0] becomes the terminal of that session */
   LCP__SPAWN_SETPGID = 16,
   LCP__SPAWN_SETGROUPS = 32,
   LCP__SPAWN_NICE = 64,
   LCP__SPAWN_UMASK = 128,
   LCP__SPAWN_NO_NEW_PRIVS = 256,
-  LCP__SPAWN_LEADS = 512 /* its group gets what signals are sent, see lcp__proc_open */
+  LCP__SPAWN_LEADS = 512 /* signals go to its group, see lcp__proc_open */
 };
 
 /* One call of prlimit(2); LCP__RLIM_INFINITY: no limit. */
@@ -29,31 +29,31 @@ struct lcp__rlimit {
 };
 #define LCP__RLIM_INFINITY UINT64_MAX
 
-/* Everything in here stays the caller's and is only read. */
+/* Everything in here belongs to the caller and is only read. */
 struct lcp__spawn {
-  const char *file;  /* with a slash a path, else looked up in the child's PATH */
+  const char *file;  /* a path if it has a slash, else searched for in the child's PATH */
   char *const *argv; /* NULL at the end */
-  char *const *envp; /* NULL at the end; NULL itself: this process's environment */
+  char *const *envp; /* ends with NULL; NULL itself: this process's environment */
   const char *cwd;   /* or NULL */
-  const int *fds;    /* the child's descriptor i is a copy of fds[i]; it gets no other */
+  const int *fds;    /* the child's descriptor i is a copy of fds[i]; it gets no others */
   int nfds;          /* -1 in fds: /dev/null below 3, closed above */
   unsigned flags;
   uid_t uid;
   gid_t gid;
-  pid_t pgid;          /* LCP__SPAWN_SETPGID: the group to join; 0: one of its own */
+  pid_t pgid;          /* LCP__SPAWN_SETPGID: the group to join; 0: a new one */
   const gid_t *groups; /* LCP__SPAWN_SETGROUPS: the supplementary groups; without that
-                        * flag a change of ids drops them all */
+                          flag, changing ids drops them all */
   size_t ngroups;
   const struct lcp__rlimit *rlimits;
   int nrlimits;
   int nice;           /* LCP__SPAWN_NICE: absolute, -20 to 19 */
   mode_t umask;       /* LCP__SPAWN_UMASK */
   const char *cgroup; /* path of the group to start in, or NULL; with LCP__SPAWN_LEADS a
-                       * leaf below it is made, which then is what is signalled */
+                         leaf is made below it, and signals go to the leaf */
   int death_signal;   /* sent when the thread that starts the child ends; 0: none */
 };
 
-/* Steps of a start, in order.  Their names are lcp__stage_name's, for people. */
+/* The steps of a start, in order. lcp__stage_name has their names, for error messages. */
 enum lcp__stage {
   LCP__STAGE_STDIO, /* descriptors, in the parent or in the child */
   LCP__STAGE_CGROUP,
@@ -76,16 +76,16 @@ struct lcp__failure {
   int err; /* negative errno */
 };
 
-/* Starts the process.  0, and *proc is the caller's; or -1, *why is set and nothing is
- * left behind: no process, no descriptor.
+/* Starts the process.  0, and *proc is the caller's; or -1 with *why set and nothing left
+ * behind: no process, no descriptor.
  *
- * The child has an empty signal mask and default dispositions.  A file that cannot be
- * executed for want of a #! line is given to /bin/sh, as by execvp(3). */
+ * The child has an empty signal mask and default dispositions.  A script without a #!
+ * line (ENOEXEC) is run by /bin/sh, as execvp(3) does. */
 int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
                struct lcp__failure *why);
 
-/* For the implementations: whether the child would get other ids and yet supplementary
- * groups of ours if those could not be dropped. */
+/* For the implementations: whether the child would get other ids but keep our
+ * supplementary groups if those could not be dropped. */
 int lcp__spawn_drops_groups(const struct lcp__spawn *plan);
 
 const char *lcp__stage_name(int stage);

@@ -1,13 +1,13 @@
 /* spawn_child.c - see spawn_child.h.
  *
- * All of this runs in the memory of the parent, which sleeps.  So it may only write to
- * its own stack and to the launch, and may call nothing that takes locks, allocates, or
- * reads thread state: only system calls, named child_*.
+ * All of this runs in the memory of the parent, which sleeps.  So the functions here,
+ * named child_*, may write only to their own stack and to the launch, and may call
+ * nothing that takes locks, allocates or reads thread state: only system calls.
  *
  * Order: signals, cgroup, session or group, descriptors, directory, limits, ids, parent's
- * death, exec.  The directory is entered with our rights, as libuv does, and limits are
- * raised with them.  Limits come behind the descriptors, which need numbers above a low
- * one. */
+ * death, exec.  The directory is entered, and limits are raised, before the ids change,
+ * so with our rights, as libuv does.  Limits follow the descriptors, since a low
+ * RLIMIT_NOFILE would keep these from being moved above the slots. */
 #include "os/spawn_child.h"
 
 #include <errno.h>
@@ -36,8 +36,10 @@ LCP__NO_SANITIZE static void child_fail(struct lcp__launch *l, int stage, int er
   _exit(127);
 }
 
-/* All to the default, then an empty mask: a signal sent to the new process while it still
- * borrows our memory must not run one of our handlers. */
+/* All dispositions become the default first; the mask is emptied right before exec.  A
+ * signal sent to the new process while it borrows our memory must not run a handler of
+ * ours.  Raw calls, since the C library's sigaction(3) hides the signals it uses itself
+ * (32, 33); the struct is the kernel's. */
 LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
   struct {
     void (*handler)(int);
@@ -45,26 +47,25 @@ LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
     void (*restorer)(void);
     unsigned long mask[2];
   } dfl;
-  int sig;
   memset(&dfl, 0, sizeof dfl);
-  for (sig = 1; sig < NSIG; sig++)
+  for (int sig = 1; sig < NSIG; sig++)
     if (sig != SIGKILL && sig != SIGSTOP &&
         syscall(SYS_rt_sigaction, sig, &dfl, NULL, (size_t)(NSIG / 8)) != 0)
       child_fail(l, LCP__STAGE_FORK, errno);
 }
 
-/* Puts the sources where no slot is, so that filling one slot cannot destroy the source
- * of another, then fills the slots in order. */
+/* First moves the sources above all slots, so that filling one slot cannot overwrite the
+ * source of another; then fills the slots in order. */
 LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
   const struct lcp__spawn *plan = l->plan;
-  int i, n = plan->nfds;
+  int n = plan->nfds;
   if (l->status_fd < n) {
     int high = fcntl(l->status_fd, F_DUPFD_CLOEXEC, n);
     if (high < 0)
       child_fail(l, LCP__STAGE_STDIO, errno);
     l->status_fd = high;
   }
-  for (i = 0; i < n; i++) {
+  for (int i = 0; i < n; i++) {
     int fd = plan->fds[i] >= 0 ? plan->fds[i] : i < 3 ? l->null_fd : -1;
     l->from[i] = fd;
     if (fd >= 0 && fd < n && fd != i) {
@@ -73,7 +74,7 @@ LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
         child_fail(l, LCP__STAGE_STDIO, errno);
     }
   }
-  for (i = 0; i < n; i++) {
+  for (int i = 0; i < n; i++) {
     int rc = 0;
     if (l->from[i] == i)
       rc = fcntl(i, F_SETFD, 0);
@@ -86,7 +87,7 @@ LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
   }
 }
 
-/* What getdents64(2) fills in. */
+/* An entry as getdents64(2) returns it; the C library does not declare it. */
 struct entry {
   uint64_t inode;
   int64_t next;
@@ -105,25 +106,25 @@ LCP__NO_SANITIZE static int child_number(const char *name) {
   return fd;
 }
 
-/* Marks what /proc knows to be open: exact, whatever the limits are.  This process has a
- * table of its own, so nobody opens anything meanwhile.  The end of the report that is
- * the parent's goes first, which makes room for one descriptor.  0: /proc cannot be read.
- */
+/* Marks the descriptors listed in /proc: exact, whatever the limits are.  The new process
+ * has its own descriptor table, so the list cannot change meanwhile.  The parent's end of
+ * the report is closed first, to make room for the folder's descriptor.  0: /proc cannot
+ * be read. */
 LCP__NO_SANITIZE static int child_mark_listed(const struct lcp__launch *l) {
   union {
     struct entry first;
     char bytes[2048];
   } list;
-  int folder, fd;
-  long n, at;
+  int fd;
+  long n;
   if (l->report_fd >= l->plan->nfds)
     close(l->report_fd);
-  folder = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd",
-                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int folder = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd",
+                            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0)
     return 0;
   while ((n = syscall(SYS_getdents64, folder, &list, sizeof list)) > 0)
-    for (at = 0; at < n; at += ((struct entry *)(list.bytes + at))->size) {
+    for (long at = 0; at < n; at += ((struct entry *)(list.bytes + at))->size) {
       fd = child_number(((struct entry *)(list.bytes + at))->name);
       if (fd >= l->plan->nfds)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -132,38 +133,40 @@ LCP__NO_SANITIZE static int child_mark_listed(const struct lcp__launch *l) {
   return n == 0;
 }
 
-/* Marks all that the hard limit allows: the soft one may have been lowered below what is
- * open.  0: the limit is unknown, or more than the kernel allows by default. */
+/* Marks every number up to the hard limit: the soft limit may have been lowered below
+ * descriptors that are open.  0: the limit is unknown, or above the kernel's default. */
 LCP__NO_SANITIZE static int child_mark_allowed(const struct lcp__launch *l) {
-  enum { MOST = 1024 * 1024 }; /* fs.nr_open */
+  enum { MOST = 1024 * 1024 }; /* the default of fs.nr_open */
   struct {
     uint64_t soft, hard;
   } limit;
-  int fd;
   if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.hard > MOST)
     return 0;
-  for (fd = l->plan->nfds; fd < (int)limit.hard; fd++)
+  for (int fd = l->plan->nfds; fd < (int)limit.hard; fd++)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
   return 1;
 }
 
-/* Everything above the slots goes at exec.  close_range(2) with this flag is Linux 5.11.
- * If there is no way to know what is open, nothing is started. */
+/* Everything above the slots is closed at exec.  CLOSE_RANGE_CLOEXEC is Linux 5.11
+ * (before: ENOSYS or EINVAL).  If there is no way to know what is open, the start fails
+ * rather than leak descriptors. */
 LCP__NO_SANITIZE static void child_close_others(struct lcp__launch *l) {
-  int err;
   if (syscall(SYS_close_range, (unsigned)l->plan->nfds, ~0u, CLOSE_RANGE_CLOEXEC_) == 0)
     return;
-  err = errno;
+  int err = errno;
   if (!child_mark_listed(l) && !child_mark_allowed(l))
     child_fail(l, LCP__STAGE_STDIO, err);
 }
 
-/* Before anything is moved or given up: 0 stands for the writer. */
+/* First, while descriptors and rights are still ours.  Writing 0 moves the writer itself
+ * (cgroups(7)). */
 LCP__NO_SANITIZE static void child_enter_cgroup(struct lcp__launch *l) {
   if (l->cgroup_fd >= 0 && write(l->cgroup_fd, "0", 1) != 1)
     child_fail(l, LCP__STAGE_CGROUP, errno);
 }
 
+/* setsid(2) comes before the terminal: only a session leader without one may take it
+ * (TIOCSCTTY, ioctl_tty(2)). */
 LCP__NO_SANITIZE static void child_set_group(struct lcp__launch *l) {
   const struct lcp__spawn *plan = l->plan;
   if ((plan->flags & LCP__SPAWN_SETSID) && setsid() < 0)
@@ -174,12 +177,12 @@ LCP__NO_SANITIZE static void child_set_group(struct lcp__launch *l) {
     child_fail(l, LCP__STAGE_SETPGID, errno);
 }
 
-/* prlimit64(2) has 64 bits on every architecture.  Limits, nice value and mask are the
- * new process's own, although the memory is shared. */
+/* prlimit64(2) takes 64 bits on every architecture.  Limits, nice value and umask belong
+ * to the new process alone, although it shares our memory (neither CLONE_FS nor
+ * CLONE_THREAD). */
 LCP__NO_SANITIZE static void child_set_limits(struct lcp__launch *l) {
   const struct lcp__spawn *plan = l->plan;
-  int i;
-  for (i = 0; i < plan->nrlimits; i++) {
+  for (int i = 0; i < plan->nrlimits; i++) {
     const uint64_t limit[2] = {plan->rlimits[i].soft, plan->rlimits[i].hard};
     if (syscall(SYS_prlimit64, 0, plan->rlimits[i].resource, limit, NULL) != 0)
       child_fail(l, LCP__STAGE_RLIMITS, errno);
@@ -191,10 +194,10 @@ LCP__NO_SANITIZE static void child_set_limits(struct lcp__launch *l) {
     umask(plan->umask);
 }
 
-/* Raw calls: the C library's would change every thread of the process whose memory this
- * is.  Who may not drop the supplementary groups keeps them (as with libuv), but only
- * under the same ids: others must not get at what those groups may.  That is told last,
- * since who may not change ids at all understands that better. */
+/* Raw calls: the C library's would change every thread of the parent (nptl(7)).  If the
+ * supplementary groups cannot be dropped they stay (as in libuv), but only under the same
+ * ids: another user must not gain the rights of our groups.  That error is reported last,
+ * since "setuid" explains more to a caller who may not change ids at all. */
 LCP__NO_SANITIZE static void child_set_ids(struct lcp__launch *l) {
   const struct lcp__spawn *plan = l->plan;
   int kept = 0;
@@ -211,17 +214,17 @@ LCP__NO_SANITIZE static void child_set_ids(struct lcp__launch *l) {
     child_fail(l, LCP__STAGE_SETGROUPS, kept);
 }
 
-/* The kernel forgets the signal when the ids change, so this comes behind them.  A parent
- * that had died before sends none any more: then it comes from here, and waits until the
- * mask is empty.  Across pid namespaces getppid(2) is 0 and says nothing. */
+/* After the ids, since the kernel clears the setting when they change (PR_SET_PDEATHSIG).
+ * If the parent has died already the kernel sends no signal, so we send it ourselves; it
+ * stays pending until the mask is emptied.  A parent in another pid namespace shows as 0
+ * in getppid(2), which says nothing. */
 LCP__NO_SANITIZE static void child_bind_to_parent(struct lcp__launch *l) {
   int sig = l->plan->death_signal;
-  pid_t parent;
   if (sig == 0)
     return;
   if (syscall(SYS_prctl, PR_SET_PDEATHSIG, sig, 0, 0, 0) != 0)
     child_fail(l, LCP__STAGE_DEATH_SIGNAL, errno);
-  parent = (pid_t)syscall(SYS_getppid);
+  pid_t parent = (pid_t)syscall(SYS_getppid);
   if (parent != 0 && parent != l->parent)
     syscall(SYS_kill, syscall(SYS_getpid), sig);
 }
@@ -232,18 +235,18 @@ LCP__NO_SANITIZE static void child_give_up_privileges(struct lcp__launch *l) {
     child_fail(l, LCP__STAGE_NO_NEW_PRIVS, errno);
 }
 
-/* What says that a candidate is not there, as in glibc's execvp(3).  ENAMETOOLONG: of a
+/* The errors that mean "not there", as in glibc's execvp(3).  ENAMETOOLONG: because of a
  * directory in PATH. */
 LCP__NO_SANITIZE static int child_is_missing(int err) {
   return err == ENOENT || err == ENOTDIR || err == ESTALE || err == ENODEV ||
          err == ETIMEDOUT || err == ENAMETOOLONG;
 }
 
-/* execvp(3) over the prepared candidates: a missing one is passed over, a forbidden one
- * remembered, anything else ends the search. */
+/* execvp(3) over the prepared candidates: a missing one is skipped, a forbidden one
+ * (EACCES) is remembered, any other error ends the search. */
 LCP__NO_SANITIZE static int child_exec(const struct lcp__launch *l, char *const *envp) {
-  int err = l->not_found, i;
-  for (i = 0; l->candidates[i] != NULL; i++) {
+  int err = l->not_found;
+  for (int i = 0; l->candidates[i] != NULL; i++) {
     syscall(SYS_execve, l->candidates[i], l->plan->argv, envp);
     if (errno == ENOEXEC) {
       l->sh_argv[1] = l->candidates[i];

@@ -1,32 +1,33 @@
-/* spawn_child.h - what a new process does between clone and exec (Linux). */
+/* spawn_child.h - the steps of a new process between clone and exec (Linux). */
 #ifndef LCP_SPAWN_CHILD_H
 #define LCP_SPAWN_CHILD_H
 
 #include "os/spawn.h"
 
-/* The child runs on a stack and in a state that the sanitizers' runtime does not know. */
+/* The child runs on a stack, and in a state, that the sanitizers' runtime knows nothing
+ * of. */
 #define LCP__NO_SANITIZE __attribute__((no_sanitize("address", "undefined")))
 
-/* One block, made before the clone: everything the child needs. */
+/* Everything the child needs, allocated in one block before the clone. */
 struct lcp__launch {
   const struct lcp__spawn *plan;
-  pid_t parent;      /* who starts the child */
-  int report_fd;     /* read end of the report: the parent's, a copy in the child */
-  int status_fd;     /* write end of the report */
-  int cgroup_fd;     /* cgroup.procs of the group to enter, or -1 */
-  int null_fd;       /* /dev/null, or -1 if no slot needs it */
-  int drops_groups;  /* see lcp__spawn_drops_groups */
-  int not_found;     /* errno if a search finds nothing; 0: there is one candidate */
-  int *from;         /* nfds sources; the child rearranges them */
+  pid_t parent;     /* the process that starts the child */
+  int report_fd;    /* read end of the report: the parent uses it, the child has a copy */
+  int status_fd;    /* write end of the report */
+  int cgroup_fd;    /* cgroup.procs of the group to enter, or -1 */
+  int null_fd;      /* /dev/null, or -1 if no slot needs it */
+  int drops_groups; /* see lcp__spawn_drops_groups */
+  int not_found; /* errno if the search finds no file; 0: not a search, one candidate */
+  int *from;     /* nfds sources; the child rearranges them */
   char **candidates; /* paths to exec, in order; NULL at the end */
   char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
-  /* set by the child, seen if it really runs in our memory */
+  /* set by the child; visible to us only if it really shares our memory */
   int shared, failed;
   struct lcp__failure why;
 };
 
-/* For clone(2); `arg` is the launch.  Execs, or writes `why` to status_fd, too, and
- * exits. */
+/* For clone(2); `arg` is the launch.  Execs, or records `why`, also writes it to
+ * status_fd, and exits. */
 int lcp__child_main(void *arg);
 
 #endif

@@ -1,10 +1,10 @@
 /* spawn_linux.c - spawn.h by clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD).
  *
- * The child borrows our memory until it execs (spawn_child.c), so starting it costs the
- * same however big the host is.  We sleep meanwhile (CLONE_VFORK).
+ * The child borrows our memory until it execs (spawn_child.c), so a start costs the same
+ * however large the host is.  The calling thread sleeps meanwhile (CLONE_VFORK).
  *
- * The failed step is reported through a close-on-exec pipe rather than through the shared
- * memory, so that it also works where CLONE_VM is only a fork (valgrind, QEMU, WSL1). */
+ * The failed step is also reported through a close-on-exec pipe, for systems where
+ * CLONE_VM is only a fork (valgrind, QEMU, WSL1). */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,11 +23,11 @@
 #define CLONE_PIDFD 0x00001000 /* Linux 5.2 */
 #endif
 
-/* Ample for a chain of system calls; on our own stack, since we sleep while it is used.
- */
+/* Ample for a chain of system calls.  It lies on our own stack: we sleep while it is in
+ * use. */
 enum { CHILD_STACK = 16 * 1024 };
 
-#define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) without PATH */
+#define DEFAULT_PATH "/bin:/usr/bin" /* as execvp(3) without PATH */
 
 static const char *search_path(const struct lcp__spawn *plan) {
   const char *path = NULL;
@@ -40,8 +40,8 @@ static const char *search_path(const struct lcp__spawn *plan) {
   return path != NULL ? path : DEFAULT_PATH;
 }
 
-/* Writes `file` behind each directory of `path` to `text`, NUL after each, and their
- * addresses to l->candidates.  An empty directory is the current one. */
+/* Writes each directory of `path` with `file` appended to `text`, separated by NULs, and
+ * their addresses to l->candidates.  An empty directory means the current one. */
 static void join_candidates(struct lcp__launch *l, const char *path, char *text) {
   const char *file = l->plan->file;
   size_t len = strlen(file);
@@ -69,16 +69,16 @@ static size_t count(char *const *list) {
   return n;
 }
 
-/* The launch and all it points to in one block, freed by the caller. */
+/* The launch and everything it points to, in one block that the caller frees. */
 static struct lcp__launch *launch_new(const struct lcp__spawn *plan) {
   int searched = strchr(plan->file, '/') == NULL && plan->file[0] != '\0';
-  const char *path = searched ? search_path(plan) : "", *p;
-  size_t dirs = 1, argc = count(plan->argv), slots, text;
+  const char *path = searched ? search_path(plan) : "";
+  size_t dirs = 1, argc = count(plan->argv);
   struct lcp__launch *l;
-  for (p = path; *p != '\0'; p++)
+  for (const char *p = path; *p != '\0'; p++)
     dirs += *p == ':';
-  slots = (dirs + 1) + (argc + 3);
-  text = strlen(path) + dirs * (strlen(plan->file) + 2);
+  size_t slots = (dirs + 1) + (argc + 3);
+  size_t text = strlen(path) + dirs * (strlen(plan->file) + 2);
   l = calloc(1, sizeof *l + slots * sizeof(char *) + (size_t)plan->nfds * sizeof(int) +
                     text);
   if (l == NULL)
@@ -99,9 +99,9 @@ static struct lcp__launch *launch_new(const struct lcp__spawn *plan) {
   return l;
 }
 
+/* Opened in the parent, where a failure has a name; the child only copies it. */
 static int open_null(struct lcp__launch *l) {
-  int i;
-  for (i = 0; i < l->plan->nfds && i < 3; i++)
+  for (int i = 0; i < l->plan->nfds && i < 3; i++)
     if (l->plan->fds[i] < 0) {
       l->null_fd = lcp__fd_open("/dev/null", O_RDWR);
       return l->null_fd < 0 ? l->null_fd : 0;
@@ -109,11 +109,14 @@ static int open_null(struct lcp__launch *l) {
   return 0;
 }
 
-/* By a kernel older than the flag, or by a sandbox. */
+/* CLONE_PIDFD, by a kernel or a sandbox that does not know it.  Kernels before 5.2 may
+ * ignore it as well (clone(2), CLONE_PID): then *pidfd stays -1. */
 static int is_refused(int err) {
   return err == EINVAL || err == ENOSYS || err == EPERM || err == EACCES;
 }
 
+/* Without a pidfd the child is watched another way: proc.c tries pidfd_open(2), then a
+ * waiter thread. */
 LCP__NO_SANITIZE static int clone_child(struct lcp__launch *l, int *pidfd) {
   char stack[CHILD_STACK] __attribute__((aligned(16)));
   int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
@@ -125,15 +128,15 @@ LCP__NO_SANITIZE static int clone_child(struct lcp__launch *l, int *pidfd) {
   return pid < 0 ? -errno : pid;
 }
 
-/* Signals stay blocked around the clone, and the thread cannot be cancelled in it: the
- * child starts with our mask, and must not run our handlers in our memory. */
+/* Signals stay blocked around the clone: the child starts with our mask, and must not run
+ * our handlers in our memory.  Nor can the thread be cancelled meanwhile. */
 static int clone_blocked(struct lcp__launch *l, int *pidfd) {
   sigset_t all, before;
-  int pid, cancel;
+  int cancel;
   sigfillset(&all);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  pid = clone_child(l, pidfd);
+  int pid = clone_child(l, pidfd);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_setcancelstate(cancel, NULL);
   return pid;
@@ -145,9 +148,9 @@ static int fail(struct lcp__failure *why, int stage, int err) {
   return -1;
 }
 
-/* In shared memory we run again once the child has execed or ended, and know which.
- * Elsewhere the end of the file says that exec closed the pipe; to wait for that costs
- * two switches. */
+/* With shared memory we only run again once the child has execed or ended, and l->failed
+ * says which.  Otherwise end of file means that exec closed the pipe; waiting for that
+ * costs two context switches. */
 static int read_report(const struct lcp__launch *l, int fd, struct lcp__failure *why) {
   ssize_t n;
   *why = l->why;
@@ -161,14 +164,14 @@ static int read_report(const struct lcp__launch *l, int fd, struct lcp__failure 
   return n != 0;
 }
 
-/* A child whose report could not be read may live. */
+/* The child has failed, or its report could not be read: then it may still run. */
 static void discard(pid_t pid, int *pidfd) {
   kill(pid, SIGKILL);
   lcp__reap_wait(pid);
   lcp__fd_close(pidfd);
 }
 
-/* stack of owned things: l; status[0], status[1]; the child */
+/* Owned on the way: status[0], status[1], then the child. */
 static int launch_run(struct lcp__launch *l, struct lcp__proc *proc,
                       struct lcp__failure *why) {
   int status[2] = {-1, -1}, pidfd = -1, pid, failed;
@@ -196,7 +199,8 @@ static int launch_run(struct lcp__launch *l, struct lcp__proc *proc,
   return err < 0 ? fail(why, LCP__STAGE_FORK, err) : 0;
 }
 
-/* The group goes to the process, or goes again. */
+/* The cgroup passes to *proc if signals are meant for it; otherwise only its descriptors
+ * are closed, and after a failure the leaf is removed. */
 static int launch_in_cgroup(struct lcp__launch *l, struct lcp__proc *proc,
                             struct lcp__failure *why) {
   const struct lcp__spawn *plan = l->plan;

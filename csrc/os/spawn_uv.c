@@ -1,8 +1,8 @@
-/* spawn_uv.c - spawn.h by uv_spawn, for systems without clone(2), and to compare with.
+/* spawn_uv.c - spawn.h by uv_spawn, for systems without clone(2) and for comparison.
  *
- * libuv only starts the process: the handle is closed at once, on a loop that lives as
- * long as this call, and proc.c watches and reaps.  What uv_spawn cannot do is not done:
- * descriptors that others left open across exec reach the child. */
+ * libuv only starts the process: the handle is closed at once, on a loop that lasts for
+ * this call, and proc.c watches and reaps the child.  Limitation: descriptors without
+ * close-on-exec leak into the child. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,8 +19,7 @@
 #include "uvloop.h"
 
 static void fill_stdio(const struct lcp__spawn *plan, uv_stdio_container_t *stdio) {
-  int i;
-  for (i = 0; i < plan->nfds; i++)
+  for (int i = 0; i < plan->nfds; i++)
     if (plan->fds[i] >= 0) {
       stdio[i].flags = UV_INHERIT_FD;
       stdio[i].data.fd = plan->fds[i];
@@ -45,7 +44,7 @@ static void fill_options(const struct lcp__spawn *plan, uv_process_options_t *o)
   o->gid = plan->gid;
 }
 
-/* uv_spawn gives an errno and no step, so look what could have failed. */
+/* uv_spawn reports an errno but no step, so look for what could have failed. */
 static int guess_stage(const struct lcp__spawn *plan, int err) {
   struct stat st;
   if (err == -EMFILE || err == -ENFILE || err == -EBADF)
@@ -60,7 +59,8 @@ static int guess_stage(const struct lcp__spawn *plan, int err) {
   return LCP__STAGE_EXEC;
 }
 
-/* Without the right to change ids, that is what fails, and what a user can understand. */
+/* Without the right to change ids, changing them is the step to report, as it explains
+ * more than the groups do. */
 static int may_change_ids(const struct lcp__spawn *plan) {
 #ifdef __linux__
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -74,9 +74,9 @@ static int may_change_ids(const struct lcp__spawn *plan) {
 #endif
 }
 
-/* libuv passes over groups that it could not drop.  Whether we may is learnt by setting
- * those that are set already: by the raw call, since the C library's has all threads do
- * so, whatever theirs are. */
+/* libuv ignores a failure to drop the groups.  To learn whether it may, set the groups
+ * that are set already; with the raw call, since the C library's applies them to all
+ * threads, whatever groups those have. */
 static int check_groups(const struct lcp__spawn *plan) {
 #ifdef __linux__
   int n = getgroups(0, NULL), err;
@@ -95,17 +95,16 @@ static int check_groups(const struct lcp__spawn *plan) {
 #endif
 }
 
-/* libuv takes SIGCHLD for as long as a process handle is open, and leaves it at the
- * default: the host's disposition is put back. */
+/* libuv handles SIGCHLD while a process handle is open and then resets it to the default:
+ * the host's disposition is restored. */
 static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) {
   uv_process_t process;
   struct sigaction before;
-  int rc;
   sigaction(SIGCHLD, NULL, &before);
-  /* glibc's execvpe passes over folders of PATH whose names are too long, and if there
-   * are no others leaves errno as it was, which libuv then reports. */
+  /* glibc's execvpe skips directories of PATH whose names are too long; if there are no
+   * others it leaves errno as it was, and libuv reports that. */
   errno = ENOENT;
-  rc = uv_spawn(loop, &process, o);
+  int rc = uv_spawn(loop, &process, o);
   *pid = process.pid;
   uv_close((uv_handle_t *)&process, NULL);
   uv_run(loop, UV_RUN_DEFAULT);
@@ -117,14 +116,13 @@ static int spawn_pid(const struct lcp__spawn *plan, pid_t *pid) {
   uv_process_options_t options;
   uv_loop_t loop;
   size_t slots = plan->nfds > 0 ? (size_t)plan->nfds : 1;
-  int rc;
   memset(&options, 0, sizeof options);
   options.stdio = calloc(slots, sizeof *options.stdio);
   if (options.stdio == NULL)
     return -ENOMEM;
   fill_stdio(plan, options.stdio);
   fill_options(plan, &options);
-  rc = lcp__uvloop_init(&loop);
+  int rc = lcp__uvloop_init(&loop);
   if (rc == 0) {
     rc = spawn_on(&loop, &options, pid);
     uv_loop_close(&loop);

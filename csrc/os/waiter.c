@@ -1,6 +1,5 @@
-/* waiter.c - see waiter.h.
- * Owns: the shared block, counted by its two users (thread and caller), and the pipe by
- * which the thread tells the caller. */
+/* waiter.c - see waiter.h.  Owns: the block shared by thread and caller, freed by the
+ * last of the two, and the pipe whose end of file notifies the caller. */
 #include "os/waiter.h"
 
 #include <errno.h>
@@ -20,17 +19,17 @@ struct lcp__waiter {
   pid_t pid;
   struct lcp__exit how;
   int ended, reaped;
-  int leads, held; /* see lcp__waiter_start; held: until the caller has gone */
+  int leads; /* see lcp__waiter_start */
+  int held;  /* not to be reaped until the caller is done */
   int users;
   int fds[2];
 };
 
-/* One of the two users is done.  The thread's end of the pipe tells the caller that the
- * status can be seen; when the caller goes, nobody needs either end. */
+/* One of the two users is done.  Closing the thread's end of the pipe wakes the caller;
+ * the caller closes both. */
 static void release(struct lcp__waiter *w, int is_caller) {
-  int left;
   pthread_mutex_lock(&w->lock);
-  left = --w->users;
+  int left = --w->users;
   lcp__fd_close(&w->fds[1]);
   if (is_caller)
     lcp__fd_close(&w->fds[0]);
@@ -42,7 +41,8 @@ static void release(struct lcp__waiter *w, int is_caller) {
 }
 
 /* Under the lock: until `reaped` is set the pid is the child's, so a kill under the same
- * lock cannot reach anyone else.  A leader is left as it is, if that is possible. */
+ * lock cannot hit another process.  A group leader stays a zombie where waitid(2) allows
+ * that (WNOWAIT). */
 static int notice_end(struct lcp__waiter *w) {
   int rc = -1, ended;
   pthread_mutex_lock(&w->lock);
@@ -57,8 +57,8 @@ static int notice_end(struct lcp__waiter *w) {
   return ended;
 }
 
-/* Waits without reaping.  Where waitid(2) is refused nothing can wait so: then we look
- * again and again, ever less often. */
+/* Waits without reaping (WNOWAIT).  Where a sandbox refuses waitid(2), no other call can
+ * do that: then this polls, at growing intervals from 1 to 64 ms. */
 static void *wait_for_end(void *arg) {
   enum { MOST_NS = 64 * 1000 * 1000 };
   struct lcp__waiter *w = arg;
@@ -77,17 +77,18 @@ static void *wait_for_end(void *arg) {
   return NULL;
 }
 
+/* The thread inherits the mask it is created with, so signals of the host are never
+ * delivered to it.  Detached: the state may be gone before the process is. */
 static int start_thread(struct lcp__waiter *w) {
   pthread_t thread;
   pthread_attr_t attr;
   sigset_t all, before;
-  int rc;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attr, WAITER_STACK);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  rc = pthread_create(&thread, &attr, wait_for_end, w);
+  int rc = pthread_create(&thread, &attr, wait_for_end, w);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);
   return -rc;
@@ -146,7 +147,7 @@ void lcp__waiter_drop(struct lcp__waiter *w) {
   release(w, 1);
 }
 
-/* The thread may have held the lock when the copy was made. */
+/* Takes no lock: the thread may have held it when the copy was made. */
 void lcp__waiter_forget(struct lcp__waiter *w) {
   lcp__fd_close(&w->fds[0]);
   lcp__fd_close(&w->fds[1]);
