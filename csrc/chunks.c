@@ -34,6 +34,7 @@ struct chunks {
   size_t taken;           /* bytes that somebody has: the place of the next one */
   struct chunk first;     /* string `head`; p is NULL while the queue is empty */
   struct chunk found;     /* where the last search stopped, unless it has been taken */
+  int tapped;             /* somebody listens to what is taken */
 };
 
 static struct chunks *check_chunks(lua_State *L, int arg) {
@@ -225,6 +226,13 @@ static int l_take(lua_State *L) {
   return 1;
 }
 
+/* chunks:tap(on): whether somebody listens to what is taken: lines() then leaves each to
+ * its `wait`. */
+static int l_tap(lua_State *L) {
+  check_chunks(L, 1)->tapped = lua_toboolean(L, 2);
+  return 0;
+}
+
 /* chunks:size() -> bytes */
 static int l_size(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)check_chunks(L, 1)->size);
@@ -337,45 +345,21 @@ static int l_delimiters(lua_State *L) {
 
 /* ---- lines ---- */
 
-enum {
-  UP_CHUNKS = 1,
-  UP_DELIMS,
-  UP_WAIT,
-  UP_LENGTH,
-  UP_EVENTS,
-  UP_DATA,
-  UPVALUES = UP_DATA
-};
-
-/* stack: …, owner.  Whether somebody listens to its `data`, which takes what is read. */
-static int has_listener(lua_State *L) {
-  int found = 0;
-  lua_pushvalue(L, lua_upvalueindex(UP_EVENTS));
-  if (lua_rawget(L, -2) == LUA_TTABLE) {
-    lua_pushvalue(L, lua_upvalueindex(UP_DATA));
-    found = lua_rawget(L, -2) != LUA_TNIL;
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  return found;
-}
+enum { UP_CHUNKS = 1, UP_DELIMS, UP_WAIT, UP_LENGTH, UPVALUES = UP_LENGTH };
 
 /* Takes `n` bytes of the first string, which has more than that, and pushes the first
- * `length` of them; 0 if that cannot be done here. */
-static int take_line(lua_State *L, struct chunks *q, const char *p, size_t length,
-                     size_t n) {
-  int owned = lua_getiuservalue(L, lua_upvalueindex(UP_CHUNKS), SLOT_OWNER) == LUA_TTABLE;
-  if (owned && has_listener(L))
-    return 0;
+ * `length` of them. */
+static void take_line(lua_State *L, struct chunks *q, const char *p, size_t length,
+                      size_t n) {
+  lua_getiuservalue(L, lua_upvalueindex(UP_CHUNKS), SLOT_OWNER);
   lua_pushlstring(L, p, length);
   q->taken += n;
   q->size -= n;
-  if (owned) {
+  if (lua_istable(L, -2)) {
     lua_pushvalue(L, lua_upvalueindex(UP_LENGTH));
     lua_pushinteger(L, (lua_Integer)q->size);
     lua_rawset(L, -4);
   }
-  return 1;
 }
 
 /* A line that lies within the first string, which is nearly every one. */
@@ -385,7 +369,7 @@ static int next_at_once(lua_State *L) {
   const struct lcp__delim *delim;
   size_t skip = q->taken - q->first.base, size, i;
   const char *p;
-  if (q->first.p == NULL)
+  if (q->first.p == NULL || q->tapped)
     return 0;
   p = q->first.p + skip;
   size = q->first.size - skip;
@@ -393,8 +377,10 @@ static int next_at_once(lua_State *L) {
     enum lcp__match match = lcp__delims_match(d, p + i, size - i, &delim);
     if (match == LCP__OPEN || (match == LCP__MATCH && i + delim->size == size))
       return 0;
-    if (match == LCP__MATCH)
-      return take_line(L, q, p, i, i + delim->size);
+    if (match == LCP__MATCH) {
+      take_line(L, q, p, i, i + delim->size);
+      return 1;
+    }
   }
   return 0;
 }
@@ -427,15 +413,17 @@ static int l_lines(lua_State *L) {
   lua_call(L, 0, 1);
   lua_insert(L, 1);
   lua_pushliteral(L, "readableLength");
-  lua_pushliteral(L, "_events");
-  lua_pushliteral(L, "data");
   lua_pushcclosure(L, l_next_line, UPVALUES);
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"append", l_append}, {"take", l_take},
-                                   {"size", l_size},     {"first_size", l_first_size},
-                                   {"find", l_find},     {"characters", l_characters},
+static const luaL_Reg methods[] = {{"append", l_append},
+                                   {"take", l_take},
+                                   {"tap", l_tap},
+                                   {"size", l_size},
+                                   {"first_size", l_first_size},
+                                   {"find", l_find},
+                                   {"characters", l_characters},
                                    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {

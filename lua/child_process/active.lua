@@ -1,6 +1,7 @@
 --- cp.active: what the loop would call back, and so what may keep a program from ending.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local facts = require 'child_process.facts'
 local loop = require 'child_process.loop'
 local place = require 'child_process.place'
 local show = require 'child_process.show'
@@ -22,9 +23,13 @@ local function stdio_name(slot)
   return STANDARD[slot] or ('stdio[%d]'):format(slot)
 end
 
+local CHILD, STREAM = 'child_process.ChildProcess', 'child_process.core.Stream'
+local CONNECTOR, SERVER = 'child_process.core.Connector', 'child_process.core.Server'
+local UDP = 'child_process.core.Udp'
+
 local function is_full(stream)
   return stream.readable
-    and not stream._reading
+    and not facts.of(STREAM, stream).reading
     and stream.readableLength >= stream.readableHighWaterMark
 end
 
@@ -81,11 +86,10 @@ local function name_in(owner, stream)
   end
 end
 
-local function of_child(entry, stream)
-  local owner = stream._child
+local function of_child(entry, stream, owner)
   entry.pid, entry.name = owner.pid, name_in(owner, stream)
   local text = ('%s of child %s'):format(entry.name, owner.pid)
-  if owner._end_handled then
+  if facts.of(CHILD, owner).ended then
     -- the usual reason: a process that it has started
     text = text .. ', which has ended: another process may have the other end open'
   end
@@ -101,10 +105,10 @@ local function between(stream)
   return 'local'
 end
 
-local function what_for(entry, stream)
-  if stream._child then
-    return of_child(entry, stream)
-  elseif stream._is_stdio then
+local function what_for(entry, stream, known)
+  if known.owner then
+    return of_child(entry, stream, known.owner)
+  elseif known.standard then
     entry.name = STANDARD[entry.fd + 1]
     return 'process.' .. entry.name
   end
@@ -117,17 +121,19 @@ local function stream_state(entry)
 end
 
 local function stream(handle, subject)
-  local entry = { fd = handle:fileno(), reading = subject._reading == true }
+  local known = facts.of(STREAM, subject)
+  local entry = { fd = handle:fileno(), reading = known.reading }
   entry.type = subject.connecting ~= nil and 'socket' or 'stream'
   entry.unwritten = subject.writableLength
-  local text = ('%s fd %d: %s'):format(entry.type, entry.fd, what_for(entry, subject))
+  local purpose = what_for(entry, subject, known)
+  local text = ('%s fd %d: %s'):format(entry.type, entry.fd, purpose)
   entry.text = text .. stream_state(entry)
   return entry
 end
 
 local function connector(_, socket)
-  local attempt = socket._attempt
-  local to = address(attempt.address, attempt.port)
+  local known = facts.of(CONNECTOR, socket)
+  local to = address(known.address, known.port)
   local text = 'socket: connecting to ' .. to
   return { type = 'socket', connecting = true, address = to, text = text }
 end
@@ -139,7 +145,7 @@ local function server(handle, subject)
     at = address(at.address, at.port)
   end
   local entry = { type = 'server', fd = handle:fileno(), address = at }
-  entry.connections = subject._connections
+  entry.connections = facts.of(SERVER, subject).connections
   local text = 'server fd %d: listens on %s, %d connections'
   entry.text = text:format(entry.fd, at or '?', entry.connections)
   return entry
@@ -150,7 +156,7 @@ local function dgram(handle, socket)
   local at, port = core.sockname(fd)
   local entry = { type = 'dgram', fd = fd, address = at and address(at, port) }
   entry.text = ('dgram fd %d: on %s'):format(fd, entry.address or '?')
-  entry.unsent = #socket._unsent
+  entry.unsent = facts.of(UDP, socket).unsent
   return entry
 end
 
@@ -192,13 +198,13 @@ local function lookup(_, host)
 end
 
 local kinds = {
-  ['child_process.ChildProcess'] = child,
+  [CHILD] = child,
   ['child_process.Timer'] = timer,
-  ['child_process.core.Stream'] = stream,
+  [STREAM] = stream,
   ['child_process.core.Channel'] = channel,
-  ['child_process.core.Server'] = server,
-  ['child_process.core.Connector'] = connector,
-  ['child_process.core.Udp'] = dgram,
+  [SERVER] = server,
+  [CONNECTOR] = connector,
+  [UDP] = dgram,
   ['child_process.core.SignalWatch'] = signal,
   ['child_process.core.Lookup'] = lookup,
 }
@@ -224,7 +230,7 @@ end
 
 -- A stream of a child was made where the child was.
 local function origin(found)
-  local owner = type(found.subject) == 'table' and found.subject._child
+  local owner = found.class == STREAM and facts.of(STREAM, found.subject).owner
   return trace.origins[owner or found.handle]
 end
 

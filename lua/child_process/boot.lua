@@ -58,7 +58,7 @@ local exit = os.exit
 
 -- os.exit writes what was sent first.
 rawset(os, 'exit', function(code, close)
-  process:_flush()
+  runner.flush(process)
   exit(code, close)
 end)
 

@@ -12,6 +12,7 @@ local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
+local facts = require 'child_process.facts'
 local guard = require 'child_process.guard'
 local json = require 'child_process.ipc.json'
 local lending = require 'child_process.stream.lending'
@@ -23,7 +24,7 @@ local signals = require 'child_process.signals'
 local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
-local terminal = require 'child_process.terminal'
+local terminal = require 'child_process.stream.terminal'
 local trace = require 'child_process.trace'
 
 local M = {}
@@ -52,7 +53,6 @@ end
 local function count_down(child)
   child._open = child._open - 1
   if child._open == 0 then
-    child._closed = true
     ending.closed(child)
     child:emit('close', child.exitCode, child.signalCode)
   end
@@ -87,7 +87,7 @@ end
 local function on_exit(child, code, signal, duration, usage)
   child.usage = usage
   ending.took(child, duration)
-  if child._ipc then
+  if channel.exists(child) then
     local _ <close> = guard.new(child, function()
       finish(child, code, signal, 'exit', code, signal)
     end)
@@ -161,15 +161,23 @@ local ROLES = {
 local TERMINAL = { 'pty', 'same', 'same' }
 
 -- `close` waits for what we read.
-local function adopt(child, s, is_readable)
-  s._child = child
-  if is_readable then
-    child._open = child._open + 1
-    s:on('close', function()
-      count_down(child)
-    end)
-  end
+local function await_close(child, s)
+  child._open = child._open + 1
+  s:on('close', function()
+    count_down(child)
+  end)
   return s
+end
+
+-- Nobody need listen for the error of a child that does not read its stdin.
+local function new_stream(child, handle, role, is_stdin)
+  local s = stream.new(handle, {
+    readable = role.readable,
+    writable = role.writable,
+    quiet = is_stdin,
+    owner = child,
+  })
+  return role.readable and await_close(child, s) or s
 end
 
 -- `handles` is nil after a failed start: the streams exist then, and end at once.
@@ -178,24 +186,20 @@ local function make_streams(child, plan, entries, handles)
   for i, entry in ipairs(entries) do
     local role = ROLES[entry]
     if role then
-      local s = stream.new(handles and handles[i], role)
-      child.stdio[i] = adopt(child, s, role.readable)
+      child.stdio[i] = new_stream(child, handles and handles[i], role, i == 1)
     end
   end
   if entries == TERMINAL then
-    child.pty = adopt(child, terminal.new(handles and handles[1], plan.pty), true)
+    child.pty = await_close(child, terminal.new(handles and handles[1], plan.pty, child))
     child.stdio[1], child.stdio[2] = child.pty, child.pty
   end
   child.stdin, child.stdout, child.stderr = child.stdio[1], child.stdio[2], child.stdio[3]
-  if child.stdin then
-    child.stdin._quiet_epipe = true
-  end
 end
 
 local function end_streams(child)
   for i = 1, child.stdio.n do
     if child.stdio[i] then
-      child.stdio[i]:_fail_start()
+      stream.fail_start(child.stdio[i])
     end
   end
 end
@@ -348,5 +352,9 @@ function methods:resize(cols, rows)
   end
   core.resize(self, pty.size(cols, 'cols'), pty.size(rows, 'rows'))
 end
+
+facts.add('child_process.ChildProcess', function(self)
+  return { ended = self._end_handled == true }
+end)
 
 return M

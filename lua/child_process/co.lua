@@ -38,7 +38,7 @@ end
 
 local function all_closed(children)
   for _, child in ipairs(children) do
-    if not child._closed then
+    if not ending.is_closed(child) then
       return false
     end
   end
@@ -89,10 +89,10 @@ local FIRST_LOOK, LAST_LOOK = 5, 100 -- ms
 local function await_end(child, begin)
   local pause, due, closed = FIRST_LOOK, false, nil
   local function is_ready()
-    return due or child._closed ~= closed or ending.is_over(child)
+    return due or ending.is_closed(child) ~= closed or ending.is_over(child)
   end
   while not ending.is_over(child) do
-    due, closed = false, child._closed
+    due, closed = false, ending.is_closed(child)
     local came = await.await('terminate()', is_ready, function(registrations)
       watch(child, registrations)
       if begin then

@@ -1,7 +1,7 @@
 --- dgram: UDP sockets.  Node: dgram.
 --
 -- A socket is unbound, `binding` while its address is looked up, or bound, which it also
--- becomes by sending.  What is sent earlier waits in `_queue`; what the kernel does not
+-- becomes by sending.  What is sent earlier waits in `_waiting`; what the kernel does not
 -- take, in `_unsent`.
 local base = require 'child_process.dgram.base'
 local binding = require 'child_process.dgram.binding'
@@ -22,7 +22,7 @@ local Socket = events.extend {
   _state = 'unbound',
   _connected = false, -- 'connecting' and true
 }
-Socket[Socket], Socket[core.shared] = true, true
+Socket[Socket] = true
 Socket.__index = Socket
 for _, part in ipairs { binding, sending, settings } do
   for key, method in pairs(part.methods) do
@@ -30,12 +30,14 @@ for _, part in ipairs { binding, sending, settings } do
   end
 end
 
+Socket[core.shared] = base.fileno -- a child may have it
+
 --- socket:address() -> { address, family, port } of this socket.  Raises
 -- ERR_SOCKET_DGRAM_NOT_RUNNING; EBADF before it is bound.  Node: socket.address.
 function Socket:address()
   errors.check_self(self, 'socket:address(…)', 'addMembership')
   base.check_running(self)
-  local found, errno = base.name(core.sockname, self._handle:fileno())
+  local found, errno = base.name(core.sockname, self._udp:fileno())
   base.check(found, errno, 'getsockname')
   return found
 end
@@ -43,8 +45,8 @@ end
 --- socket:ref() -> socket: a bound socket keeps the loop alive, which is the default.
 function Socket:ref()
   errors.check_self(self, 'socket:ref(…)', 'addMembership')
-  if self._handle then
-    self._handle:ref()
+  if self._udp then
+    self._udp:ref()
   end
   return self
 end
@@ -52,8 +54,8 @@ end
 --- socket:unref() -> socket: it does not.
 function Socket:unref()
   errors.check_self(self, 'socket:unref(…)', 'addMembership')
-  if self._handle then
-    self._handle:unref()
+  if self._udp then
+    self._udp:unref()
   end
   return self
 end
@@ -70,17 +72,17 @@ local function emit_close(self)
 end
 
 local function close(self)
-  if self._handle then
-    self:_take_handle():close()
+  if self._udp then
+    self:_take_udp():close()
     nextTick(emit_close, self)
   end
 end
 
 -- Gives the handle up without closing it; nothing is emitted any more.
-function Socket:_take_handle()
-  local handle = self._handle
-  self._handle, self._state, self._connected = nil, 'closed', false
-  self._queue = {}
+function Socket:_take_udp()
+  local handle = self._udp
+  self._udp, self._state, self._connected = nil, 'closed', false
+  self._waiting = {}
   for entry in pairs(self._lookups) do
     entry:close()
   end
@@ -101,8 +103,8 @@ function Socket:close(callback)
   if type(callback) == 'function' then
     self:on('close', callback)
   end
-  if self._queue[1] then
-    table.insert(self._queue, function()
+  if self._waiting[1] then
+    table.insert(self._waiting, function()
       close(self)
     end)
   else
@@ -112,7 +114,7 @@ function Socket:close(callback)
 end
 
 Socket.__close = function(self)
-  if self._handle then
+  if self._udp then
     self:close()
   end
 end
@@ -133,11 +135,10 @@ function M.createSocket(options, on_new)
   end
   local self = setmetatable({
     type = options.type,
-    _events = {},
-    _handle = core.udp(),
+    _udp = core.udp(),
     _reuse = options.reuseAddr == true,
     _only6 = options.ipv6Only == true,
-    _queue = {},
+    _waiting = {},
     _unsent = {},
     _lookups = {},
   }, Socket)

@@ -16,15 +16,17 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
+local stream = require 'child_process.stream'
 local trace = require 'child_process.trace'
 
 local M = {}
 
--- `child._ending`: `cause`, `error`, `duration`; `signal`: killSignal, as a number;
--- `closes_pipes`: see `by`; `leads`: killDescendants; `in_cgroup`; `timers`, and the
--- `abort_signal` with its `on_abort`: the limits that run.  Of killAfter: `kill_after`
--- (ms), the timer `escalation` and when it is `due` (ms), `forced`; `terminating`, see
--- `terminate`.  Of waitDelay: `wait_delay` (ms), `drain_timer`, `truncated`, `held_by`.
+-- `child._ending`: `cause`, `error`, `duration`; `closed`; `signal`: killSignal, as a
+-- number; `closes_pipes`: see `by`; `leads`: killDescendants; `in_cgroup`; `timers`, and
+-- the `abort_signal` with its `on_abort`: the limits that run.  Of killAfter:
+-- `kill_after` (ms), the timer `escalation` and when it is `due` (ms), `forced`;
+-- `terminating`, see `terminate`.  Of waitDelay: `wait_delay` (ms), `drain_timer`,
+-- `truncated`, `held_by`.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -87,10 +89,15 @@ local function now()
   return core.hrtime() // NS
 end
 
+--- ending.is_closed(child) -> boolean: `close` has come, or comes now.
+function M.is_closed(child)
+  return of(child).closed == true
+end
+
 --- ending.is_over(child): it has closed, and no process of its group is left but zombies:
 -- some containers have nothing that reaps orphans.
 function M.is_over(child)
-  return child._closed and not (of(child).leads and core.lives(child))
+  return of(child).closed and not (of(child).leads and core.lives(child))
 end
 
 -- Ending it -----------------------------------------------------------------------------
@@ -118,7 +125,7 @@ local function force(child)
       child.killed, ending.forced = true, true
     end
   end
-  if child._closed then
+  if of(child).closed then
     release(child, FIRST_PAUSE)
   end
 end
@@ -162,7 +169,7 @@ end
 function M.close_pipes(child)
   for _, name in ipairs { 'stdout', 'stderr' } do
     if child[name] then
-      child[name]:_drop()
+      stream.drop(child[name])
     end
   end
 end
@@ -199,7 +206,7 @@ end
 local function idle_time(child)
   local least = math.huge
   for i = 1, child.stdio.n do
-    local quiet = child.stdio[i] and child.stdio[i]:_quiet()
+    local quiet = child.stdio[i] and stream.quiet(child.stdio[i])
     if quiet == false then
       return 0
     end
@@ -225,7 +232,7 @@ local function cut_pipes(child)
   ending.drain_timer = nil
   for i = 1, child.stdio.n do
     local s = child.stdio[i]
-    local holders = s and s ~= child.stdin and s:_cut()
+    local holders = s and s ~= child.stdin and stream.cut(s)
     if holders then
       ending.truncated = true
       ending.held_by = ending.held_by or {}
@@ -307,6 +314,7 @@ end
 -- gets the SIGKILL that is under way.
 function M.closed(child)
   local ending = of(child)
+  ending.closed = true
   forget_time(ending)
   loop.clearTimeout(ending.drain_timer)
   disobey(ending)

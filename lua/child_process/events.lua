@@ -50,10 +50,13 @@ local function list_of(self, name)
   return events and events[name]
 end
 
--- An owner with a method `_listening(name)` hears of every change, also where the user
+--- The key of a method that an emitter may have: emitter[LISTENING](emitter, name).
+M.LISTENING = {}
+
+-- An owner with a method under LISTENING hears of every change, also where the user
 -- removes all listeners.
 local function tell(self, name)
-  local listening = self._listening
+  local listening = self[M.LISTENING]
   if listening then
     listening(self, name)
   end
@@ -301,6 +304,11 @@ function methods:getMaxListeners()
 end
 
 -- Module --------------------------------------------------------------------------------
+
+--- events.has(emitter, name) -> boolean: somebody listens.
+function M.has(self, name)
+  return list_of(self, name) ~= nil
+end
 
 --- The methods, for any `self` that has a field `_events` to itself.
 M.methods = methods

@@ -5,6 +5,8 @@
 local collect = require 'child_process.collect'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
+local lending = require 'child_process.stream.lending'
+local stream = require 'child_process.stream'
 local unread = require 'child_process.stream.unread'
 
 local M = {}
@@ -87,7 +89,7 @@ end
 local function gather(child, source, slot)
   if
     source.readable
-    and not source:_is_lent()
+    and not lending.is_lent(source)
     and (
       name_of(child, source) and unread.is_free(source)
       or unread.held_by(source, coroutine.running())
@@ -119,10 +121,10 @@ end
 
 -- The end of a stream that is lent to another child would never come.
 local function hang_up(child, source, slot)
-  if source:_is_lent() then
-    source:_forgo()
+  if lending.is_lent(source) then
+    lending.forgo(source)
   else
-    source:_hang_up()
+    stream.hang_up(source)
     run_out(child, source, slot)
   end
 end

@@ -13,7 +13,7 @@ local trace = require 'child_process.trace'
 
 local load_advanced = lazy.load 'child_process.ipc.advanced'
 local load_json = lazy.load 'child_process.ipc.json'
-local load_standard = lazy.load 'child_process.standard'
+local load_standard = lazy.load 'child_process.stream.standard'
 
 local M = {}
 
@@ -134,9 +134,10 @@ end
 
 local exit = os.exit
 
--- For os.exit in a child that we have booted.
-function methods:_flush()
-  channel.flush(self, FLUSH_TIMEOUT)
+--- process.flush(process): what was sent is written, for os.exit in a child that we have
+-- booted.
+function M.flush(process)
+  channel.flush(process, FLUSH_TIMEOUT)
 end
 
 -- Once, whatever a listener does; what it raises ends the process all the same.
@@ -199,11 +200,11 @@ end
 --- Called when an event has got or lost a listener.  A signal's name is the event
 -- `name(name, number)`; listening for it does not keep the loop alive.  Raises EINVAL for
 -- SIGKILL and SIGSTOP.  Node: process, Signal events.
-function methods:_listening(name)
+methods[events.LISTENING] = function(self, name)
   if core.signals[name] then
     watch_signal(self, name)
   end
-  channel.methods._listening(self, name)
+  channel.methods[events.LISTENING](self, name)
 end
 
 -- Who we are ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local item = require 'child_process.stdio.item'
+local lending = require 'child_process.stream.lending'
 local stream = require 'child_process.stream'
 
 local M = {}
@@ -94,7 +95,7 @@ local function lend(slots, entries, stdin)
     local value = slots[i]
     local s = stream.is_stream(value) and value or entries[i] == 0 and stdin
     if s then
-      s:_lend()
+      lending.lend(s)
       lent[#lent + 1] = s
     end
   end

@@ -4,11 +4,13 @@
 -- over.  This file has what both sides share: creation, destruction and the handle; the
 -- sides are in readable.lua, flowing.lua and unread.lua, writable.lua, and piping.lua.
 --
--- What the user may look at are plain fields with Node's names, kept up to date;
--- everything that begins with an underscore belongs to the library.
+-- What the user may look at are plain fields with Node's names, kept up to date.  What
+-- begins with an underscore belongs to this class, whose files are stream.lua and those
+-- in stream/; others of the library use the functions below.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
+local facts = require 'child_process.facts'
 local flowing = require 'child_process.stream.flowing'
 local guard = require 'child_process.guard'
 local lending = require 'child_process.stream.lending'
@@ -17,6 +19,8 @@ local piping = require 'child_process.stream.piping'
 local readable = require 'child_process.stream.readable'
 local unread = require 'child_process.stream.unread'
 local writable = require 'child_process.stream.writable'
+
+local has = events.has
 
 local M = {}
 
@@ -31,7 +35,7 @@ local ECANCELED = -125
 local BROKEN_PIPE = { EPIPE = true, ECONNRESET = true }
 
 local Stream = events.extend { __name = 'child_process.Stream' }
-for _, part in ipairs { unread, flowing, writable, piping, lending } do
+for _, part in ipairs { unread, flowing, writable, piping } do
   for name, method in pairs(part.methods) do
     Stream[name] = method
   end
@@ -71,9 +75,8 @@ local OPTIONAL = { 'errored', '_handle', '_failed', '_on_destroy', '_unread' }
 
 --- stream.init(self, handle, options): makes `self` a stream; for new() and for
 -- subclasses.  See new() for the arguments.  With `options.connecting` there is no
--- handle yet: what is written waits for `_attach`.
+-- handle yet: what is written waits for `attach`.
 function M.init(self, handle, options)
-  self._events = self._events or {}
   self._has_readable = options.readable == true
   self._has_writable = options.writable == true
   if self._has_readable then
@@ -84,22 +87,30 @@ function M.init(self, handle, options)
     self._writing = options.connecting == true
   end
   self.allowHalfOpen = options.allowHalfOpen == true or nil
-  self._on_destroy = options.on_destroy
+  self._on_destroy, self._on_attach = options.on_destroy, options.on_attach
+  self._on_take, self._on_drop = options.on_take, options.on_drop
+  self._on_hang_up = options.on_hang_up
   self._manual_start = options.manualStart or nil
-  self._shared = options.shared or nil
+  self._shared, self._is_standard = options.shared or nil, options.standard or nil
+  self._quiet_epipe, self._owner = options.quiet or nil, options.owner
   if handle then
-    self:_attach(handle)
+    M.attach(self, handle)
   end
 end
 
 --- stream.new(handle, options) -> Stream
 -- @param handle core.stream|nil: what it reads and writes, owned by the stream from now;
---   nil for a start that failed, see `_fail_start`
+--   nil for a start that failed, see `fail_start`
 -- @param options table: `readable`, `writable`: the sides it has; `allowHalfOpen`: false
 --   finishes the writing side at the end of the reading side; `manualStart`: nothing is
 --   read before somebody asks; `shared`: nor more than is asked for, see readable.lua;
---   `readableHighWaterMark` (65536), `writableHighWaterMark` (16384): bytes;
---   `on_destroy(stream, err)`: called when the handle has been closed
+--   `standard`: it is one of process.stdin and its like; `quiet`: nobody need listen for
+--   the error of a reader that has gone; `owner`: the child whose it is;
+--   `readableHighWaterMark` (65536), `writableHighWaterMark` (16384): bytes.
+--   Functions for what is special about a stream, each called with it:
+--   `on_destroy(stream, err)`, when the handle has been closed; `on_attach(stream)`;
+--   `on_take(stream)`, see take_handle; in the place of what is done otherwise
+--   `on_drop(stream)` and `on_hang_up(stream)`
 function M.new(handle, options)
   local self = setmetatable({}, Stream)
   M.init(self, handle, options)
@@ -119,7 +130,7 @@ function M.reset(self, handle, options)
   for _, key in ipairs(OPTIONAL) do
     self[key] = nil
   end
-  self.readableEncoding, self._readable_listening = nil, self._events.readable ~= nil
+  self.readableEncoding, self._readable_listening = nil, has(self, 'readable')
   M.init(self, handle, options)
   if encoding then
     self:setEncoding(encoding)
@@ -133,8 +144,30 @@ end
 
 -- The handle ----------------------------------------------------------------------------
 
--- Takes a handle over: starts to read and, if the stream was connecting, to write.
-function Stream:_attach(handle)
+--- stream.handle(stream) -> core.stream | nil: it has none, yet or any more.
+function M.handle(self)
+  return self._handle
+end
+
+--- stream.set_handle(stream, handle): it has one, but does nothing with it before that is
+-- attached.
+function M.set_handle(self, handle)
+  self._handle = handle
+end
+
+--- stream.is_terminal(stream) -> boolean: whether it is that of a child.
+function M.is_terminal(self)
+  return self._is_terminal == true
+end
+
+--- stream.sides(stream) -> boolean, boolean: whether it was made to be read, and written.
+function M.sides(self)
+  return self._has_readable, self._has_writable
+end
+
+--- stream.attach(stream, handle): takes a handle over: starts to read and, if the stream
+-- was connecting, to write.
+function M.attach(self, handle)
   self._handle = handle
   handle:bind(self, readable.on_read, writable.on_written)
   if not self._manual_start and not self._paused then
@@ -143,13 +176,17 @@ function Stream:_attach(handle)
   if self._writing then
     writable.on_written(self)
   end
+  if self._on_attach then
+    self:_on_attach()
+  end
 end
 
--- Gives the handle up without closing it: the stream is then as one that is not
--- connected yet, without an event.  Returns the handle (nil if there is none any more)
--- and the bytes already read from it.  A write that is under way goes on as long as the
--- handle does; whoever closes that calls `_lose_handle`.
-function Stream:_take_handle()
+--- stream.take_handle(stream) -> handle, unread: gives the handle up without closing it:
+-- the stream is then as one that is not connected yet, without an event.  The handle is
+-- nil if there is none any more, `unread` what was read from it and not taken.  A write
+-- that is under way goes on as long as the handle does; whoever closes that calls
+-- `lose_handle`.
+function M.take_handle(self)
   local handle = self._handle
   if not handle then
     return nil
@@ -157,18 +194,23 @@ function Stream:_take_handle()
   handle:read_stop()
   self._handle, self._reading = nil, false
   self._writing = self._has_writable
+  if self._on_take then
+    self:_on_take()
+  end
   return handle, self._chunks:take()
 end
 
--- The handle that was taken is closed: what it has not written is lost.
-function Stream:_lose_handle()
+--- stream.lose_handle(stream): the handle that was taken is closed: what it has not
+-- written is lost.
+function M.lose_handle(self)
   if self._write_size > 0 then
     writable.on_written(self, ECANCELED)
   end
 end
 
--- For a stream without a handle whose child could not be started: `end`, `close`.
-function Stream:_fail_start()
+--- stream.fail_start(stream): for one without a handle whose child could not be started:
+-- `end`, `close`.
+function M.fail_start(self)
   if self._has_readable then
     readable.on_read(self, nil)
   else
@@ -204,7 +246,7 @@ function Stream:_is_quiet(err)
   return self._quiet_epipe == true
     and type(err) == 'table'
     and BROKEN_PIPE[err.code] == true
-    and not self._events.error
+    and not has(self, 'error')
 end
 
 -- A socket that connects again at once is a new stream already ('open') when its former
@@ -269,9 +311,14 @@ function Stream:destroy(err)
   return self
 end
 
--- No more of a child's output is wanted, whoever holds the other end.
-function Stream:_drop()
-  self:destroy()
+--- stream.drop(stream): no more of a child's output is wanted, whoever holds the other
+-- end.
+function M.drop(self)
+  if self._on_drop then
+    self:_on_drop()
+  else
+    self:destroy()
+  end
 end
 
 -- Nothing comes after `rest`, which was read last, or after the error.
@@ -286,12 +333,12 @@ function Stream:_end_with(rest, errno)
   finish()
 end
 
--- For the silence of a child, see ending.lua.
-Stream._quiet = readable.quiet
+--- stream.quiet(stream), for the silence of a child: see readable.lua.
+M.quiet = readable.quiet
 
---- stream:_cut() -> array of { pid, command, fd } | nil: others have the other end, who
--- they are; it ends with what can be read now.
-function Stream:_cut()
+--- stream.cut(stream) -> array of { pid, command, fd } | nil: others have the other end,
+-- who they are; it ends with what can be read now.
+function M.cut(self)
   local handle = self._handle
   if not handle or not handle:held() then
     return nil
@@ -304,8 +351,13 @@ function Stream:_cut()
   return holders
 end
 
--- The child has ended.  A pipe goes on, as others may have the other end.
-function Stream:_hang_up() end
+--- stream.hang_up(stream): the child has ended.  A pipe goes on, as others may have the
+-- other end.
+function M.hang_up(self)
+  if self._on_hang_up then
+    self:_on_hang_up()
+  end
+end
 
 --- stream:close(…): `destroy` for what can be read, else `finish`, with the arguments of
 -- each.
@@ -327,5 +379,13 @@ function Stream:__tostring()
   local state = fd and ('fd %d'):format(fd) or 'closed'
   return ('%s (%s, %s)'):format(self.__name, sides or 'writable', state)
 end
+
+facts.add('child_process.core.Stream', function(self)
+  return {
+    reading = self._reading,
+    standard = self._is_standard,
+    owner = self._owner,
+  }
+end)
 
 return M

@@ -145,7 +145,7 @@ describe('socket:bind', function()
 
   it('is not needed for a handle that is bound already', function()
     bound(function(first, port)
-      local handle = first:_take_handle()
+      local handle = first:_take_udp()
       t.raises('ERR_SOCKET_DGRAM_NOT_RUNNING', first.address, first)
       assert.equal(port, select(2, core.sockname(handle:fileno())))
       handle:close()
@@ -154,7 +154,7 @@ describe('socket:bind', function()
 
   it('takes a descriptor over', function()
     bound(function(first, port)
-      local fd = core.take_fd(core.copy_fd(first._handle:fileno()))
+      local fd = core.take_fd(core.copy_fd(first._udp:fileno()))
       first:close()
       local second = dgram.createSocket 'udp4'
       second:bind({ fd = fd }, function()

@@ -1,6 +1,7 @@
 -- net.Socket: connecting, its errors, time-outs, the ends of a connection.
 local core = require 'child_process.core'
 local machine = require 'spec.support.machine'
+local stream = require 'child_process.stream'
 local t = require 'spec.helper'
 
 local named_it = machine.wrap('localhost', it, pending)
@@ -461,7 +462,7 @@ describe('a socket', function()
     serve_one(finish, function(port)
       local first
       first = net.connect(port, '127.0.0.1', function()
-        handle = first:_take_handle()
+        handle = stream.take_handle(first)
         assert.equal('open', first.readyState)
         local second = net.Socket { handle = handle }
         t.once(second:resume(), 'end')
@@ -494,7 +495,8 @@ describe('a socket', function()
 
   it('takes pipes, and nothing that is neither', function()
     local child = t.cp.spawn('cat', {}, { stdio = { 'pipe', 'pipe', 'inherit' } })
-    local output = net.Socket { handle = child.stdout:_take_handle(), writable = false }
+    local output =
+      net.Socket { handle = (stream.take_handle(child.stdout)), writable = false }
     local text = t.collect(output)
     child.stdin:finish 'through a pipe'
     t.once(output, 'end', function()

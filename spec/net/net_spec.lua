@@ -1,6 +1,7 @@
 -- cp.net: servers, what they listen on, and the argument forms of both.
 local core = require 'child_process.core'
 local machine = require 'spec.support.machine'
+local servers = require 'child_process.net.server'
 local t = require 'spec.helper'
 
 local named_it = machine.wrap('localhost', it, pending)
@@ -89,7 +90,7 @@ describe('net.createServer', function()
     function list:close(callback)
       close_there = callback
     end
-    server:_setup_worker(list)
+    servers.add_worker(server, list)
     server:getConnections(t.expect(function(_, count)
       assert.equal(3, count)
     end))
@@ -337,7 +338,7 @@ describe('server:listen', function()
   it('takes a descriptor over', function()
     local first = net.createServer():listen(0)
     local port = first:address().port
-    local handle = first:_take_handle()
+    local handle = first:_take_acceptor()
     assert.is_false(first.listening)
     local server = net.createServer(t.expect(function(socket)
       socket:destroy()
@@ -355,7 +356,7 @@ describe('server:listen', function()
     local first = net.createServer():listen(0, '127.0.0.1')
     t.once(first, 'listening', function()
       local port = first:address().port
-      local fd = core.take_fd(core.copy_fd(first._handle:fileno()))
+      local fd = core.take_fd(core.copy_fd(first._acceptor:fileno()))
       first:close()
       local second = net.createServer(t.expect(function(socket)
         socket:finish 'from the second'

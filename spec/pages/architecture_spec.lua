@@ -171,6 +171,35 @@ describe('the picture in CONTRIBUTING.md', function()
   end)
 end)
 
+-- A class is one file, or one with the folder of its name.
+local function class_of(unit)
+  return unit:match '^([^/]+)/' or unit
+end
+
+local function without_comments(text)
+  return (text:gsub('%-%-[^\n]*', ''))
+end
+
+describe('a private field', function()
+  it('is touched by the files of one class only', function()
+    local users = {}
+    for path, unit in pairs(files(root .. '/lua/child_process', '%.lua$')) do
+      for name in without_comments(slurp(path)):gmatch '[%.:](_%a[%w_]*)' do
+        users[name] = users[name] or {}
+        users[name][class_of(unit)] = true
+      end
+    end
+    for name, classes in pairs(users) do
+      local list = {}
+      for class in pairs(classes) do
+        list[#list + 1] = class
+      end
+      assert(#list == 1, ('%s is touched by %s'):format(name, table.concat(list, ', ')))
+    end
+    assert.same({ stream = true }, users._handle)
+  end)
+end)
+
 describe('the sources', function()
   it('require at the top of a file only', function()
     for path in pairs(files(root .. '/lua', '%.lua$')) do

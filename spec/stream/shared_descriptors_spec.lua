@@ -114,7 +114,7 @@ describe('a descriptor whose O_NONBLOCK was cleared by another process', functio
         end)
       end)
       server:listen(0, '127.0.0.1', function()
-        descriptors.block(server._handle:fileno())
+        descriptors.block(server._acceptor:fileno())
         client = net.connect(server:address().port, '127.0.0.1')
       end)
       cp.run()]],
@@ -127,7 +127,7 @@ describe('a descriptor whose O_NONBLOCK was cleared by another process', functio
       [[
       local socket = cp.dgram.createSocket 'udp4'
       socket:bind(0, '127.0.0.1', function()
-        descriptors.block(socket._handle:fileno())
+        descriptors.block(socket._udp:fileno())
         socket:send('some', socket:address().port, '127.0.0.1')
       end)
       socket:on('message', function(message)

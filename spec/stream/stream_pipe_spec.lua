@@ -135,7 +135,7 @@ describe('pipe', function()
 
   it("leaves this program's own output open", function()
     local src, r, dest = open_pair()
-    dest._is_stdio = true
+    dest._is_standard = true
     src:pipe(dest)
     r:finish()
     assert.is_true(dest.writable)

@@ -111,7 +111,7 @@ return {
     too_slow = 'wants a name with an address that does not answer',
   },
   ['lua/child_process/net/server.lua'] = {
-    ['Server:_setup_worker'] = 'a server in two children, of which the second ends first',
+    ['M.add_worker'] = 'a server in two children, of which the second ends first',
     handle_of = 'listen() with a server of the core, as the handles do in C',
   },
   ['lua/child_process/stream/piping.lua'] = {

@@ -431,7 +431,7 @@ describe('cp.active', function()
       local text = t.slurp(path)
       for macro in text:gmatch 'lcp__handle_class%(L, (LCP_%u+)' do
         local class = text:match('#define ' .. macro .. ' "([%w_.]+)"')
-        assert.is_truthy(known:find(("['%s']"):format(class), 1, true), class)
+        assert.is_truthy(known:find(("'%s'"):format(class), 1, true), class)
       end
     end
   end)

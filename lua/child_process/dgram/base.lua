@@ -9,9 +9,14 @@ local EBADF = -9
 --- The types of sockets.
 M.FAMILY = { udp4 = 4, udp6 = 6 }
 
+--- base.fileno(socket) -> descriptor | nil: it is closed.
+function M.fileno(self)
+  return self._udp and self._udp:fileno()
+end
+
 --- Raises ERR_SOCKET_DGRAM_NOT_RUNNING on a closed socket.
 function M.check_running(self)
-  if not self._handle then
+  if not self._udp then
     error(errors.coded 'ERR_SOCKET_DGRAM_NOT_RUNNING', 3)
   end
 end

@@ -24,7 +24,7 @@ local function on_message(self, data, address, port, family)
 end
 
 local function run_queue(self)
-  local queue = self._queue
+  local queue = self._waiting
   local _ <close> = guard.new(self, run_queue)
   while queue[1] do
     table.remove(queue, 1)()
@@ -33,8 +33,8 @@ end
 
 local function listen(self)
   self._state = 'bound'
-  self._handle:bind(self, on_message, self._flush)
-  local ok, errno = self._handle:read(true)
+  self._udp:bind(self, on_message, self._flush)
+  local ok, errno = self._udp:read(true)
   if not ok then
     return self:emit('error', errors.system(errno, 'bind'))
   end
@@ -45,13 +45,13 @@ end
 
 local function bind_failed(self, err)
   self._state = 'unbound'
-  self._queue = {}
+  self._waiting = {}
   self:emit('error', err)
 end
 
 --- Makes the socket, with the options that must be set before it is bound.
 function M.open(self)
-  local handle = self._handle
+  local handle = self._udp
   local ok, errno = shortage.retry(handle.open, handle, base.FAMILY[self.type])
   local fd = ok and handle:fileno()
   if ok and self._reuse then
@@ -66,7 +66,7 @@ end
 local function bind_to(self, address, port)
   local ok, errno = M.open(self)
   if ok then
-    ok, errno = self._handle:bind_to(address, port)
+    ok, errno = self._udp:bind_to(address, port)
   end
   if not ok then
     return bind_failed(self, errors.on_address(errno, 'bind', address, port))
@@ -90,7 +90,7 @@ local function adopt(self, fd)
   if not number or number < 0 then
     error(errors.out_of_range('options.fd', '>= 0', fd), 3)
   end
-  local ok, errno = self._handle:adopt(number)
+  local ok, errno = self._udp:adopt(number)
   if not ok then
     local err = errors.system(errno, 'open')
     error(
@@ -167,7 +167,7 @@ function M.when_bound(self, fn)
   if self._state == 'bound' then
     fn()
   else
-    table.insert(self._queue, fn)
+    table.insert(self._waiting, fn)
   end
 end
 

@@ -4,6 +4,7 @@ local base = require 'child_process.dgram.base'
 local binding = require 'child_process.dgram.binding'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local facts = require 'child_process.facts'
 local loop = require 'child_process.loop'
 
 local M = {}
@@ -30,17 +31,17 @@ end
 -- Sends what waits until the kernel takes no more.
 local function flush(self)
   local unsent = self._unsent
-  while self._handle and unsent[1] do
+  while self._udp and unsent[1] do
     local item = unsent[1]
-    local done, errno = self._handle:send(item.data, item.address, item.port)
+    local done, errno = self._udp:send(item.data, item.address, item.port)
     if done == false then
       break
     end
     table.remove(unsent, 1)
     nextTick(sent, item, errno)
   end
-  if self._handle then
-    self._handle:want_write(unsent[1] ~= nil)
+  if self._udp then
+    self._udp:want_write(unsent[1] ~= nil)
   end
 end
 
@@ -163,7 +164,7 @@ function methods:send(...)
     callback = type(callback) == 'function' and callback or nil,
   }
   binding.when_bound(self, function()
-    if self._handle then
+    if self._udp then
       send_to(self, item)
     end
   end)
@@ -177,7 +178,7 @@ local function connect_failed(self, callback, err)
 end
 
 local function connect_to(self, address, port, callback)
-  local ok, errno = self._handle:connect(address, port)
+  local ok, errno = self._udp:connect(address, port)
   if not ok then
     return connect_failed(
       self,
@@ -231,7 +232,7 @@ end
 function methods:disconnect()
   errors.check_self(self, 'socket:disconnect(…)', 'addMembership')
   check_connected(self)
-  local ok, errno = self._handle:disconnect()
+  local ok, errno = self._udp:disconnect()
   base.check(ok, errno, 'connect')
   self._connected = false
 end
@@ -241,9 +242,13 @@ end
 function methods:remoteAddress()
   errors.check_self(self, 'socket:remoteAddress(…)', 'addMembership')
   check_connected(self)
-  local found, errno = base.name(core.peername, self._handle:fileno())
+  local found, errno = base.name(core.peername, self._udp:fileno())
   base.check(found, errno, 'getpeername')
   return found
 end
+
+facts.add('child_process.core.Udp', function(self)
+  return { unsent = #self._unsent }
+end)
 
 return M

@@ -17,7 +17,7 @@ local EBADF = -9
 local function set_option(self, option, value, syscall)
   base.check_running(self)
   local ok, errno = nil, EBADF
-  local fd = self._handle:fileno()
+  local fd = self._udp:fileno()
   if fd then
     ok, errno = core.sockopt(fd, option, value)
   end
@@ -69,11 +69,11 @@ local function membership(self, group, interface, join, syscall)
   end
   args.optional(group, 'string', 'multicastAddress')
   args.optional(interface, 'string', 'multicastInterface')
-  local fd = self._handle:fileno()
+  local fd = self._udp:fileno()
   local ok, errno = nil, EBADF
   if join and not fd then
     ok, errno = binding.open(self)
-    fd = self._handle:fileno()
+    fd = self._udp:fileno()
   end
   if fd then
     ok, errno = core.membership(fd, group, interface, join)

@@ -14,6 +14,7 @@
 -- The owner of a channel is a ChildProcess or `process`; its whole state is `owner._ipc`.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local events = require 'child_process.events'
 local guard = require 'child_process.guard'
 local inbox = require 'child_process.ipc.inbox'
 local lazy = require 'child_process.lazy'
@@ -26,7 +27,7 @@ local load_handles = lazy.load 'child_process.ipc.handles'
 local M = {}
 local methods = {}
 
---- The methods of an owner: `send`, `disconnect`, and `_listening` (see events.lua).
+--- The methods of an owner: `send`, `disconnect`, and one under events.LISTENING.
 M.methods = methods
 
 local nextTick = loop.nextTick
@@ -211,7 +212,7 @@ local function on_written(ipc, sent, errno)
 end
 
 -- Called when an event has got or lost a listener.
-function methods:_listening(name)
+methods[events.LISTENING] = function(self, name)
   local ipc = self._ipc
   if ipc and (name == 'message' or name == 'disconnect') then
     update_ref(ipc)
@@ -344,6 +345,11 @@ function M.open(owner, handle, codec, options)
   if errno then
     nextTick(break_off, ipc, errors.system(errno, 'read'))
   end
+end
+
+--- channel.exists(owner) -> boolean: it has one, open or closed.
+function M.exists(owner)
+  return owner._ipc ~= nil
 end
 
 --- channel.drain(owner): tells all that the other side had sent before it ended, and its

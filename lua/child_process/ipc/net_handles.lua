@@ -1,11 +1,13 @@
 --- How servers, sockets, UDP sockets and pipes travel.  Loaded when the first one is sent
 -- or arrives.
+local base = require 'child_process.dgram.base'
 local core = require 'child_process.core'
 local dgram = require 'child_process.dgram'
 local encoding = require 'child_process.encoding'
 local lending = require 'child_process.stream.lending'
 local net = require 'child_process.net'
 local readable = require 'child_process.stream.readable'
+local servers = require 'child_process.net.server'
 local sockets = require 'child_process.ipc.sockets'
 local stream = require 'child_process.stream'
 
@@ -23,19 +25,21 @@ end
 
 -- The server that accepted it goes on counting it, over there.
 local function register_with_server(lists, socket, message)
-  local server = socket._server
-  if server and server._connectionKey then
-    local list, new = sockets.sent(lists, server._connectionKey)
-    message.key = server._connectionKey
+  local server = servers.of(socket)
+  local key = server and servers.key(server)
+  if key then
+    local list, new = sockets.sent(lists, key)
+    message.key = key
     if new then
-      server:_setup_worker(list)
+      servers.add_worker(server, list)
     end
   end
 end
 
 -- What has been read already travels with it; a Node does not look for that.
 local function take_socket(socket, options, message, lists)
-  local fd = socket._handle and socket._handle:fileno()
+  local own = stream.handle(socket)
+  local fd = own and own:fileno()
   if not fd then
     return nil
   end
@@ -43,12 +47,12 @@ local function take_socket(socket, options, message, lists)
   if options.keepOpen then
     return fd, keep
   end
-  local handle, unread = socket:_take_handle()
+  local handle, unread = stream.take_handle(socket)
   if unread ~= '' then
     message.unread = encoding.decode(unread, 'base64')
   end
   return handle, function()
-    socket:_lose_handle()
+    stream.lose_handle(socket)
   end
 end
 
@@ -92,19 +96,19 @@ local function lend(pipe, lists)
     end
   end
   lists.lent[pipe] = (lists.lent[pipe] or 0) + 1
-  pipe:_lend()
+  lending.lend(pipe)
 end
 
 -- Beyond Node: the sender keeps its own end, but reads no more of what is not meant for
 -- it.
 local function take_pipe(pipe, _, message, lists)
-  if pipe._handle and pipe._has_readable then
+  local handle, readable_side, writable_side = stream.handle(pipe), stream.sides(pipe)
+  if handle and readable_side then
     lend(pipe, lists)
   end
-  message.sides = not pipe._has_writable and 'readable'
-    or not pipe._has_readable and 'writable'
+  message.sides = not writable_side and 'readable'
+    or not readable_side and 'writable'
     or nil
-  local handle = pipe._handle
   if not handle then
     return nil
   end
@@ -113,26 +117,25 @@ local function take_pipe(pipe, _, message, lists)
 end
 
 local function take_server(server)
-  return server._handle and server._handle:fileno(), keep
+  return servers.fileno(server), keep
 end
 
 local function rebuild_server(object)
   local server = net.Server()
-  return server:_adopt(object) and server or object
+  return servers.adopt(server, object) and server or object
 end
 
 -- As in Node both sides go on with it.
 local function take_udp(socket, _, message)
-  local handle = socket._handle
   message.dgramType = socket.type
-  return handle and handle:fileno(), keep
+  return base.fileno(socket), keep
 end
 
 local function rebuild_udp(object, message)
   local fd = object:getfd()
   local socket = dgram.createSocket(message.dgramType == 'udp6' and 'udp6' or 'udp4')
   pcall(socket.bind, socket, { fd = fd })
-  if socket._handle:fileno() == fd then
+  if base.fileno(socket) == fd then
     core.take_fd(object)
     return socket
   end

@@ -5,6 +5,7 @@
 local args = require 'child_process.net.args'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local facts = require 'child_process.facts'
 local lookup = require 'child_process.net.lookup'
 local loop = require 'child_process.loop'
 local shortage = require 'child_process.shortage'
@@ -180,5 +181,9 @@ function M.start(self, attempt, connected)
     end)
   end
 end
+
+facts.add('child_process.core.Connector', function(self)
+  return { address = self._attempt.address, port = self._attempt.port }
+end)
 
 return M

@@ -3,6 +3,7 @@ local args = require 'child_process.net.args'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
+local facts = require 'child_process.facts'
 local lookup = require 'child_process.net.lookup'
 local loop = require 'child_process.loop'
 local shortage = require 'child_process.shortage'
@@ -24,18 +25,35 @@ local Server = events.extend {
   _connections = 0,
   _unreferenced = false,
 }
-Server[Server], Server[core.shared] = true, true
+Server[Server] = true
 Server.__index = Server
 
 --- The class.
 M.Server = Server
 
+--- server.fileno(server) -> descriptor | nil: it does not listen.
+function M.fileno(self)
+  return self._acceptor and self._acceptor:fileno()
+end
+
+Server[core.shared] = M.fileno -- a child may have it
+
+--- server.key(server) -> string | nil: by which other processes count its sockets.
+function M.key(self)
+  return self._connectionKey
+end
+
+--- server.of(socket) -> the server that counts it | nil
+function M.of(socket_of_ours)
+  return socket_of_ours._server
+end
+
 -- Connections ---------------------------------------------------------------------------
 
 local function accept_again(self)
   self._retry = nil
-  if self._handle then
-    self._handle:accept_start()
+  if self._acceptor then
+    self._acceptor:accept_start()
   end
 end
 
@@ -98,7 +116,7 @@ local function emit_close(self)
 end
 
 local function close_if_drained(self)
-  if not self._handle and self._connections == 0 then
+  if not self._acceptor and self._connections == 0 then
     nextTick(emit_close, self)
   end
 end
@@ -109,10 +127,11 @@ function Server:_connection_gone()
   close_if_drained(self)
 end
 
--- A process has got sockets of ours.  `list` knows how many are open there: it has the
--- methods getConnections(callback(err, count)), close(callback()) for when all are
--- closed, and once('exit', fn) for the end of that process.
-function Server:_setup_worker(list)
+--- server.add_worker(server, list): a process has got sockets of ours.  `list` knows how
+-- many are open there: it has the methods getConnections(callback(err, count)),
+-- close(callback()) for when all are closed, and once('exit', fn) for the end of that
+-- process.
+function M.add_worker(self, list)
   self._workers = self._workers or {}
   table.insert(self._workers, list)
   list:once('exit', function()
@@ -164,7 +183,7 @@ end
 -- Listening -----------------------------------------------------------------------------
 
 local function emit_listening(self, handle)
-  if self._handle == handle then
+  if self._acceptor == handle then
     self:emit 'listening'
   end
 end
@@ -175,7 +194,7 @@ end
 
 -- Returns why it does not listen, or nil.
 local function accept_from(self, handle)
-  self._handle, self.listening = handle, true
+  self._acceptor, self.listening = handle, true
   handle:bind(self, on_connection)
   if self._unreferenced then
     handle:unref()
@@ -202,9 +221,10 @@ local function open(self, handle)
   end
 end
 
--- Listens on the descriptor of an object, without the event `listening`: it did before.
--- False, and the object keeps it, if it is nothing to listen on.
-function Server:_adopt(object)
+--- server.adopt(server, object) -> boolean: listens on the descriptor of an object,
+-- without the event `listening`: it did before.  False, and the object keeps it, if it
+-- is nothing to listen on.
+function M.adopt(self, object)
   local handle = core.open_server(object, BACKLOG)
   if handle then
     start_accepting(self, handle)
@@ -270,18 +290,14 @@ local function listen_fd(self, options)
   open(self, handle)
 end
 
--- A server of the core, or an object that has one, which loses it then.
+-- What there is to listen on: a server of the core, what an object has as `_handle`, as
+-- in Node, or that of a server of ours, which loses it.
 local function handle_of(options)
-  local handle = options
-  if type(options) == 'table' then
-    handle = rawget(options, '_handle')
+  if type(options) == 'table' and options[Server] then
+    return options:_take_acceptor()
   end
-  if not args.is_handle(handle, 'accept_start') then
-    return nil
-  elseif handle ~= options and options._take_handle then
-    options:_take_handle()
-  end
-  return handle
+  local handle = type(options) == 'table' and rawget(options, '_handle') or options
+  return args.is_handle(handle, 'accept_start') and handle or nil
 end
 
 local function is_port(value)
@@ -332,7 +348,7 @@ end
 function Server:listen(...)
   errors.check_self(self, 'server:listen(…)', 'getConnections')
   local options, callback, backlog = args.normalize(...)
-  if self._handle or self._lookup then
+  if self._acceptor or self._lookup then
     error(errors.coded 'ERR_SERVER_ALREADY_LISTEN', 2)
   end
   local handle = handle_of(options)
@@ -359,7 +375,7 @@ end
 -- does not listen.  Raises a system error.  Node: server.address.
 function Server:address()
   errors.check_self(self, 'server:address(…)', 'getConnections')
-  local fd = self._handle and self._handle:fileno()
+  local fd = self._acceptor and self._acceptor:fileno()
   if not fd then
     return nil
   end
@@ -374,9 +390,9 @@ end
 
 -- Closing -------------------------------------------------------------------------------
 
-function Server:_take_handle()
-  local handle = self._handle
-  self._handle, self.listening = nil, false
+function Server:_take_acceptor()
+  local handle = self._acceptor
+  self._acceptor, self.listening = nil, false
   if handle then
     handle:accept_stop()
   end
@@ -388,7 +404,7 @@ function Server:_take_handle()
 end
 
 function Server:_close_handle()
-  local handle = self:_take_handle()
+  local handle = self:_take_acceptor()
   if handle then
     handle:close()
   end
@@ -409,7 +425,7 @@ end
 function Server:close(callback)
   errors.check_self(self, 'server:close(…)', 'getConnections')
   args.optional(callback, 'function', 'callback')
-  local running = self._handle or self._lookup
+  local running = self._acceptor or self._lookup
   if callback then
     self:once('close', function()
       callback(not running and errors.coded 'ERR_SERVER_NOT_RUNNING' or nil)
@@ -434,8 +450,8 @@ end
 
 local function set_ref(self, on)
   self._unreferenced = not on
-  if self._handle then
-    self._handle[on and 'ref' or 'unref'](self._handle)
+  if self._acceptor then
+    self._acceptor[on and 'ref' or 'unref'](self._acceptor)
   end
   return self
 end
@@ -466,7 +482,7 @@ function M.new(options, on_new)
     options, on_new = nil, options
   end
   options = args.optional(options, 'table', 'options') or {}
-  local self = setmetatable({ _events = {} }, Server)
+  local self = setmetatable({}, Server)
   self.allowHalfOpen = options.allowHalfOpen == true or nil
   self.pauseOnConnect = options.pauseOnConnect == true or nil
   self._no_delay = options.noDelay == true or nil
@@ -477,5 +493,9 @@ function M.new(options, on_new)
   end
   return self
 end
+
+facts.add('child_process.core.Server', function(self)
+  return { connections = self._connections }
+end)
 
 return M

@@ -32,13 +32,18 @@ Socket[Socket] = true
 --- The class.
 M.Socket = Socket
 
+local function fileno(self)
+  local handle = stream.handle(self)
+  return handle and handle:fileno()
+end
+
 -- Fields that are asked for when they are read ------------------------------------------
 
 -- An end's { address, port, family }, asked for once; none for a local socket.
 local function name_of(self, slot, ask)
   local name = rawget(self, slot)
   if not name then
-    local fd = self._handle and self._handle:fileno()
+    local fd = fileno(self)
     local address, port, family = nil, nil, nil
     if fd then
       address, port, family = ask(fd)
@@ -58,7 +63,7 @@ end
 
 -- As in Node our end has a name only as long as it is open here.
 local function own(self)
-  return self._handle and name_of(self, '_own_name', core.sockname) or {}
+  return stream.handle(self) and name_of(self, '_own_name', core.sockname) or {}
 end
 
 local getters = {
@@ -81,7 +86,7 @@ local getters = {
     return own(self).family
   end,
   pending = function(self)
-    return not self._handle or self.connecting
+    return not stream.handle(self) or self.connecting
   end,
   readyState = function(self)
     if self.connecting then
@@ -158,7 +163,7 @@ end
 
 -- Only a socket with a time-out pays for it.
 local function note_activity(self)
-  local handle = self._handle
+  local handle = stream.handle(self)
   if handle and self.timeout and self.timeout > 0 then
     handle:bind(self, on_read, on_written)
   end
@@ -191,7 +196,7 @@ end
 -- Options of the connection -------------------------------------------------------------
 
 local function set_option(self, name, value)
-  local fd = self._handle and self._handle:fileno()
+  local fd = fileno(self)
   if fd then
     core.sockopt(fd, name, value)
   end
@@ -229,7 +234,7 @@ end
 
 local function set_ref(self, on)
   self._unreferenced = not on
-  local handle = self._handle or self._connector
+  local handle = stream.handle(self) or self._connector
   if handle then
     handle[on and 'ref' or 'unref'](handle)
   end
@@ -252,15 +257,15 @@ end
 
 -- After `connect`, or when its listener has raised.
 local function begin_traffic(self)
-  local handle = self._handle
+  local handle = stream.handle(self)
   if handle and not self.destroyed then
-    self:_attach(handle)
+    stream.attach(self, handle)
   end
 end
 
 -- What child_process.net.connecting calls.
 local function connected(self, handle)
-  self._handle = handle
+  stream.set_handle(self, handle)
   if self._unreferenced then
     handle:unref()
   end
@@ -272,11 +277,29 @@ local function connected(self, handle)
   begin_traffic(self)
 end
 
+-- The server that counts it hears that it is gone.
+local function leave_server(self)
+  local server = self._server
+  if server then
+    self._server = nil
+    server:_connection_gone()
+  end
+end
+
 local function on_destroy(self)
-  self._unconnected = self.connecting and self.writableLength > 0
+  if self.connecting and self.writableLength > 0 then
+    writable.unconnected(self)
+  end
   connecting.stop(self)
   disarm(self)
-  self:_leave_server()
+  leave_server(self)
+end
+
+-- It goes to another process.
+local function on_take(self)
+  disarm(self)
+  self.timeout = 0
+  leave_server(self)
 end
 
 local function stream_options(options, connecting_now)
@@ -287,6 +310,8 @@ local function stream_options(options, connecting_now)
     manualStart = options.manualStart or options.pauseOnCreate,
     connecting = connecting_now,
     on_destroy = on_destroy,
+    on_attach = note_activity,
+    on_take = on_take,
   }
 end
 
@@ -315,7 +340,7 @@ function Socket:connect(...)
   if callback then
     self:once('connect', callback)
   end
-  if self._handle or self._attempt then
+  if stream.handle(self) or self._attempt then
     local address = attempt.host or attempt.targets[1]
     return self:destroy(errors.on_address(EISCONN, 'connect', address, attempt.port))
   end
@@ -326,18 +351,13 @@ end
 
 -- Writing and ending --------------------------------------------------------------------
 
-function Socket:_attach(handle)
-  Stream._attach(self, handle)
-  note_activity(self)
-end
-
 --- As in Stream; on a socket that was never connected ERR_SOCKET_CLOSED.
 function Socket:write(chunk, name, callback)
   if type(self) ~= 'table' then
     error(errors.no_self 'socket:write(…)', 2)
   end
   touch(self)
-  if self._handle or self.connecting or self.destroyed or self.writableEnded then
+  if stream.handle(self) or self.connecting or self.destroyed or self.writableEnded then
     return Stream.write(self, chunk, name, callback)
   end
   errors.check_self(self, 'socket:write(…)', 'setKeepAlive')
@@ -375,33 +395,13 @@ function Socket:resetAndDestroy()
       self:resetAndDestroy()
     end)
     return self
-  elseif not self._handle then
+  elseif not stream.handle(self) then
     return self:destroy(errors.coded 'ERR_SOCKET_CLOSED')
   elseif not own(self).family then
     return self:destroy(errors.coded 'ERR_INVALID_HANDLE_TYPE')
   end
   set_option(self, 'reset', 1)
   return self:destroy()
-end
-
--- The server that counts it hears that it is gone.
-function Socket:_leave_server()
-  local server = self._server
-  if server then
-    self._server = nil
-    server:_connection_gone()
-  end
-end
-
--- As in Stream: for its server the socket is gone.
-function Socket:_take_handle()
-  local handle, rest = Stream._take_handle(self)
-  if handle then
-    disarm(self)
-    self.timeout = 0
-    self:_leave_server()
-  end
-  return handle, rest
 end
 
 -- Creation ------------------------------------------------------------------------------

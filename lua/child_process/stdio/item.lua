@@ -103,8 +103,8 @@ local function from_file(value, slot)
 end
 
 local function from_stream(value, slot)
-  local handle = value._handle
-  if value._is_terminal then
+  local handle = stream.handle(value)
+  if stream.is_terminal(value) then
     refuse(value, slot, "is a child's terminal")
   elseif not handle or not handle:fileno() then
     refuse(value, slot, 'is a stream that is closed')
@@ -114,8 +114,7 @@ end
 
 -- A server or a UDP socket (neither may be loaded): the child shares it with us.
 local function from_shared(value, slot)
-  return value._handle and value._handle:fileno()
-    or refuse(value, slot, 'is a socket that is not bound')
+  return value[core.shared](value) or refuse(value, slot, 'is a socket that is not bound')
 end
 
 -- { file = path } -----------------------------------------------------------------------

@@ -11,6 +11,8 @@ local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
 local readable = require 'child_process.stream.readable'
 
+local has = events.has
+
 local M = {}
 local methods = {}
 
@@ -27,7 +29,7 @@ local function resume_now(self)
     readable.poke(self)
   end
   self._resume_scheduled = false
-  if self._events.resume then
+  if has(self, 'resume') then
     local _ <close> = guard.new(self, readable.flow)
     self:emit 'resume'
   end
@@ -133,7 +135,7 @@ end
 -- stops the flow: whoever listens calls read().
 local function listening(self, name)
   if name == 'data' then
-    if self._events.readable then
+    if has(self, 'readable') then
       self._readable_listening = true
     end
     if self.readableFlowing ~= false then
@@ -157,11 +159,11 @@ end
 
 -- A tick after a listener for `readable` went: once() in a row must not change the mode.
 local function not_listening(self)
-  self._readable_listening = self._events.readable ~= nil
+  self._readable_listening = has(self, 'readable')
   if self._resume_scheduled and self._paused == false then
     -- the resume() that is under way must make it flow
     self.readableFlowing = true
-  elseif self._events.data then
+  elseif has(self, 'data') then
     self:resume()
   elseif not self._readable_listening then
     readable.withdraw(self)
@@ -204,6 +206,13 @@ function methods:removeAllListeners(name)
     nextTick(not_listening, self)
   end
   return self
+end
+
+-- What is taken is for them, too.
+methods[events.LISTENING] = function(self, name)
+  if name == 'data' then
+    self._chunks:tap(has(self, 'data'))
+  end
 end
 
 return M

@@ -4,14 +4,13 @@
 -- not even ahead, unless somebody asks.  Afterwards reading goes on if it was going on
 -- before.  One that nobody reads is closed then, so that its writer learns that there is
 -- no reader any more.
+local events = require 'child_process.events'
 local loop = require 'child_process.loop'
 local readable = require 'child_process.stream.readable'
 
-local M = {}
-local methods = {}
+local has = events.has
 
---- The methods, to be copied into the class of streams.
-M.methods = methods
+local M = {}
 
 --- Defaults of the class.
 M.defaults = {
@@ -26,7 +25,7 @@ local function reading(self)
   if self.readableFlowing then
     return 'flowing'
   end
-  return self._reading and self._events.readable and 'reading'
+  return self._reading and has(self, 'readable') and 'reading'
 end
 
 local function interrupt(self)
@@ -38,8 +37,8 @@ local function interrupt(self)
   readable.stop(self)
 end
 
---- stream:_lend(): what comes is for a child now.
-function methods:_lend()
+--- lending.lend(stream): what comes is for a child now.
+function M.lend(self)
   self._lent, self._shared = true, true
   self._loans = self._loans + 1
   if self._has_readable then
@@ -47,14 +46,14 @@ function methods:_lend()
   end
 end
 
---- stream:_is_lent() -> boolean: it has been lent, and nobody here has asked since.
-function methods:_is_lent()
-  return self._lent and not self.readableFlowing and not self._events.readable
+--- lending.is_lent(stream) -> boolean: lent, and nobody here has asked since.
+function M.is_lent(self)
+  return self._lent and not self.readableFlowing and not has(self, 'readable')
 end
 
---- stream:_forgo(): the child that writes it has ended, and the rest is for the one that
--- has it now.  What was interrupted still goes on afterwards.
-function methods:_forgo()
+--- lending.forgo(stream): the child that writes it has ended, and the rest is for the one
+-- that has it now.  What was interrupted still goes on afterwards.
+function M.forgo(self)
   if not self._interrupted then
     self:destroy()
   end
@@ -62,23 +61,23 @@ end
 
 -- Standard streams are the host's, and who writes says when that is over.
 local function is_of_use(self)
-  return self._is_stdio or self._has_writable or not self:_is_lent()
+  return self._is_standard or self._has_writable or not M.is_lent(self)
 end
 
 local function go_on(self)
   local interrupted = self._interrupted
   self._interrupted = false
-  if interrupted == 'flowing' and self._events.data then
+  if interrupted == 'flowing' and has(self, 'data') then
     self:resume()
-  elseif interrupted == 'reading' and self._events.readable then
+  elseif interrupted == 'reading' and has(self, 'readable') then
     readable.poke(self)
   elseif not is_of_use(self) then
     self:destroy()
   end
 end
 
---- stream:_give_back(): a child that it was lent to has ended.
-function methods:_give_back()
+-- A child that it was lent to has ended.
+local function give_one_back(self)
   if self._loans == 0 then
     return -- it has been connected anew
   end
@@ -90,7 +89,7 @@ end
 
 local function give_back(list)
   for _, stream in ipairs(list) do
-    stream:_give_back()
+    give_one_back(stream)
   end
 end
 

@@ -5,7 +5,10 @@
 -- link waits while its round is that of the source, so that one increment forgets them
 -- all.
 local errors = require 'child_process.errors'
+local events = require 'child_process.events'
 local loop = require 'child_process.loop'
+
+local has = events.has
 
 local M = {}
 local methods = {}
@@ -19,7 +22,7 @@ local function on_drain(link)
     src._awaited = src._awaited - 1
   end
   link.round = false
-  if src._awaited == 0 and src._events.data then
+  if src._awaited == 0 and has(src, 'data') then
     src:resume()
   end
 end
@@ -146,7 +149,7 @@ function methods:pipe(dest, options)
   local keep = options and (options.finish == false or options['end'] == false)
   local link = { src = self, dest = dest, round = false, broken = false, listeners = {} }
   table.insert(self._pipes, link)
-  listen_to_src(link, not keep and not dest._is_stdio and not dest._is_raw)
+  listen_to_src(link, not keep and not dest._is_standard and not dest._is_raw)
   listen_to_dest(link)
   dest:emit('pipe', self)
   if dest.writableNeedDrain then

@@ -14,8 +14,11 @@
 -- guarded: a listener that raises costs neither data nor the later `end`.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local events = require 'child_process.events'
 local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
+
+local has = events.has
 
 local M = {}
 
@@ -57,6 +60,7 @@ function M.init(self, high_water_mark)
   self.readableHighWaterMark = high_water_mark
   self._pipes = {}
   self._chunks = core.chunks(self)
+  self._chunks:tap(has(self, 'data'))
 end
 
 local function is_full(self)
@@ -107,13 +111,13 @@ end
 local function is_awaited(self, count)
   return not self._shared
     or count == self.readableLength
-      and self._events.readable
+      and has(self, 'readable')
       and not (self._unread and self._unread.count > 0)
 end
 
 --- Nobody asks for more of a shared stream, unless there is a listener.
 function M.withdraw(self)
-  if self._shared and not self._events.data and not self._events.readable then
+  if self._shared and not has(self, 'data') and not has(self, 'readable') then
     self.readableFlowing = nil
     stop_reading(self)
   end
@@ -160,7 +164,7 @@ local function emit_end(self)
     return
   end
   self.readableEnded, self.readable = true, false
-  if self._events['end'] then
+  if has(self, 'end') then
     local _ <close> = guard.new(self, after_end)
     self:emit 'end'
   end
@@ -189,7 +193,7 @@ end
 
 local function emit_readable(self)
   if
-    self._events.readable
+    has(self, 'readable')
     and not self.destroyed
     and not self.errored
     and (self.readableLength > 0 or self._eof)
@@ -257,7 +261,7 @@ local function on_eof(self)
   self._chunks:append(rest)
   self._eof, self._reading = true, false
   self._need_readable, self._emitted_readable = false, true
-  if self.readableLength > 0 or self._events.readable then -- else no listener is called
+  if self.readableLength > 0 or has(self, 'readable') then -- else no listener is called
     local _ <close> = guard.new(self, end_if_drained)
     emit_readable(self)
   else
@@ -277,7 +281,7 @@ local function on_data(self, chunk)
   end
   if chunk == '' then
     return
-  elseif self.readableFlowing and self.readableLength == 0 and self._events.data then
+  elseif self.readableFlowing and self.readableLength == 0 and has(self, 'data') then
     return emit_data(self, chunk)
   end
   self._chunks:append(chunk)

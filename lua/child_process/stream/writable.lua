@@ -125,6 +125,11 @@ local function run_failed(self)
   end
 end
 
+--- writable.unconnected(stream): destroyed before it was connected, and chunks wait.
+function M.unconnected(self)
+  self._unconnected = true
+end
+
 --- Calls every callback that still waits with the error of the stream.
 function M.fail_pending(self)
   if M.has_pending(self) or self._write_callback then

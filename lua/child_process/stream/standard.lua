@@ -30,9 +30,9 @@ function M.open(fd)
   end
   local sides = { readable = fd == 0, writable = fd ~= 0 }
   sides.manualStart, sides.shared = true, true
+  sides.standard = true -- pipe() does not finish it
   local s = stream.new(handle, sides)
   s.fd, s.isTTY = fd, core.isatty(fd)
-  s._is_stdio = true -- pipe() does not finish it
   if sides.writable then
     s.destroy = outlive_destroy
   end

@@ -21,19 +21,9 @@ local Terminal = setmetatable({
   __close = Stream.__close,
   _is_terminal = true,
   _is_raw = false,
-  _quiet_epipe = true,
   _line = 0,
 }, { __index = Stream })
 Terminal.__index = Terminal
-
---- terminal.new(handle, pty) -> Terminal
--- @param handle core.stream|nil: nil after a failed start
--- @param pty table: the option, as options/pty.lua reads it
-function M.new(handle, pty)
-  local self = setmetatable({ _is_raw = pty.raw }, Terminal)
-  stream.init(self, handle, { readable = true, writable = true })
-  return self
-end
 
 -- The line being typed ------------------------------------------------------------------
 
@@ -122,8 +112,8 @@ Terminal['end'] = Terminal.finish
 
 -- The end -------------------------------------------------------------------------------
 
---- The child has ended: takes what it has left and hangs up.
-function Terminal:_hang_up()
+-- The child has ended: takes what it has left and hangs up.
+local function hang_up(self)
   local handle = self._handle
   if not handle then
     return
@@ -135,13 +125,32 @@ function Terminal:_hang_up()
   self:_end_with(rest, errno)
 end
 
---- No more of its output is wanted.  It is not closed, which would be one more signal,
+-- No more of its output is wanted.  It is not closed, which would be one more signal,
 -- SIGHUP, in the place of the one that says why.
-function Terminal:_drop()
+local function drop(self)
   self:unpipe()
   self:removeAllListeners 'data'
   self:removeAllListeners 'readable'
   self:resume()
+end
+
+-- Creation ------------------------------------------------------------------------------
+
+--- terminal.new(handle, pty, owner) -> Terminal
+-- @param handle core.stream|nil: nil after a failed start
+-- @param pty table: the option, as options/pty.lua reads it
+-- @param owner ChildProcess
+function M.new(handle, pty, owner)
+  local self = setmetatable({ _is_raw = pty.raw }, Terminal)
+  stream.init(self, handle, {
+    readable = true,
+    writable = true,
+    quiet = true,
+    owner = owner,
+    on_hang_up = hang_up,
+    on_drop = drop,
+  })
+  return self
 end
 
 return M
