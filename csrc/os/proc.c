@@ -167,7 +167,9 @@ int lcp__proc_lives(struct lcp__proc *p) {
   return p->leads ? lcp__procfs_group_lives(p->pid) != 0 : runs(p);
 }
 
-int lcp__proc_clear(struct lcp__proc *p) { return lcp__cgroup_end(&p->cgroup); }
+int lcp__proc_clear(struct lcp__proc *p) {
+  return p->maker != getpid() || lcp__cgroup_end(&p->cgroup);
+}
 
 int lcp__proc_holds(const struct lcp__proc *p) {
   return p->held || (p->leads && p->waiter != NULL);
