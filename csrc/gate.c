@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "child_process.h"
+#include "codec/class.h"
 #include "loop.h"
 
 /* ---- tracebacks ---- */
@@ -21,13 +22,7 @@ static void push_traceback(lua_State *L) {
 }
 
 static int is_ours(lua_State *L, int index) {
-  int same = 0;
-  if (lua_istable(L, index) && lua_getmetatable(L, index)) {
-    lcp__loop_slot(L, LCP__VALUE_CLASS);
-    same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-  }
-  return same;
+  return lua_istable(L, index) && lcp__class_of(L, index) == LCP__CLASS_ERROR;
 }
 
 /* The message handler.  The error stays what it is; the traceback is kept beside it.  An
@@ -158,14 +153,6 @@ static int l_on_uncaught(lua_State *L) {
   return lcp__loop_set_slot(L, LCP__VALUE_UNCAUGHT);
 }
 
-/* core.error_class(metatable): that of the error values of errors.lua. */
-static int l_error_class(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  lcp__loop_put(L, LCP__VALUE_CLASS);
-  return 0;
-}
-
 /* core.raise(error, traceback): raises it from a callback, with the traceback of where it
  * was raised first. */
 static int l_raise(lua_State *L) {
@@ -174,10 +161,8 @@ static int l_raise(lua_State *L) {
   return lua_error(L);
 }
 
-static const luaL_Reg functions[] = {{"on_uncaught", l_on_uncaught},
-                                     {"error_class", l_error_class},
-                                     {"raise", l_raise},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"on_uncaught", l_on_uncaught}, {"raise", l_raise}, {NULL, NULL}};
 
 int lcp__gate_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -62,7 +62,6 @@ enum {
   LCP__VALUE_NEW,        /* function that sees new handles */
   LCP__VALUE_UNCAUGHT,   /* function that takes errors */
   LCP__VALUE_END,        /* function that hears of what was never run */
-  LCP__VALUE_CLASS,      /* metatable of error values of ours */
   LCP__VALUE_CARRIED,    /* traceback of the error that core.raise is raising, or nil */
   LCP__VALUE_TRACEBACK,  /* of the last error in a callback */
   LCP__VALUES = LCP__VALUE_TRACEBACK

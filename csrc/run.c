@@ -10,15 +10,11 @@
 #include "turn.h"
 
 /* A hook may be all that is left of a signal, see busypoll.h.  An interpreter sets it in
- * the main thread, which may be waiting for the coroutine that runs the loop.  NULL:
- * there is none. */
-static lua_State *find_hook(const struct lcp__loop *loop) {
-  if (lua_gethook(loop->L) != NULL)
-    return loop->L;
-  return lua_gethook(loop->main) != NULL ? loop->main : NULL;
+ * the main thread, which may be waiting for the coroutine that runs the loop. */
+static int has_hook(void *owner) {
+  const struct lcp__loop *loop = owner;
+  return lua_gethook(loop->L) != NULL || lua_gethook(loop->main) != NULL;
 }
-
-static int has_hook(void *owner) { return find_hook(owner) != NULL; }
 
 static int l_nothing(lua_State *L) {
   (void)L;
@@ -26,19 +22,25 @@ static int l_nothing(lua_State *L) {
 }
 
 /* It is called for a function of C as well. */
-static void call_hook(void *owner) {
-  lua_State *L = find_hook(owner);
-  if (L != NULL && lua_checkstack(L, LUA_MINSTACK)) {
+static void call_hook_of(struct lcp__loop *loop, lua_State *L) {
+  if (lua_gethook(L) != NULL && lua_checkstack(L, LUA_MINSTACK)) {
     lua_pushcfunction(L, l_nothing);
-    lcp__gate_call(owner, L, 0);
+    lcp__gate_call(loop, L, 0);
   }
+}
+
+static void call_hooks(void *owner) {
+  struct lcp__loop *loop = owner;
+  call_hook_of(loop, loop->L);
+  if (loop->L != loop->main)
+    call_hook_of(loop, loop->main);
 }
 
 static void prepare_to_wait(struct lcp__loop *loop, uv_run_mode mode) {
   struct lcp__busypoll *b = &loop->busypoll;
   b->owner = loop;
   b->is_interrupted = has_hook;
-  b->interrupted = call_hook;
+  b->interrupted = call_hooks;
   lcp__busypoll_mode(b, mode);
 }
 

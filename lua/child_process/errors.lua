@@ -15,7 +15,7 @@ local traceback = debug.traceback
 
 local Error = { __name = 'child_process.Error' }
 Error.__index = Error
-core.error_class(Error)
+core.error_class(Error) -- for tracebacks, and for errors that travel
 
 -- error -> `file:line` of the program
 local places = setmetatable({}, { __mode = 'k' })

@@ -88,6 +88,32 @@ describe('modules that are loaded late', function()
       until not name]]
   end)
 
+  it('are found where all are bundled into a program', function()
+    output(
+      [[
+      local lfs = require 'lfs'
+      local function bundle(folder, prefix)
+        for name in lfs.dir(folder) do
+          local path = folder .. '/' .. name
+          if name:find '%.lua$' then
+            local file = assert(io.open(path))
+            local module = (prefix .. name:gsub('%.lua$', '')):gsub('%.init$', '')
+            package.preload[module] = load(file:read 'a', '=bundle')
+            file:close()
+          elseif name:find '^%a+$' then
+            bundle(path, prefix .. name .. '.')
+          end
+        end
+      end
+      bundle(arg[1] .. '/lua/child_process', 'child_process.')
+      package.path = ''
+      local cp = require 'child_process'
+      assert(cp.net.createServer and cp.dgram.createSocket)
+      assert(debug.getinfo(cp.net.connect, 'S').source == '=bundle')]],
+      t.root
+    )
+  end)
+
   it('say which file is missing', function()
     local root = t.tmpdir()
     cp.execFileSync('cp', { '-r', t.root .. '/lua', root })

@@ -3,9 +3,11 @@ local CLOSED = 'nothing in lua/ calls it on a closed handle'
 local RACE = 'a race with the kernel that no spec can force'
 local NOT_COUNTED =
   'only what a child runs whose environment is replaced, and our count with it'
+local AT_END = 'runs at the end of a state, when lines are not counted any more'
 
 return {
   ['csrc/addr.c'] = { push_ip6 = 'wants a network with link-local addresses' },
+  ['csrc/busypoll.c'] = { limit_cb = 'the timer is stopped in the turn that it ends' },
   ['csrc/channel.c'] = {
     read_some = 'the other side has reset the connection twice',
     l_read_start = CLOSED,
@@ -30,6 +32,7 @@ return {
   },
   ['csrc/loop.c'] = { lcp_set_loop = 'a host that takes its loop back in a callback' },
   ['csrc/turn.c'] = {
+    lcp__turn_wanted = 'a forked child without descriptors for a loop',
     enter_begin = 'no room on the stack of Lua in a callback of the loop',
     enter_end = 'LCP_GC_STRESS, a run of its own',
     lcp__enter = 'no room on the stack of Lua in a callback of the loop',
@@ -88,7 +91,10 @@ return {
   },
   ['lua/child_process/abort.lua'] = { start_clock = 'a time-out of more than 24 days' },
   ['lua/child_process/active.lua'] = { hints_of = 'asked by a finalizer in a start' },
-  ['lua/child_process/await.lua'] = { describe = 'a function of C in a traceback' },
+  ['lua/child_process/await.lua'] = {
+    describe = 'a function of C in a traceback',
+    ['M.async'] = AT_END,
+  },
   ['lua/child_process/child.lua'] = {
     end_by = 'kill raises only when memory ends',
     on_exit = 'a disconnect listener raises, and the exit came before that end',
@@ -106,7 +112,12 @@ return {
     ['Counted:__gc'] = 'Lua counts no lines in finalizers',
   },
   ['lua/child_process/lines.lua'] = { is_ready = 'the loop ends while a stream is read' },
-  ['lua/child_process/loop.lua'] = { ['?'] = 'the module is loaded a second time' },
+  ['lua/child_process/lazy.lua'] = {
+    absolute = 'the files have another name where their path is relative',
+    load_file = 'the files are elsewhere where one is missing',
+    ['M.require'] = 'a host or a bundle, whose files are not those of lua/',
+  },
+  ['lua/child_process/loop.lua'] = { add = AT_END, ['M.count_at_end'] = AT_END },
   ['lua/child_process/net/connecting.lua'] = {
     too_slow = 'wants a name with an address that does not answer',
   },
@@ -120,7 +131,6 @@ return {
   ['lua/child_process/process.lua'] = {
     find_exec_path = 'a host program, whose Lua files are not those of lua/',
   },
-  ['lua/child_process/trace.lua'] = { ['?'] = 'the module is loaded a second time' },
   ['lua/child_process/stream/writable.lua'] = {
     give_up = 'a write of several chunks is cut off',
   },

@@ -57,13 +57,9 @@
 --
 -- Node: advanced serialization; HTML: StructuredSerialize.
 local codec = require 'child_process.ipc.codec'
-local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
 local LENGTH = 4 -- bytes in front of each message
-
--- Errors that arrive are values like those made here, and go back as errors.
-core.error_class(getmetatable(errors.new('Error')))
 
 return codec.new('advanced', LENGTH, function(text)
   local message = 'The message is no serialized value: ' .. text
