@@ -31,6 +31,7 @@ local methods = {}
 M.methods = methods
 
 local nextTick = loop.nextTick
+local send, deliver = outgoing.send, inbox.deliver
 
 -- Keeping the loop alive ----------------------------------------------------------------
 
@@ -194,7 +195,7 @@ local function on_frame(ipc, size, message, problem)
     break_off(ipc, ipc.codec.invalid(problem))
   elseif is_internal(message) then
     on_internal(ipc, message)
-  elseif not inbox.deliver(ipc.inbox, message) then
+  elseif not deliver(ipc.inbox, message) then
     update_room(ipc)
   end
 end
@@ -275,7 +276,8 @@ function methods:send(message, handle, options, callback)
     check_options(options)
   end
   local ipc = self._ipc
-  if not ipc or ipc.closed or ipc.disconnecting or ipc.out.broken then
+  local out = ipc and ipc.out
+  if not out or out.shut then
     errors.check_self(self, 'child:send(…)', 'send')
     outgoing.lose({ owner = self }, channel_closed(), callback)
     return false
@@ -283,7 +285,7 @@ function methods:send(message, handle, options, callback)
   if handle and handle ~= 0 and handle ~= '' then
     return handles_of(ipc).send(ipc.passing, message, handle, options or {}, callback)
   end
-  return outgoing.send(ipc.out, message, callback)
+  return send(out, message, callback)
 end
 
 --- owner:disconnect(): closes the channel when all that was sent before is written; then
@@ -296,7 +298,7 @@ function methods:disconnect()
     self:emit('error', errors.coded 'ERR_IPC_DISCONNECTED')
     return
   end
-  self.connected, ipc.disconnecting = false, true
+  self.connected, ipc.disconnecting, ipc.out.shut = false, true, true
   inbox.shut(ipc.inbox)
   update_room(ipc)
   outgoing.flush(ipc.out)

@@ -77,11 +77,13 @@ end
 
 --- inbox.deliver(box, message) -> boolean: false if it is kept.
 function M.deliver(box, message)
-  if box.shut or is_empty(box) and box.owner:emit('message', message) then
-    return true
+  if not box.shut then
+    if box.first <= box.last or not box.owner:emit('message', message) then
+      keep(box)
+      return false
+    end
   end
-  keep(box)
-  return false
+  return true
 end
 
 --- inbox.deliver_handle(box, message, arrived) -> boolean: the same with a handle.

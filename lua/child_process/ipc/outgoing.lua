@@ -41,7 +41,7 @@ function M.new(owner, handle, codec, hooks)
     answers = 0, -- bytes of answers since everything was sent
     blocked = false, -- the socket takes no more
     dirty = false, -- something is to be flushed at the end of the turn
-    broken = false, -- the peer reads no more
+    shut = false, -- nothing more is taken: we have disconnected, or the peer is gone
     need_drain = false, -- send() has returned false
     unanswered = nil, -- the entry whose handle waits for the peer
     held_back = { first = 1, last = 0 }, -- the entries behind it
@@ -90,7 +90,7 @@ end
 
 -- The peer is gone.  What it sent before is still read, and its end told then.
 local function write_failed(out)
-  out.broken, out.answers = true, 0
+  out.shut, out.answers = true, 0
   set_blocked(out, false)
   fail_callbacks(out, errors.coded 'ERR_IPC_CHANNEL_CLOSED')
   out.on_sent()
@@ -357,7 +357,7 @@ end
 -- handle that went and was not refused: it is as well off as any message that went.
 function M.fail(out, err)
   local entry = out.unanswered
-  out.unanswered, out.dirty = nil, false
+  out.unanswered, out.dirty, out.shut = nil, false, true
   fail_callbacks(out, err)
   if entry then
     local went = entry.at <= out.sent and not entry.retries
