@@ -72,7 +72,7 @@
 --- Numbers and booleans become text.
 ---@alias child_process.Argument string|number|boolean
 
---- What may be sent with a message: of the last three the sender keeps its own.
+--- What may be sent with a message; the sender keeps its own copy of the last three.
 ---@alias child_process.Handle
 ---| child_process.net.Server
 ---| child_process.net.Socket
@@ -82,12 +82,12 @@
 ---| integer
 ---| child_process.HasDescriptor
 
---- An object with a descriptor; luasocket's `getfd` and luaposix' `fileno` both do.
+--- An object with a descriptor: LuaSocket's have `getfd`, luaposix' `fileno`.
 ---@class child_process.HasDescriptor
 ---@field getfd? fun(self: table): integer
 ---@field fileno? fun(self: table): integer
 
---- What arrives where a descriptor was sent.  Not closed, it goes with the collector.
+--- What arrives when a descriptor was sent.  If it is not closed, the collector does it.
 ---@class child_process.Fd
 local Fd = {}
 
@@ -116,7 +116,7 @@ function Fd:close() end
 ---@field port? integer
 ---@field hostname? string
 ---@field errors? child_process.Error[] of an AggregateError
----@field context? any what was no error and was emitted as one
+---@field context? any the value that was emitted as an error
 
 --- What the callbacks of exec and execFile get.
 ---@class child_process.ExecError: child_process.Error
@@ -141,7 +141,7 @@ function Fd:close() end
 ---@class child_process.EventEmitter
 local EventEmitter = {}
 
---- Calls `listener(…)` at every `emit(event, …)`.
+--- Calls `listener(…)` on every `emit(event, …)`.
 ---@param event any any value but nil and NaN
 ---@param listener function
 ---@return self
@@ -159,19 +159,19 @@ function EventEmitter:addListener(event, listener) end
 ---@return self
 function EventEmitter:once(event, listener) end
 
---- `on`, but in front of the others.
+--- Like `on`, but ahead of the others.
 ---@param event any
 ---@param listener function
 ---@return self
 function EventEmitter:prependListener(event, listener) end
 
---- `once`, but in front of the others.
+--- Like `once`, but ahead of the others.
 ---@param event any
 ---@param listener function
 ---@return self
 function EventEmitter:prependOnceListener(event, listener) end
 
---- Takes one registration away, the latest one.
+--- Removes one registration, the latest one.
 ---@param event any
 ---@param listener function
 ---@return self
@@ -187,7 +187,7 @@ function EventEmitter:removeListener(event, listener) end
 ---@return self
 function EventEmitter:removeAllListeners(event) end
 
---- Calls the listeners in order.  `emit('error', e)` that nobody listens for raises `e`.
+--- Calls the listeners in order.  `emit('error', e)` without a listener raises `e`.
 ---@param event any
 ---@param ... any
 ---@return boolean heard whether there was a listener
@@ -210,7 +210,7 @@ function EventEmitter:rawListeners(event) end
 ---@return any[]
 function EventEmitter:eventNames() end
 
---- Kept for getMaxListeners; this library never warns.
+--- Stored for getMaxListeners; this library never warns.
 ---@param n number
 ---@return self
 function EventEmitter:setMaxListeners(n) end
@@ -295,7 +295,7 @@ function EventEmitter:getMaxListeners() end
 ---| fun(self: child_process.dgram.Socket, event: 'error', listener: fun(err: child_process.Error)): child_process.dgram.Socket
 ---| fun(self: child_process.dgram.Socket, event: 'close', listener: fun()): child_process.dgram.Socket
 
---- What arrives with a message, if anything does.
+--- What may arrive with a message.
 ---@alias child_process.Received
 ---| child_process.net.Server
 ---| child_process.net.Socket
@@ -305,7 +305,7 @@ function EventEmitter:getMaxListeners() end
 
 -- Streams -------------------------------------------------------------------------------
 
---- What both sides have.
+--- What both kinds of stream have.
 ---@class child_process.Stream: child_process.EventEmitter
 ---@field on child_process.Stream.on
 ---@field once child_process.Stream.on
@@ -318,12 +318,12 @@ function EventEmitter:getMaxListeners() end
 ---@field allowHalfOpen boolean our side stays open when the other side ends
 local Stream = {}
 
---- Closes it at once: what is not written is lost.
+--- Closes it immediately; unwritten data is lost.
 ---@param err? any what `error` and the callbacks get
 ---@return self
 function Stream:destroy(err) end
 
---- `destroy` for what can be read, else `finish`, with the arguments of each.
+--- `destroy` for a readable stream, else `finish`, with their arguments.
 ---@param ... any
 ---@return self
 function Stream:close(...) end
@@ -343,15 +343,15 @@ function Stream:unref() end
 ---@field prependOnceListener child_process.Readable.on
 ---@field readable boolean
 ---@field readableEnded boolean
----@field readableFlowing? boolean nil: nobody has said
+---@field readableFlowing? boolean nil: not decided yet
 ---@field readableEncoding? child_process.Encoding
 ---@field readableLength integer bytes buffered
 ---@field readableHighWaterMark integer bytes
 ---@field bytesRead integer
 local Readable = {}
 
---- What is buffered, or exactly `size` bytes of it; nil when there is not enough.  `'l'`
---- (a line), `'L'` (with its end) and `'a'` (all the rest) wait for it.
+--- Whatever is buffered, or exactly `size` bytes; nil if there is not enough.  `'l'`
+--- (a line), `'L'` (with its newline) and `'a'` (everything left) wait.
 ---@param format 'l'|'L'|'a'
 ---@param timeout? number milliseconds after which it returns nil and 'timeout'
 ---@return string?
@@ -368,7 +368,7 @@ function Readable:resume() end
 ---@return boolean
 function Readable:isPaused() end
 
---- Chunks become text; no character is cut between two of them.
+--- Chunks become text; no character is split between two of them.
 ---@param encoding? child_process.Encoding `utf8`
 ---@return self
 function Readable:setEncoding(encoding) end
@@ -384,7 +384,7 @@ function Readable:pipe(dest, options) end
 ---@return self
 function Readable:unpipe(dest) end
 
---- `for line in stream:lines() do`: waits for each, without its end.
+--- `for line in stream:lines() do`: waits for each line, without its newline.
 ---@param delimiter? string|string[] `\n`; of several the first that occurs counts
 ---@return fun(): string?
 function Readable:lines(delimiter) end
@@ -403,14 +403,14 @@ function Readable:readAll(timeout) end
 ---@return 'timeout'? why
 function Readable:readExactly(n, timeout) end
 
---- Waits for what comes up to the delimiter, and with it; at the end what is left.
+--- Waits for everything up to and including the delimiter; at the end, for what is left.
 ---@param delimiter string|string[]
 ---@param timeout? number milliseconds after which it returns nil and 'timeout'
 ---@return string?
 ---@return 'timeout'? why
 function Readable:readUntil(delimiter, timeout) end
 
---- `for chunk in stream:chunks() do`: waits for what comes, at least a byte.
+--- `for chunk in stream:chunks() do`: waits for whatever arrives, at least one byte.
 ---@return fun(): string?
 function Readable:chunks() end
 
@@ -426,8 +426,8 @@ function Readable:chunks() end
 ---@field prependOnceListener child_process.Writable.on
 ---@field writable boolean
 ---@field writableEnded boolean finish() was called
----@field writableFinished boolean and all is written
----@field writableLength integer bytes that wait
+---@field writableFinished boolean and everything is written
+---@field writableLength integer bytes waiting
 ---@field writableNeedDrain boolean
 ---@field writableCorked integer
 ---@field writableHighWaterMark integer bytes
@@ -435,7 +435,7 @@ function Readable:chunks() end
 ---@field end fun(self: child_process.Writable, chunk?: string, encoding?: child_process.Encoding, callback?: fun(err: child_process.Error?)): child_process.Writable the same as `finish`
 local Writable = {}
 
---- False when so much waits that one should wait for `drain`.
+--- False when so much is waiting that you should wait for `drain`.
 ---@param chunk string
 ---@param encoding? child_process.Encoding
 ---@param callback? fun(err: child_process.Error?)
@@ -443,12 +443,12 @@ local Writable = {}
 ---@overload fun(self: child_process.Writable, chunk: string, callback: fun(err: child_process.Error?)): boolean
 function Writable:write(chunk, encoding, callback) end
 
---- Writes them one after the other, as `file:write` does.
+--- Writes them one after another, as `file:write` does.
 ---@param ... string|number
 ---@return self
 function Writable:put(...) end
 
---- No more is written after this; the other side sees the end.
+--- The last write; the other side then sees the end.
 ---@param chunk? string
 ---@param encoding? child_process.Encoding
 ---@param callback? fun(err: child_process.Error?)
@@ -471,12 +471,12 @@ function Writable:uncork() end
 
 -- ChildProcess --------------------------------------------------------------------------
 
---- `stdio[1]` is descriptor 0; a slot that is no pipe is nil.
+--- `stdio[1]` is descriptor 0; a slot without a pipe is nil.
 ---@class child_process.Stdio
 ---@field n integer
 ---@field [integer] child_process.Duplex?
 
---- `local child <close> = cp.spawn(…)`: SIGTERM for what runs when the scope is left.
+--- `local child <close> = cp.spawn(…)`: SIGTERM if it still runs when the scope is left.
 ---@class child_process.ChildProcess: child_process.EventEmitter
 ---@field on child_process.ChildProcess.on
 ---@field once child_process.ChildProcess.on
@@ -499,16 +499,16 @@ function Writable:uncork() end
 ---@field spawnargs string[] with argv[0] first
 local ChildProcess = {}
 
---- Starts one made by `cp.ChildProcess()`.
+--- Starts one created by `cp.ChildProcess()`.
 ---@param options child_process.ByHandOptions
 function ChildProcess:spawn(options) end
 
---- Sends a signal.  It reaches no other process, even if one has got the same pid.
+--- Sends a signal.  It never reaches another process that was given the same pid.
 ---@param signal? child_process.Signal SIGTERM; 0 only tests
 ---@return boolean delivered
 function ChildProcess:kill(signal) end
 
---- The size of its terminal; without effect after its end.
+--- Sets the size of its terminal; no effect after its end.
 ---@param cols integer
 ---@param rows integer
 function ChildProcess:resize(cols, rows) end
@@ -523,7 +523,7 @@ function ChildProcess:resize(cols, rows) end
 ---@overload fun(self: child_process.ChildProcess, message: child_process.Message, handle: child_process.Handle?, callback: fun(err: child_process.Error?)): boolean
 function ChildProcess:send(message, handle, options, callback) end
 
---- Closes the channel when all that was sent before is written.
+--- Closes the channel when everything sent before is written.
 function ChildProcess:disconnect() end
 
 --- It keeps the loop alive: the default.
@@ -538,7 +538,7 @@ function ChildProcess:unref() end
 ---@return child_process.Result
 function ChildProcess:terminate(grace) end
 
---- Waits until it has closed; in a coroutine the rest of the program goes on.
+--- Waits until it has closed; in a coroutine the rest of the program continues.
 ---@param timeout number milliseconds after which it returns nil and 'timeout'
 ---@return child_process.Result? result
 ---@return 'timeout'|child_process.Error|nil why
@@ -553,12 +553,12 @@ function ChildProcess:wait(timeout) end
 ---@class (exact) child_process.SendOptions
 ---@field keepOpen? boolean a socket stays open here
 
---- What it and those of its descendants that it waited for have used, in the words of
+--- What it and those of its descendants that it waited for have used, with the names of
 --- Node's process.resourceUsage().
 ---@class child_process.Usage
 ---@field userCPUTime integer microseconds
 ---@field systemCPUTime integer microseconds
----@field maxRSS? integer KiB; nil where the kernel's figure is only ours
+---@field maxRSS? integer KiB; nil if the kernel's figure is only ours
 ---@field minorPageFault integer
 ---@field majorPageFault integer
 ---@field fsRead integer
@@ -566,7 +566,7 @@ function ChildProcess:wait(timeout) end
 ---@field voluntaryContextSwitches integer
 ---@field involuntaryContextSwitches integer
 
---- A descriptor of another process that leads to a pipe of ours.
+--- A descriptor of another process that holds one of our pipes.
 ---@class child_process.Holder
 ---@field pid integer
 ---@field command string
@@ -579,20 +579,20 @@ function ChildProcess:wait(timeout) end
 ---@field code? integer
 ---@field status? integer the same as `code`
 ---@field signal? string
----@field stdout string nil where somebody else reads, or there is no pipe, as the next
+---@field stdout string nil if it is read elsewhere or there is no pipe; the same for stderr
 ---@field stderr string
 ---@field output child_process.Output
 ---@field error? child_process.Error
 ---@field duration? number milliseconds
 ---@field usage? child_process.Usage
----@field forced boolean it got SIGKILL after another signal of ours
----@field truncated boolean its output was given up before its end
+---@field forced boolean it got SIGKILL after our first signal
+---@field truncated boolean its output was abandoned before the end
 ---@field heldBy? child_process.Holder[] who could still write to it then
 
 ---@class child_process.Channel
 local Channel = {}
 
---- It keeps the loop alive, whoever listens.
+--- It keeps the loop alive, with or without listeners.
 function Channel:ref() end
 
 function Channel:unref() end
@@ -602,10 +602,10 @@ function Channel:hasRef() end
 
 -- Options -------------------------------------------------------------------------------
 
---- A file that is opened for the child: to be read at descriptor 0, else to be written.
+--- A file opened for the child: for reading at descriptor 0, else for writing.
 ---@class (exact) child_process.FileItem
----@field file string its path, from our directory
----@field append? boolean what is there stays
+---@field file string its path, relative to our working directory
+---@field append? boolean keep what is there
 ---@field mode? integer|string permissions of a new file: an integer, or octal digits
 
 ---@alias child_process.StdioItem
@@ -624,7 +624,7 @@ function Channel:hasRef() end
 ---| false
 ---| child_process.Null
 
---- One for all, or an array whose index 1 is descriptor 0.
+--- One word for all, or an array whose index 1 is descriptor 0.
 ---@alias child_process.StdioOption
 ---| 'pipe'
 ---| 'overlapped'
@@ -634,7 +634,7 @@ function Channel:hasRef() end
 
 ---@alias child_process.Environment table<string, string|number|boolean>
 
---- As setrlimit(2) has them, without RLIMIT_ and in small letters.
+--- The names of setrlimit(2), without RLIMIT_ and in lower case.
 ---@alias child_process.Resource
 ---| 'as'
 ---| 'core'
@@ -667,16 +667,16 @@ function Channel:hasRef() end
 ---@field umask? integer|string an integer, or octal digits
 ---@field nice? integer absolute, -20 to 19
 ---@field rlimits? table<child_process.Resource, child_process.Limit>
----@field noNewPrivs? boolean it and its descendants never gain rights
+---@field noNewPrivs? boolean it and its descendants never gain privileges
 ---@field processGroup? true|integer a group of its own, or the one to join
 ---@field parentDeathSignal? child_process.Signal when the thread that started it ends
 ---@field timeout? integer milliseconds until killSignal is sent; 0: never
 ---@field idleTimeout? integer milliseconds without a byte until killSignal is sent; 0: never
----@field waitDelay? integer milliseconds after exit that pipes held by others are waited for
+---@field waitDelay? integer milliseconds after exit to wait for pipes that others hold
 ---@field killSignal? child_process.Signal SIGTERM
----@field killAfter? integer milliseconds from the first ending signal of ours to SIGKILL
----@field killDescendants? boolean signals go to all that it has started
----@field cgroup? string path of a cgroup v2 directory that it starts in
+---@field killAfter? integer milliseconds from our first ending signal to SIGKILL
+---@field killDescendants? boolean signals go to everything it has started
+---@field cgroup? string path of a cgroup v2 directory to start it in
 ---@field stdin? child_process.StdioItem as `stdio[1]`
 ---@field stdout? child_process.StdioItem as `stdio[2]`
 ---@field stderr? child_process.StdioItem as `stdio[3]`
@@ -688,7 +688,7 @@ function Channel:hasRef() end
 ---@field cols? integer 80
 ---@field rows? integer 24
 ---@field term? string TERM, unless `env` has one: `xterm-256color`
----@field echo? boolean what is typed comes back as output: true, but for a raw one
+---@field echo? boolean typed input comes back as output: true, but false if raw
 ---@field raw? boolean bytes as they are: no lines, no editing, no signals
 
 ---@class (exact) child_process.SpawnOptions: child_process.CommonOptions
@@ -696,11 +696,11 @@ function Channel:hasRef() end
 ---@field shell? boolean|string true: /bin/sh
 ---@field detached? boolean a process group of its own
 ---@field stdio? child_process.StdioOption `pipe`
----@field pty? boolean|child_process.Terminal a terminal in the place of `stdio`
+---@field pty? boolean|child_process.Terminal a terminal instead of `stdio`
 ---@field customFds? integer[] older form of `stdio`: -1 is a pipe
 ---@field serialization? 'json'|'advanced'
 ---@field signal? child_process.AbortSignal
----@field maxBuffer? number bytes a stream that wait() collects
+---@field maxBuffer? number bytes per stream that wait() collects
 ---@field input? string written to stdin, which is then finished
 
 ---@class (exact) child_process.ExecOptions: child_process.CommonOptions
@@ -709,7 +709,7 @@ function Channel:hasRef() end
 ---@field customFds? integer[]
 ---@field pty? boolean|child_process.Terminal a terminal: its output is stdout
 ---@field signal? child_process.AbortSignal
----@field maxBuffer? number bytes a stream, 1024 * 1024; math.huge: no limit
+---@field maxBuffer? number bytes per stream, 1024 * 1024; math.huge: no limit
 ---@field encoding? child_process.Encoding raw bytes
 ---@field input? string written to stdin, which is then finished
 
@@ -741,16 +741,16 @@ function Channel:hasRef() end
 ---@field shell? boolean|string true: /bin/sh
 ---@field detached? boolean a process group of its own
 ---@field stdio? child_process.SyncStdioOption `pipe`
----@field maxBuffer? number bytes of all pipes together, 1024 * 1024; math.huge: no limit
+---@field maxBuffer? number bytes in all pipes together, 1024 * 1024; math.huge: no limit
 ---@field encoding? child_process.Encoding raw bytes
 ---@field input? string written to stdin, which is then finished
 
---- One slot a descriptor: `output[2]` is stdout.
+--- One slot per descriptor: `output[2]` is stdout.
 ---@class child_process.Output
 ---@field n integer
 ---@field [integer] string?
 
---- As of `wait`; `pid` is 0 if it could not be started.
+--- As from `wait`; `pid` is 0 if it could not be started.
 ---@class child_process.SyncResult: child_process.Result
 ---@field pid integer
 
@@ -998,7 +998,7 @@ function Socket:connect(options, callback) end
 ---@return child_process.net.Address
 function Socket:address() end
 
---- The event `timeout` after so long without traffic; 0 ends that.
+--- Emits `timeout` after that long without traffic; 0 turns it off.
 ---@param ms number milliseconds
 ---@param callback? fun()
 ---@return self
@@ -1013,7 +1013,7 @@ function Socket:setNoDelay(on) end
 ---@return self
 function Socket:setKeepAlive(on, initialDelay) end
 
---- Destroys it when all is written.
+--- Destroys it when everything is written.
 function Socket:destroySoon() end
 
 --- Closes a TCP connection with a reset.
@@ -1154,7 +1154,7 @@ function DgramSocket:bind(port, address, callback) end
 ---@overload fun(self: child_process.dgram.Socket, message: string|string[], callback: fun(err: child_process.Error?, bytes: integer?))
 function DgramSocket:send(message, port, address, callback) end
 
---- `send` goes there, and messages come from there only.
+--- `send` goes to that address, and messages come only from there.
 ---@param port integer
 ---@param address? string
 ---@param callback? fun(err: child_process.Error?)
@@ -1217,7 +1217,7 @@ function dgram.createSocket(options, onMessage) end
 
 -- Looking inside ------------------------------------------------------------------------
 
---- An entry of `cp.active()`; which of the optional fields it has is a matter of its type.
+--- An entry of `cp.active()`; which of the optional fields it has depends on its type.
 ---@class child_process.Active
 ---@field type 'child'|'stream'|'socket'|'server'|'dgram'|'channel'|'timer'|'immediate'|'tick'|'signal'|'lookup'|'wait'
 ---@field ref boolean it keeps the loop alive
@@ -1237,7 +1237,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field blocked? boolean the other side does not read
 ---@field unanswered? string a handle that was not acknowledged
 ---@field heldBack? integer messages
----@field unheard? integer messages that came when nobody listened
+---@field unheard? integer messages that came without a listener
 ---@field left? integer milliseconds
 ---@field interval? integer milliseconds
 ---@field callback? string `file:line`
@@ -1246,10 +1246,10 @@ function dgram.createSocket(options, onMessage) end
 ---@field host? string
 ---@field what? string `wait()`, `lines()`, …
 
---- What cp.debug tells; which of the optional fields it has is a matter of `event`.
+--- What cp.debug reports; which of the optional fields it has depends on `event`.
 ---@class child_process.DebugEvent
 ---@field event 'spawn'|'exit'|'kill'|'connect'|'send'|'receive'|'handle'|'disconnect'
----@field process integer id of the process that tells
+---@field process integer id of the reporting process
 ---@field time number milliseconds since the module was loaded
 ---@field pid? integer
 ---@field file? string
@@ -1337,7 +1337,7 @@ function cp.exec(command, options, callback) end
 ---@overload fun(file: string, callback: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
 function cp.execFile(file, args, options, callback) end
 
---- Starts another interpreter on a module, with a channel.
+--- Starts another Lua interpreter on a module, with a channel.
 ---@param modulePath string
 ---@param args? child_process.Argument[]
 ---@param options? child_process.ForkOptions
@@ -1345,7 +1345,7 @@ function cp.execFile(file, args, options, callback) end
 ---@overload fun(modulePath: string, options: child_process.ForkOptions): child_process.ChildProcess
 function cp.fork(modulePath, args, options) end
 
---- Runs a program to its end, whatever the loop is doing.
+--- Runs a program to its end; the loop stands still meanwhile.
 ---@param command string
 ---@param args? child_process.Argument[]
 ---@param options? child_process.SyncOptions
@@ -1375,7 +1375,7 @@ function cp.run(mode) end
 --- Leaves cp.run() after this callback.
 function cp.stop() end
 
---- Runs `fn(…)` in a coroutine, in which what waits lets the rest of the program go on.
+--- Runs `fn(…)` in a coroutine, in which waiting lets the rest of the program continue.
 ---@param fn async fun(...)
 ---@param ... any
 ---@return thread
@@ -1408,7 +1408,7 @@ function cp.setTimeout(fn, ms, ...) end
 ---@return child_process.Timer
 function cp.setInterval(fn, ms, ...) end
 
---- After this turn of the loop has polled.
+--- At the end of this turn of the loop.
 ---@param fn fun(...)
 ---@param ... any
 ---@return child_process.Immediate
