@@ -14,10 +14,9 @@
 int lcp__addr_check(lua_State *L, int arg, struct lcp__addr *a) {
   size_t len;
   const char *text = luaL_checklstring(L, arg, &len);
-  lua_Integer port;
   if (lua_isnoneornil(L, arg + 1))
     return lcp__addr_local(a, text, len);
-  port = luaL_checkinteger(L, arg + 1);
+  lua_Integer port = luaL_checkinteger(L, arg + 1);
   luaL_argcheck(L, port >= 0 && port <= 65535, arg + 1, "no port");
   return strlen(text) == len ? lcp__addr_ip(a, text, (int)port) : -EINVAL;
 }
@@ -42,8 +41,9 @@ static void push_ip4(lua_State *L, const struct sockaddr_in *in) {
   lua_pushliteral(L, "IPv4");
 }
 
-/* Of other families (a peer can pass any socket) there is nothing to show.  The kernel
- * says how long an address is, not how much of it fitted: 111 bytes for a path of 108. */
+/* Other families have nothing to show; a peer can pass any kind of socket.  The kernel
+ * returns the length of the whole address, not of the part that fitted: 111 for a path of
+ * 108 bytes (unix(7)). */
 static void push_local(lua_State *L, const struct lcp__addr *a) {
   const char *path = a->sa.local.sun_path;
   size_t head = offsetof(struct sockaddr_un, sun_path), max = sizeof a->sa.local.sun_path;
@@ -71,7 +71,7 @@ int lcp__addr_push(lua_State *L, const struct lcp__addr *a) {
   return 3;
 }
 
-/* core.ip_family(text) -> 4, 6, or 0 for what is no numeric address */
+/* core.ip_family(text) -> 4, 6, or 0 if it is not a numeric address */
 static int l_ip_family(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
@@ -92,7 +92,7 @@ static int name_of(lua_State *L, int (*get)(int, struct sockaddr *, socklen_t *)
 /* core.sockname(fd) -> address, port, family (see lcp__addr_push) | nil, errno */
 static int l_sockname(lua_State *L) { return name_of(L, getsockname); }
 
-/* core.peername(fd) -> the same of the other end */
+/* core.peername(fd) -> the same for the other end */
 static int l_peername(lua_State *L) { return name_of(L, getpeername); }
 
 /* core.sockopt(fd, name, value) -> true | nil, errno: see lcp__sock_set */

@@ -1,17 +1,18 @@
-/* arg.h - integers from Lua, which has 64 bits for each, as C's narrower types.  A cast
- * alone would make descriptor 4 of 4294967300. */
+/* arg.h - converts Lua's 64-bit integers to C's narrower types.  A plain cast would turn
+ * 4294967300 into descriptor 4. */
 #ifndef LCP_ARG_H
 #define LCP_ARG_H
 
 #include <lua.h>
 
-/* The integer at `arg`; raises for any that an int does not hold. */
+/* The integer at `arg`; raises if it does not fit into an int. */
 int lcp__arg_int(lua_State *L, int arg);
 
-/* The same, -1 for one that can be no descriptor: the system says EBADF to it. */
+/* The same, but -1 for a number that cannot be a descriptor; the system then says
+ * EBADF. */
 int lcp__arg_fd(lua_State *L, int arg);
 
-/* The descriptor that the value at `index` is; -1 for any other value. */
+/* The value at `index` as a descriptor; -1 if it is not one. */
 int lcp__arg_to_fd(lua_State *L, int index);
 
 #endif

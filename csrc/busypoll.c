@@ -9,11 +9,12 @@
 
 enum { FEWEST_WAITS = 4, MOST_WAITS = 4096, HITS_TO_EASE = 64 };
 
-/* Of a wait, what is left to libuv: for so long, at most, a signal is not noticed. */
+/* The first part of a wait is left to libuv, which does not notice signals: so this is
+ * the longest that one can go unnoticed. */
 enum { LIMIT_MS = 20, LIMIT_NS = (LIMIT_MS - 1) * 1000 * 1000 };
 
-/* A wait short enough that spinning would have paid off; to be woken takes as long again.
- */
+/* A wait short enough that spinning would have paid off; waking up takes as long
+ * again. */
 enum { SHORT_NS = 2 * LCP__BUSYPOLL_NS };
 
 static void hit(struct lcp__busypoll *b) {
@@ -30,8 +31,9 @@ static void miss(struct lcp__busypoll *b) {
     b->needed *= 2;
 }
 
-/* poll(2) on the epoll descriptor says whether there are events and leaves them for
- * uv_run.  An error, like EINTR, ends the spinning as well.  1, or 0 if none came. */
+/* poll(2) on the epoll descriptor tells whether there are events, and leaves them for
+ * uv_run.  An error such as EINTR ends the spinning as well.  1, or 0 if no event
+ * came. */
 static int spin(struct lcp__busypoll *b, int fd) {
   struct pollfd p = {.fd = fd, .events = POLLIN};
   int found;
@@ -46,8 +48,8 @@ static int spin(struct lcp__busypoll *b, int fd) {
   return 1;
 }
 
-/* Sleeps in the place of uv_run, which does not come back when a signal's handler has
- * run.  What that has left behind is looked at before and after. */
+/* Sleeps instead of uv_run, which goes back to sleep after a signal handler has run
+ * (EINTR).  Before and after, it checks whether a handler has left something behind. */
 static int sleep_once(struct lcp__busypoll *b, int fd, int ms) {
   sigset_t before;
   int rc = -EINTR;
@@ -61,7 +63,7 @@ static int sleep_once(struct lcp__busypoll *b, int fd, int ms) {
   return rc;
 }
 
-/* uv_run then finds the event, or a timer that is due: it must know the time. */
+/* uv_run then finds the event, or a timer that is due, so the loop's time is updated. */
 static void sleep_until_event(struct lcp__busypoll *b, uv_loop_t *loop) {
   int ms, rc = -EINTR;
   b->looked = 0;
@@ -73,7 +75,7 @@ static void sleep_until_event(struct lcp__busypoll *b, uv_loop_t *loop) {
 
 static void limit_cb(uv_timer_t *uv) { (void)uv; }
 
-/* The first part of a wait is libuv's: it costs less, and most waits are short. */
+/* libuv has the first part of a wait: that costs less, and most waits are short. */
 static void before_cb(uv_prepare_t *uv) {
   struct lcp__busypoll *b = uv->data;
   int waits = b->may_wait && uv_backend_timeout(uv->loop) != 0;
@@ -117,8 +119,8 @@ void lcp__busypoll_mode(struct lcp__busypoll *b, uv_run_mode mode) {
 
 int lcp__busypoll_again(const struct lcp__busypoll *b) { return b->idle && !b->asleep; }
 
-/* Without callbacks: the struct lives in the loop's userdata, which runs uv_run once more
- * before it goes. */
+/* No close callbacks are needed: the struct is part of the loop's userdata, which calls
+ * uv_run once more before it is freed. */
 void lcp__busypoll_close(struct lcp__busypoll *b) {
   uv_close((uv_handle_t *)&b->limit, NULL);
   uv_close((uv_handle_t *)&b->before, NULL);

@@ -1,11 +1,11 @@
-/* channel.c - see channel.h.  A codec makes frames of messages and messages of frames;
- * what a message means is not known here.
+/* channel.c - see channel.h.  A codec turns messages into frames and frames into
+ * messages; their meaning is up to Lua.
  *
- * Owns: the socket; what is to be sent; the descriptors that have arrived and nobody has
+ * Owns: the socket; the unsent bytes; the descriptors that have arrived and were not
  * taken yet.
  *
- * Descriptors come in the order of their frames; a frame may be complete many reads
- * later, so it is Lua, which knows what a frame means, that takes the next one.
+ * Descriptors arrive in the order of their frames, but a frame may be complete only many
+ * reads later.  So Lua, which knows what a frame means, takes the next descriptor.
  *
  * The userdata's user values: the owner (a Lua object) and its callbacks. */
 #include "channel.h"
@@ -31,10 +31,11 @@
 enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
 
 enum {
-  OVERHEAD = 4,       /* of a frame: its length or its newline */
-  BATCH = 64 * 1024,  /* bytes that are sent before a callback has ended */
-  PROMPT = 1000000,   /* ns: a callback that goes on for longer is not waited for */
-  CAREFUL = 16 * 1024 /* bytes of a read after which it may have to stop */
+  OVERHEAD = 4,       /* per frame: its length or its newline */
+  BATCH = 64 * 1024,  /* bytes after which queued frames are sent without waiting for the
+                         callback's end */
+  PROMPT = 1000000,   /* ns: nor does the sending wait for a callback longer than this */
+  CAREFUL = 16 * 1024 /* bytes per read while reading may have to stop */
 };
 
 struct channel {
@@ -42,17 +43,17 @@ struct channel {
   int fd;
   int reading;
   size_t allowed; /* see l_allow */
-  int hung_up;    /* the other side sends no more: what it has sent is all there is */
+  int hung_up;    /* the peer sends no more: only what has been sent is left to read */
   int reset;      /* see read_some */
   const struct lcp__codec *codec;
   struct lcp__frames frames;
-  const char *frame; /* the one that is in use, for l_frame_text */
+  const char *frame; /* the one being delivered, for l_frame_text */
   size_t frame_size;
-  int delivering; /* a frame is in use: it must not be freed */
+  int delivering; /* a frame is being delivered: it must not be freed */
   struct lcp__outbox out;
-  unsigned turn;               /* of the loop, in which the last frame was queued */
-  uint64_t flushed_at;         /* ns: when the last bytes were given to the socket */
-  struct lcp__scm_fds arrived; /* that nobody has taken */
+  unsigned turn;               /* the loop's turn in which the last frame was queued */
+  uint64_t flushed_at;         /* ns: when bytes were last written to the socket */
+  struct lcp__scm_fds arrived; /* not yet taken */
 };
 
 static void release(struct lcp__handle *h) {
@@ -70,7 +71,8 @@ static int takes_more(const struct channel *c) {
   return c->hung_up || lcp__frames_held(&c->frames) < c->allowed;
 }
 
-/* Where no more is taken, the end of the other side is still looked for. */
+/* While no more is taken, only the peer's end is watched for (UV_DISCONNECT, which is
+ * POLLRDHUP). */
 static int wanted(const struct lcp__handle *h) {
   const struct channel *c = (const struct channel *)h;
   int pending = lcp__outbox_pending(&c->out) > 0;
@@ -91,9 +93,9 @@ struct event {
   int err;
 };
 
-/* > 0: bytes; 0: nothing now; UV_EOF; or a negative errno.  A peer that closes with our
- * bytes unread leaves an error in front of its own last bytes: read on behind it, once.
- */
+/* > 0: bytes; 0: nothing now; UV_EOF; or a negative errno.  A peer that closes with some
+ * of our bytes unread causes ECONNRESET before its own last bytes: read on once after
+ * it. */
 static ssize_t read_some(struct channel *c, char *to, size_t room) {
   ssize_t n = lcp__scm_receive(c->fd, to, room, &c->arrived);
   if (n == -ECONNRESET && !c->reset) {
@@ -112,8 +114,8 @@ static void push_callback(lua_State *L, const struct event *e, int slot) {
   lua_getiuservalue(L, 2, SLOT_OWNER);
 }
 
-/* The frame is decoded where it lies.  A finalizer that runs meanwhile may close the
- * channel: then nothing is told any more. */
+/* The frame is decoded in place.  A finalizer that runs meanwhile may close the channel:
+ * then nothing is reported any more. */
 static int l_frame(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   struct channel *c = e->c;
@@ -131,7 +133,7 @@ static int l_frame(lua_State *L) {
   return 0;
 }
 
-/* Reading is over before the end is told. */
+/* Reading stops before the end is reported. */
 static int l_end(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONEND);
@@ -148,10 +150,10 @@ static int l_end(lua_State *L) {
 
 static int is_open(const struct channel *c) { return !c->base.closing && c->reading; }
 
-/* A listener that raises loses no later frame: each is a callback of its own.
+/* Each frame is a separate callback, so a listener that raises does not lose later ones.
  *
- * A descriptor comes with the read that brings the first byte it was sent with, so one
- * that is left when no frame is unfinished was sent with none that wanted it. */
+ * A descriptor arrives in the same read as the first byte it was sent with.  So a
+ * descriptor left over when no frame is unfinished belongs to no frame that wants it. */
 static int deliver(struct channel *c) {
   struct event e = {.c = c};
   int rc = 0;
@@ -175,7 +177,7 @@ static int l_update(lua_State *L) {
   return 0;
 }
 
-/* How much came; 0 or less when there is no more now. */
+/* The number of bytes read; 0 or less if there are none now. */
 static ssize_t readable(struct channel *c) {
   struct lcp__loop *loop = c->base.loop;
   char *buffer = lcp__loop_buffer(loop);
@@ -194,20 +196,20 @@ static ssize_t readable(struct channel *c) {
   return n;
 }
 
-/* The other side is gone while we did not read: what it has sent is taken at once, which
- * is no more than the kernel holds, since its end is not told before. */
+/* The peer is gone while reading was stopped: its last bytes are read at once, since the
+ * end is reported only after them.  They cannot be more than the kernel holds. */
 static void hung_up(struct channel *c) {
   c->hung_up = 1;
   while (is_open(c) && readable(c) > 0) {
   }
-  c->hung_up = 0; /* it may have been another error, one that has passed */
+  c->hung_up = 0; /* it may have been another, passing error */
 }
 
 /* ---- writing ---- */
 
 static int flush(struct channel *c) { return lcp__outbox_flush(&c->out, c->fd); }
 
-/* onwritten(owner, bytes ever sent, errno | nil) */
+/* onwritten(owner, total bytes sent, errno | nil) */
 static int l_written(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONWRITTEN);
@@ -245,10 +247,10 @@ static void ready(struct lcp__handle *h, int events) {
 
 static struct channel *self(lua_State *L) { return lcp__handle_self(L); }
 
-/* channel:bind(owner, onframe, onend, onwritten)
- * onframe(owner, size, message) or (owner, size, nil, text): what is wrong with a frame;
- * onend(owner, nil | errno), once; onwritten(owner, bytes ever sent, nil | errno) when
- * what flush() left has gone on. */
+/* channel:bind(owner, onframe, onend, onwritten) onframe(owner, size, message) or (owner,
+ * size, nil, text): the frame is invalid, and why; onend(owner, nil | errno), once;
+ * onwritten(owner, total bytes sent, nil | errno) when bytes that flush() left unsent
+ * have been sent. */
 static int l_bind(lua_State *L) {
   self(L);
   for (int i = 3; i <= 5; i++)
@@ -259,7 +261,7 @@ static int l_bind(lua_State *L) {
   return 0;
 }
 
-/* channel:read_start() -> nothing | nil, errno.  It goes on until the end. */
+/* channel:read_start() -> nothing | nil, errno.  Reads until the end. */
 static int l_read_start(lua_State *L) {
   struct channel *c = self(L);
   if (c->base.closing)
@@ -272,9 +274,9 @@ static int l_read_start(lua_State *L) {
   return lcp__push_errno(L, rc);
 }
 
-/* channel:allow(bytes | nil)  How many bytes of an unfinished frame may be held, all of
- * them by default.  While it is that many, or 0, nothing more is read before allow() is
- * called again, or the other side has ended. */
+/* channel:allow(bytes | nil) Limits how many bytes of an unfinished frame may be held;
+ * default: no limit.  At the limit, or if it is 0, nothing more is read until allow() is
+ * called again or the peer has ended. */
 static int l_allow(lua_State *L) {
   struct channel *c = self(L);
   c->allowed = lua_isnoneornil(L, 2) ? SIZE_MAX : (size_t)luaL_checkinteger(L, 2);
@@ -283,17 +285,16 @@ static int l_allow(lua_State *L) {
   return 0;
 }
 
-/* channel:frame() -> string: the payload that onframe has been called for, during that.
- */
+/* channel:frame() -> string: the payload that onframe is being called for. */
 static int l_frame_text(lua_State *L) {
   const struct channel *c = self(L);
   lua_pushlstring(L, c->frame, c->frame == NULL ? 0 : c->frame_size);
   return 1;
 }
 
-/* channel:read_now()  Reads and tells all that is there, whatever the loop would do next,
- * and the end, if that follows.  What is written meanwhile, by a process that has the
- * socket as well, may wait. */
+/* channel:read_now() Reads and delivers everything that has arrived, and the end if that
+ * follows, whatever the loop would do next.  Bytes written meanwhile, by another process
+ * sharing the socket, may wait. */
 static int l_read_now(lua_State *L) {
   struct channel *c = self(L);
   size_t held = c->base.closing ? 0 : lcp__scm_held(c->fd), got = 0;
@@ -303,8 +304,8 @@ static int l_read_now(lua_State *L) {
   return 0;
 }
 
-/* channel:drop_arrived()  Closes the descriptors of an unfinished frame: it will not be
- * finished. */
+/* channel:drop_arrived() Closes the descriptors of an unfinished frame, which will never
+ * be complete. */
 static int l_drop_arrived(lua_State *L) {
   lcp__scm_close(&self(L)->arrived);
   return 0;
@@ -332,8 +333,8 @@ static void cut_frame(const struct channel *c, struct payload p, char prefix[OVE
   pieces[1] = (struct iovec){p.bytes, p.size};
 }
 
-/* The first frame of a turn, when nothing waits before it, needs no copy.  How much of it
- * went. */
+/* The first frame of a turn, with nothing queued before it, is sent without a copy.  The
+ * number of bytes sent. */
 static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
   if (c->turn == c->base.loop->turn || lcp__outbox_pending(&c->out) > 0)
     return 0;
@@ -341,14 +342,14 @@ static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
   return lcp__outbox_try(&c->out, c->fd, pieces, PIECES);
 }
 
-/* Everything a frame needs is reserved first, so that it is never sent in part. */
+/* Reserves everything a frame needs up front, so that it is never sent in part. */
 static int make_room(struct channel *c, size_t size, int fd) {
   return size > LCP__FRAME_LIMIT ? -EMSGSIZE
                                  : lcp__outbox_reserve(&c->out, size + OVERHEAD, fd);
 }
 
-/* -> bytes ever queued, bytes not sent, whether flush() should follow now: if it is the
- * first of this turn, if they are many, or old | nil, errno */
+/* -> total bytes queued, bytes unsent, whether flush() should follow now (first frame of
+ * this turn; many bytes, or old ones) | nil, errno */
 static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
   char prefix[OVERHEAD];
   struct iovec pieces[PIECES];
@@ -380,8 +381,8 @@ static int l_queue(lua_State *L) {
   return queue(L, c, p, fd);
 }
 
-/* channel:send(message): encodes it, then see queue() | nil, text: what cannot be sent,
- * and where it is */
+/* channel:send(message): encodes it, then see queue() | nil, text: which value cannot be
+ * sent, and the path to it */
 static int l_send(lua_State *L) {
   struct channel *c = self(L);
   struct lcp__out out;
@@ -398,8 +399,8 @@ static int l_send(lua_State *L) {
   return results;
 }
 
-/* channel:flush() -> bytes ever sent | nil, errno.  What the socket does not take follows
- * by itself, and `onwritten` tells. */
+/* channel:flush() -> total bytes sent | nil, errno.  Bytes that the socket does not take
+ * are sent later, and then `onwritten` is called. */
 static int l_flush(lua_State *L) {
   struct channel *c = self(L);
   if (c->base.closing)
@@ -418,8 +419,8 @@ static int l_flush(lua_State *L) {
   return 1;
 }
 
-/* channel:flush_blocking(ms) -> boolean: waits until all is sent, as long as the other
- * side takes something every `ms` milliseconds. */
+/* channel:flush_blocking(ms) -> boolean: waits until everything is sent, as long as the
+ * peer takes some bytes every `ms` milliseconds. */
 static int l_flush_blocking(lua_State *L) {
   struct channel *c = self(L);
   uint64_t patience = (uint64_t)luaL_checkinteger(L, 2) * 1000000;
@@ -436,15 +437,14 @@ static int l_flush_blocking(lua_State *L) {
   return 1;
 }
 
-/* channel:take() -> object with the oldest descriptor that has arrived | nil [, errno]:
- * none was sent | it could not be had */
+/* channel:take() -> object with the oldest descriptor that has arrived | nil: none was
+ * sent | nil, errno: it could not be received */
 static int l_take(lua_State *L) {
   struct channel *c = self(L);
-  int fd, *object;
   if (c->arrived.n == 0)
     return 0;
-  object = lcp__fdpass_new(L);
-  fd = lcp__scm_take(&c->arrived);
+  int *object = lcp__fdpass_new(L);
+  int fd = lcp__scm_take(&c->arrived);
   if (fd < 0)
     return lcp__push_errno(L, fd);
   *object = fd;
@@ -452,9 +452,9 @@ static int l_take(lua_State *L) {
   return 1;
 }
 
-/* core.channel(stream | descriptor, codec) -> channel | nil, errno: over the socket of a
- * stream that has not been used, which is given up, or over an inherited one.
- * codec: 'json' or 'advanced', what is sent and received. */
+/* core.channel(stream | descriptor, codec) -> channel | nil, errno: over the socket of an
+ * unused stream, which is closed, or over an inherited socket. codec: 'json' or
+ * 'advanced', for both directions. */
 static int l_channel(lua_State *L) {
   const struct lcp__codec *codec = lcp__codec_check(L, 2);
   struct channel *c = lcp__handle_new(L, sizeof *c, LCP_CHANNEL, SLOTS);

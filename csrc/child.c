@@ -1,11 +1,12 @@
 /* child.c - the ChildProcess userdata: starts a plan, reports the exit, sends signals.
  *
  * Owns: the process until it is reaped; the group that it leads until that is empty or
- * the userdata goes.  If the userdata or the state goes before the process has ended, a
- * waiter (proc.h) reaps it.  While the process lives, the userdata is pinned.
+ * the userdata is collected.  If the userdata is collected, or the state closed, before
+ * the process has ended, a waiter (proc.h) reaps it.  While the process lives, the
+ * userdata is pinned.
  *
- * The userdata's user values: the table of its fields, and the function that is told of
- * the exit.  A field hides a method of the same name, so that a user can replace one.
+ * The userdata's user values: the table of its fields, and the function that the exit is
+ * reported to.  A field hides a method of the same name, so that a user can replace one.
  *
  * spawn() has three phases: read the plan and make the streams, still closed (may raise,
  * owns nothing); take the descriptors and start (cannot raise); publish. */
@@ -40,16 +41,15 @@ struct child {
   struct lcp__cost cost;
   struct lcp__deferred exit; /* see exit_cb */
   int reaped;
-  int terminal; /* the child's end of its terminal, or -1: it has none, or has ended */
+  int terminal; /* the child's end of its terminal, or -1: no terminal, or it has ended */
 };
 
 /* ---- starting ---- */
 
 /* Pushes a table: slot number (from 1) -> stream, all still closed. */
 static void make_streams(lua_State *L, struct lcp__plan *p) {
-  int i;
   lua_createtable(L, p->spawn.nfds, 0);
-  for (i = 0; i < p->spawn.nfds; i++)
+  for (int i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].kind >= LCP__SLOT_IN) {
       p->slots[i].stream = lcp__stream_new(L);
       lcp__stream_personal(p->slots[i].stream);
@@ -57,11 +57,11 @@ static void make_streams(lua_State *L, struct lcp__plan *p) {
     }
 }
 
-/* Gives our ends to their streams, and keeps the child's end of a terminal: as long as
- * nobody has that open our end cannot be read, and the child may close it for a while. */
+/* Gives our ends to their streams, and keeps the child's end of a terminal open: while no
+ * process has that open, reading our end fails (EIO), and the child may close it for a
+ * while. */
 static void hand_over(struct child *c, struct lcp__plan *p) {
-  int i;
-  for (i = 0; i < p->spawn.nfds; i++) {
+  for (int i = 0; i < p->spawn.nfds; i++) {
     struct lcp__slot *slot = &p->slots[i];
     if (slot->kind == LCP__SLOT_PTY)
       c->terminal = lcp__fd_take(&slot->opened);
@@ -72,8 +72,8 @@ static void hand_over(struct child *c, struct lcp__plan *p) {
 
 /* ---- the exit ---- */
 
-/* Linux hangs a terminal up when our end is closed, but not (as one could read) when the
- * session's leader ends: descendants could go on writing for ever. */
+/* Linux hangs a terminal up when our end is closed, but not, as documentation suggests,
+ * when the session leader ends: descendants could go on writing for ever. */
 static void close_terminal(struct child *c) {
   if (c->terminal >= 0)
     lcp__pty_stop(c->terminal);
@@ -98,12 +98,13 @@ static int l_exit(lua_State *L) {
 
 static void report_exit(struct lcp__deferred *d) {
   struct child *c = (struct child *)((char *)d - offsetof(struct child, exit));
-  if (c->base.closing) /* a copy of the process, made by the callback before */
+  if (c->base.closing) /* in a copy of the process, made by an earlier callback */
     return;
   lcp__enter(c->base.loop, l_exit, c);
 }
 
-/* What it wrote before it ended is told before the end: the pipes of this turn first. */
+/* Output written before the end is delivered before the exit: the pipes of this turn come
+ * first. */
 static void exit_cb(uv_poll_t *uv, int status, int events) {
   struct child *c = (struct child *)uv;
   (void)status;
@@ -124,7 +125,7 @@ static void forget(struct lcp__handle *h) {
   lcp__proc_close(&c->proc, c->reaped);
 }
 
-/* A group can be signalled for longer than its leader lives. */
+/* A group can outlive its leader and can still be signalled. */
 static void release(struct lcp__handle *h) {
   struct child *c = (struct child *)h;
   lcp__fd_close(&c->terminal);
@@ -132,7 +133,7 @@ static void release(struct lcp__handle *h) {
     forget(h);
 }
 
-/* Watching can only fail for want of memory in the kernel; then the child must go.  Its
+/* Watching can fail only for lack of memory in the kernel; then the child must go.  Its
  * descriptor is closed with the handle, which may know it already. */
 static int watch(struct child *c) {
   struct lcp__handle *h = &c->base;
@@ -146,10 +147,10 @@ static int watch(struct child *c) {
   return rc;
 }
 
-/* A stream of ours that could block would stop the host's loop. */
+/* A blocking stream of ours would stop the host's loop. */
 static int make_nonblocking(const struct lcp__plan *p) {
-  int i, rc = 0;
-  for (i = 0; i < p->spawn.nfds && rc == 0; i++)
+  int rc = 0;
+  for (int i = 0; i < p->spawn.nfds && rc == 0; i++)
     if (p->slots[i].mine >= 0)
       rc = lcp__fd_nonblock(p->slots[i].mine, 1);
   return rc;
@@ -174,7 +175,7 @@ static int start_once(struct child *c, struct lcp__plan *p, struct lcp__failure 
   return rc < 0 ? -1 : 0;
 }
 
-/* Tried again only if nothing of the program has run. */
+/* Retried (see shortage.h) only if nothing of the program has run. */
 static int start(lua_State *L, struct child *c, struct lcp__plan *p,
                  struct lcp__failure *why) {
   int tries = 0;
@@ -192,18 +193,17 @@ static int start(lua_State *L, struct child *c, struct lcp__plan *p,
 
 static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHILD); }
 
-/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path
- * path: of the file that could not be opened, if it was that.  plan: see plan.h. streams:
- * slot number -> stream, for the pipes.  onexit(child, code, signal, ms, usage). */
+/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path path: the
+ * file that could not be opened, if that was the failure. plan: see plan.h. streams: slot
+ * number -> stream, for the pipes. onexit(child, code, signal, ms, usage). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp__failure why;
-  struct lcp__plan *p;
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   lua_settop(L, 3);
   luaL_argcheck(L, c->proc.pid == 0 && !c->base.closing, 1, "has been started already");
-  p = lcp__plan_read(L, 2);
+  struct lcp__plan *p = lcp__plan_read(L, 2);
   make_streams(L, p);
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, 1, SLOT_ONEXIT);
@@ -251,15 +251,15 @@ static int l_kill(lua_State *L) {
   return lcp__push_errno(L, lcp__proc_kill(&c->proc, lcp__arg_int(L, 2)));
 }
 
-/* core.lives(child) -> boolean: it, or a process of its group, runs. */
+/* core.lives(child) -> boolean: whether it, or a process of its group, still runs. */
 static int l_lives(lua_State *L) {
   lua_pushboolean(L, lcp__proc_lives(&self(L)->proc));
   return 1;
 }
 
-/* core.release(child) -> boolean: it has closed.  What is left of its group can be
- * signalled only if that needs no pid; what is left in its cgroup is killed.  false: to
- * be called again, soon. */
+/* core.release(child) -> boolean: to be called once it has closed.  From then on its
+ * group can be signalled only if that does not need a pid; processes left in its cgroup
+ * are killed. false: call again soon. */
 static int l_release(lua_State *L) {
   struct child *c = self(L);
   int done = !c->reaped || lcp__proc_clear(&c->proc);
@@ -270,7 +270,7 @@ static int l_release(lua_State *L) {
   return 1;
 }
 
-/* core.resize(child, cols, rows): of a terminal that has ended nothing */
+/* core.resize(child, cols, rows): no effect once the terminal has ended */
 static int l_resize(lua_State *L) {
   struct child *c = self(L);
   int cols = lcp__arg_int(L, 2), rows = lcp__arg_int(L, 3);
@@ -301,7 +301,8 @@ static int l_newindex(lua_State *L) {
   return 0;
 }
 
-/* local child <close> = …: what runs gets SIGTERM, unless it was signalled before. */
+/* local child <close> = …: a running child gets SIGTERM, unless it was signalled
+ * before. */
 static int l_dispose(lua_State *L) {
   lua_settop(L, 1);
   lua_getfield(L, 1, "killed");
@@ -330,8 +331,8 @@ static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"is_child", l_
                                      {"resize", l_resize},       {"release", l_release},
                                      {"lives", l_lives},         {NULL, NULL}};
 
-/* child.lua adds the rest of the methods and finds their table as core.child_methods.  A
- * child is not closed by hand: it lives until it is reaped. */
+/* child.lua adds the other methods to core.child_methods.  There is no close(): a child
+ * lives until it is reaped. */
 int lcp__child_open(lua_State *L) {
   lcp__handle_class(L, LCP_CHILD, metamethods);
   lua_pushnil(L);

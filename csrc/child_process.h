@@ -4,25 +4,25 @@
  *   lcp_set_loop(L, loop);          (only for a host that runs a loop of its own)
  *   luaL_requiref(L, "child_process", luaopen_child_process, 0);
  *
- * Link libchild_process.a, libuv and the Lua of the host: `child_process::static` in
- * CMake, `child_process` in pkg-config.  C11 or C++.
+ * Link libchild_process.a, libuv and the host's Lua: `child_process::static` in CMake,
+ * `child_process` in pkg-config.  C11 or C++.
  *
  * A lua_State and everything of it here belongs to one thread at a time.  States share
  * nothing: there may be any number, on as many threads, each with a loop or several on
  * one loop of the host.  Like Lua's own functions these raise an error when memory runs
  * out.
  *
- * lua_close() waits for one thing only: a look-up of a host's name (by net or dgram) that
- * is under way in a state with a loop of its own, since getaddrinfo(3) cannot be
- * interrupted.  On a host's loop it does not wait; the loop then has the request until
- * the answer comes.  SPDX-License-Identifier: MIT */
+ * lua_close() waits for one thing only: a pending look-up of a host name (by net or
+ * dgram) in a state with its own loop, since getaddrinfo(3) cannot be interrupted.  On a
+ * host's loop it does not wait; the request then stays with the loop until the answer
+ * comes.  SPDX-License-Identifier: MIT */
 #ifndef CHILD_PROCESS_H
 #define CHILD_PROCESS_H
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-#include <lua.h> /* of Lua built as C++: include it before this file */
+#include <lua.h> /* if Lua is built as C++, include it before this file */
 #ifdef __cplusplus
 }
 #endif
@@ -51,48 +51,47 @@ extern "C" {
 #endif
 
 /* Opens the module and pushes its table: for luaL_requiref, or for package.preload.  Its
- * Lua files are in the library; `require` finds none of them anywhere else from then on.
+ * Lua files are in the library; from then on `require` does not look for them elsewhere.
  * Needs the standard libraries (luaL_openlibs).  Only in libchild_process.a: the module
  * that an interpreter loads has its Lua files beside it. */
 LCP_API int luaopen_child_process(lua_State *L);
 
-/* Opens the part that is in C, "child_process.core": for a host that has the Lua files on
- * its package.path and would rather use those. */
+/* Opens only the C part, "child_process.core": for a host that has the Lua files on its
+ * package.path and prefers those. */
 LCP_API int luaopen_child_process_core(lua_State *L);
 
-/* Lets the module live in `loop`, which the host owns, runs and closes.  To be called
- * before the module is opened.  0, or a libuv error; UV_EBUSY: the state has a loop.
+/* Makes the module use `loop`, which the host owns, runs and closes.  Call it before the
+ * module is opened.  0, or a libuv error; UV_EBUSY: the state already has a loop.
  *
  * There are two ways to end, and in both the host's loop must run once more before
  * uv_loop_close, since libuv closes a handle in the turn that follows:
  *   lua_close(L);           uv_run(loop, …); uv_loop_close(loop);
  *   lcp_set_loop(L, NULL);  uv_run(loop, …); uv_loop_close(loop);  …  lua_close(L);
  * NULL takes the module off its loop, whoever owns that, for good: streams and timers
- * close without an event, nothing can be started any more, and running children go on
- * without us, as after lua_close.  Not to be called by a callback of the module's.
+ * close without an event, nothing can be started any more, and running children continue
+ * unattended, as after lua_close.  Do not call it from one of the module's callbacks.
  *
  * While the host is inside uv_run, Lua code must not run the loop a second time: no
- * cp.run(), and wait(), lines() and the like in a coroutine only.  The library refuses it
- * in callbacks of its own; in the host's own it cannot know. */
+ * cp.run(), and wait(), lines() and the like in a coroutine only.  The library refuses
+ * this in its own callbacks; in the host's callbacks it cannot tell. */
 LCP_API int lcp_set_loop(lua_State *L, uv_loop_t *loop);
 
 /* Where errors in callbacks go while the host runs the loop: `handler` is called with the
  * error value on top of the stack, a string with its traceback or an error value of ours
  * with the field `traceback`.  It leaves the stack as it was, and must not raise.  `L`
- * may be another thread (coroutine) of the state.  NULL: none; errors then wait for the
- * next cp.run(), which raises them. */
+ * may be another thread (coroutine) of the state.  NULL: no handler; errors are then
+ * raised by the next cp.run(). */
 LCP_API void lcp_on_error(lua_State *L, void (*handler)(lua_State *L, void *data),
                           void *data);
 
-/* What fork() starts where `execPath` is not given.  Called as
+/* The program fork() starts if `execPath` is not given.  Called as
  *   path [execArgv…] FILE ARGUMENT…
  * it must run the Lua file FILE as lua5.4 does: with the arguments in the global table
- * `arg`, FILE in arg[0], and the module within the reach of `require`.  So does lua5.4
- * where the module is installed; so can the host itself, with nothing installed at all,
- * if it runs a FILE when it is given one (uv_exepath tells its path).
- * NULL, and the state in which a host begins: the program that runs us if its name begins
- * with `lua` or it has set a negative index in `arg`, as interpreters do; else lua5.4, by
- * PATH. */
+ * `arg`, FILE in arg[0], and with the module available to `require`. lua5.4 does so where
+ * the module is installed; the host itself can, with nothing installed at all, if it runs
+ * a FILE given on its command line (uv_exepath returns the host's path).  NULL, the
+ * default: the running program if its name begins with `lua` or it has set a negative
+ * index in `arg`, as interpreters do; otherwise lua5.4, found in PATH. */
 LCP_API void lcp_set_exec_path(lua_State *L, const char *path);
 
 #ifdef __cplusplus

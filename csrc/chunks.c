@@ -258,11 +258,11 @@ static int l_characters(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
   lua_Integer n = luaL_checkinteger(L, 2);
   struct chunk c = q->first;
-  size_t at, back = 0, ahead = 0;
+  size_t back = 0, ahead = 0;
   luaL_argcheck(L, n > 0 && (size_t)n < q->size, 2, "not within the text");
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, SLOT_STRINGS);
-  at = q->taken + (size_t)n;
+  size_t at = q->taken + (size_t)n;
   while (at > c.base + c.size)
     c = chunk_at(L, 2, c.index + 1, c.base + c.size);
   at -= c.base;
@@ -324,9 +324,8 @@ static int l_chunks(lua_State *L) {
 /* core.delimiters(array of strings, none of them empty) -> what find() looks for */
 static int l_delimiters(lua_State *L) {
   struct lcp__delim *list;
-  int n;
   luaL_checktype(L, 1, LUA_TTABLE);
-  n = (int)lua_rawlen(L, 1);
+  int n = (int)lua_rawlen(L, 1);
   lua_settop(L, 1);
   list = lua_newuserdatauv(L, (size_t)n * sizeof *list, 0);
   lua_createtable(L, n, 0);
@@ -367,13 +366,13 @@ static int next_at_once(lua_State *L) {
   struct chunks *q = lua_touserdata(L, lua_upvalueindex(UP_CHUNKS));
   const struct lcp__delims *d = lua_touserdata(L, lua_upvalueindex(UP_DELIMS));
   const struct lcp__delim *delim;
-  size_t skip = q->taken - q->first.base, size, i;
+  size_t skip = q->taken - q->first.base, size;
   const char *p;
   if (q->first.p == NULL || q->tapped)
     return 0;
   p = q->first.p + skip;
   size = q->first.size - skip;
-  for (i = 0; (i = lcp__delims_next(d, p, i, size)) < size; i++) {
+  for (size_t i = 0; (i = lcp__delims_next(d, p, i, size)) < size; i++) {
     enum lcp__match match = lcp__delims_match(d, p + i, size - i, &delim);
     if (match == LCP__OPEN || (match == LCP__MATCH && i + delim->size == size))
       return 0;

@@ -1,15 +1,16 @@
-/* core.c - opens child_process.core; one table a Lua state, however often it is opened.
+/* core.c - opens child_process.core: one table per Lua state, however often it is opened.
  *
- * Besides functions it has what there is once in a Lua state:
- *   modules       name -> module of ours (lazy.lua)
- *   module        the public table (init.lua), which `require` gives again
+ * Besides functions it holds the values that exist once per Lua state:
+ *   modules       name -> module of this library (lazy.lua)
+ *   module        the public table (init.lua), which later `require` calls return
  *   process       cp.process (process.lua)
- *   exec_path     what fork starts (lcp_set_exec_path; process.lua asks)
- *   file          path of this module's own file (fork.lua)
- *   embedded      loader of the Lua files in a host program (embedded.c, for lazy.lua)
+ *   exec_path     the program that fork starts (lcp_set_exec_path; read by process.lua)
+ *   file          path of the shared object of this module (fork.lua)
+ *   embedded      loader of the Lua files inside a host program (embedded.c, lazy.lua)
  *   child_methods methods of ChildProcess (child.c makes the table, child.lua fills it)
- *   v8_classes    class of JavaScript -> metatable (ipc/advanced.lua)
- *   shared        key that marks classes whose objects a child may share (stdio.lua) */
+ *   v8_classes    JavaScript class -> metatable (ipc/advanced.lua)
+ *   shared        key that marks classes whose objects can be lent to a child (stdio.lua)
+ */
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@
 static const char core_key; /* its address: the core table in the registry */
 
 /* stack: …, core.  Sets `file`, the absolute path of the module, so that a forked child
- * finds it wherever it is; nil inside a host program.  `path` is what require tells. */
+ * finds it from any directory; nil inside a host program.  `path` is the one that require
+ * passes. */
 static void set_file(lua_State *L, const char *path) {
   char file[PATH_MAX];
   if (path != NULL && realpath(path, file) != NULL) {
@@ -53,7 +55,7 @@ static void set_file(lua_State *L, const char *path) {
   }
 }
 
-/* Called by require, it gets the name and the path; by a host, perhaps nothing. */
+/* require passes the name and the path; a host may pass nothing. */
 int luaopen_child_process_core(lua_State *L) {
   const char *path = lua_gettop(L) >= 2 ? lua_tostring(L, 2) : NULL;
   luaL_checkversion(L);

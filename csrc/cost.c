@@ -17,8 +17,8 @@ static void set(lua_State *L, const char *name, int64_t value) {
   lua_setfield(L, -2, name);
 }
 
-/* The kernel carries the largest size of the parent's memory over to the child, by fork
- * and by clone alike, and exec keeps it: only a figure above our own is the child's. */
+/* The child inherits the peak size of the parent's memory, through fork and clone alike,
+ * and exec keeps it: only a figure above our own is really the child's. */
 static void push_usage(lua_State *L, const struct lcp__usage *u, int64_t own_rss) {
   lua_createtable(L, 0, 9);
   set(L, "userCPUTime", u->user_us);

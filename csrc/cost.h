@@ -1,4 +1,4 @@
-/* cost.h - what a child cost: time from its start to its end, and what it has used. */
+/* cost.h - the cost of a child: its duration and the resources it used. */
 #ifndef LCP_COST_H
 #define LCP_COST_H
 
@@ -9,15 +9,15 @@
 
 struct lcp__cost {
   uint64_t started, ended; /* ns */
-  int64_t own_rss;         /* KiB: the largest size that this process ever had */
+  int64_t own_rss;         /* KiB: the peak size of this process */
 };
 
-/* Right before the start, and when the end has been seen. */
+/* To be called right before the start, and when the end has been seen. */
 void lcp__cost_begin(struct lcp__cost *c);
 void lcp__cost_end(struct lcp__cost *c);
 
-/* Pushes the time in milliseconds, and a table of what was used or nil if that is not
- * known.  Its fields are those of Node's process.resourceUsage() that Linux fills in. */
+/* Pushes the time in milliseconds, and a table of the resources used, or nil if unknown.
+ * Its fields are those of Node's process.resourceUsage() that Linux fills in. */
 void lcp__cost_push(lua_State *L, const struct lcp__cost *c, const struct lcp__exit *how);
 
 #endif

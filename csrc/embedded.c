@@ -26,7 +26,7 @@ static int run_file(lua_State *L, const char *name) {
   return 1;
 }
 
-/* The loader of all in package.preload: require tells it the name. */
+/* The loader of every entry in package.preload: require passes the name. */
 static int l_load(lua_State *L) { return run_file(L, luaL_checkstring(L, 1)); }
 
 /* core.embedded(name) -> function */
@@ -48,13 +48,12 @@ static void preload(lua_State *L, const char *name, lua_CFunction load) {
 }
 
 int luaopen_child_process(lua_State *L) {
-  const struct lcp__embedded *file;
   luaL_checkversion(L);
   if (lua_getglobal(L, "require") != LUA_TFUNCTION)
     return luaL_error(L, "child_process needs the standard libraries (luaL_openlibs)");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   preload(L, "child_process.core", l_core);
-  for (file = lcp__embedded; file->name != NULL; file++)
+  for (const struct lcp__embedded *file = lcp__embedded; file->name != NULL; file++)
     preload(L, file->name, l_load);
   lua_pop(L, 2);
   return run_file(L, "child_process");

@@ -1,5 +1,5 @@
-/* embedded.h - the module's Lua files, inside the static library.  The build makes the
- * table from lua/child_process (cmake/embed.cmake). */
+/* embedded.h - the module's Lua files, inside the static library.  The build generates
+ * the table from lua/child_process (cmake/embed.cmake). */
 #ifndef LCP_EMBEDDED_H
 #define LCP_EMBEDDED_H
 
@@ -7,7 +7,7 @@
 
 struct lcp__embedded {
   const char *name;  /* for require */
-  const char *chunk; /* for tracebacks; `=…`, since it names no file */
+  const char *chunk; /* for tracebacks; `=…`, since it is not the name of a file */
   const unsigned char *text;
   size_t size;
 };

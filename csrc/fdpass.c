@@ -67,7 +67,8 @@ static int l_fd_of(lua_State *L) {
   return 1;
 }
 
-/* core.take_fd(object) -> descriptor: it is the caller's from now on | nil: none left */
+/* core.take_fd(object) -> descriptor, which the caller owns from now on | nil: it has
+ * none any more */
 static int l_take_fd(lua_State *L) {
   int *fd = luaL_checkudata(L, 1, LCP_FD);
   if (*fd < 0)

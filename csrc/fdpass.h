@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-/* Pushes an object that owns a descriptor: the one that is written to the result. */
+/* Pushes an object that owns a descriptor; store that through the returned pointer. */
 int *lcp__fdpass_new(lua_State *L);
 
 /* The descriptor of the value at `arg`: a number, a descriptor object, or anything with a
@@ -12,9 +12,9 @@ int *lcp__fdpass_new(lua_State *L);
  * the method raises. */
 int lcp__fdpass_get(lua_State *L, int arg);
 
-/* For functions that take a descriptor over: the number at `arg`, or that of the
- * descriptor object there.  lcp__fdpass_taken, once it has an owner that will close it
- * and before anything can raise: the object has none any more. */
+/* For functions that take over a descriptor: the number at `arg`, or the descriptor of
+ * the object there.  Call lcp__fdpass_taken as soon as the descriptor has an owner that
+ * will close it, and before anything can raise: then the object has none any more. */
 int lcp__fdpass_offered(lua_State *L, int arg);
 void lcp__fdpass_taken(lua_State *L, int arg);
 

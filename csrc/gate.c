@@ -9,7 +9,8 @@
 
 /* ---- tracebacks ---- */
 
-/* Pushes the traceback: of a coroutine, from core.raise, or of where we are. */
+/* Pushes the traceback: of a coroutine, as passed by core.raise, or of the current
+ * place. */
 static void push_traceback(lua_State *L) {
   lcp__loop_slot(L, LCP__VALUE_CARRIED);
   if (lua_isnil(L, -1)) {
@@ -25,8 +26,8 @@ static int is_ours(lua_State *L, int index) {
   return lua_istable(L, index) && lcp__class_of(L, index) == LCP__CLASS_ERROR;
 }
 
-/* The message handler.  The error stays what it is; the traceback is kept beside it.  An
- * error value of ours gets it as a field, unless it has one already. */
+/* The message handler.  The error is not changed; its traceback is stored separately.  An
+ * error value of ours also gets it as a field, unless it has one already. */
 static int l_traceback(lua_State *L) {
   lua_settop(L, 1);
   push_traceback(L);
@@ -44,7 +45,7 @@ static int l_traceback(lua_State *L) {
 
 /* ---- where errors go ---- */
 
-/* stack: error.  Each is kept in a box, since it may be nil. */
+/* stack: error.  Each error is stored in a table of its own, since it may be nil. */
 static int l_keep_error(lua_State *L) {
   lcp__loop_slot(L, LCP__VALUE_ERRORS);
   lua_createtable(L, 1, 0);
@@ -54,8 +55,8 @@ static int l_keep_error(lua_State *L) {
   return 0;
 }
 
-/* stack: error.  1 if the function of on_uncaught() has taken it, with its traceback; an
- * error of that function takes its place. */
+/* stack: error.  1 if the function set by on_uncaught() has handled it; an error raised
+ * by that function replaces it. */
 static int give_uncaught(lua_State *L) {
   lcp__loop_slot(L, LCP__VALUE_UNCAUGHT);
   if (!lua_isfunction(L, -1)) {
@@ -70,7 +71,7 @@ static int give_uncaught(lua_State *L) {
   return 0;
 }
 
-/* stack: error.  A handler that only reports gets a text with its traceback. */
+/* stack: error.  A host's handler gets text with a traceback. */
 static int l_with_traceback(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING) {
     lua_pushliteral(L, "\n");
@@ -83,13 +84,13 @@ static int l_with_traceback(lua_State *L) {
 static void give_host(struct lcp__loop *loop, lua_State *L) {
   lua_pushcfunction(L, l_with_traceback);
   lua_insert(L, -2);
-  lua_pcall(L, 1, 1, 0); /* without memory: an error of that */
+  lua_pcall(L, 1, 1, 0); /* out of memory: reports that error instead */
   loop->on_error(L, loop->on_error_data);
   lua_pop(L, 1);
 }
 
-/* Pops the error on top of the stack: to the program's or the host's handler, else to the
- * list from which run() raises it. */
+/* Pops the error on top of the stack and gives it to the program's or the host's handler,
+ * otherwise to the list from which run() raises it. */
 static void report_error(struct lcp__loop *loop, lua_State *L) {
   if (give_uncaught(L)) {
     lua_pop(L, 1);
@@ -127,7 +128,7 @@ void lcp__gate_raise(lua_State *L, struct lcp__loop *loop) {
   lcp__loop_slot(L, LCP__VALUE_ERRORS);
   n = (lua_Integer)lua_rawlen(L, -1);
   if (n > 0 || loop->lost_errors)
-    lcp__loop_changed(loop); /* another loop learns from the next run what is left */
+    lcp__loop_changed(loop); /* a loop that polls ours must call run() to get the error */
   if (n > 0) {
     lua_rawgeti(L, -1, 1);
     for (i = 1; i <= n; i++) {
@@ -146,15 +147,14 @@ void lcp__gate_raise(lua_State *L, struct lcp__loop *loop) {
 
 /* ---- called from Lua ---- */
 
-/* core.on_uncaught(fn)  `fn(error, traceback)` gets the errors of callbacks at once,
- * instead of run(), which does not end then.  For a program whose loop nobody runs by
- * hand. */
+/* core.on_uncaught(fn) `fn(error, traceback)` gets errors in callbacks at once; run()
+ * then does not return for them.  For programs that do not call run() themselves. */
 static int l_on_uncaught(lua_State *L) {
   return lcp__loop_set_slot(L, LCP__VALUE_UNCAUGHT);
 }
 
-/* core.raise(error, traceback): raises it from a callback, with the traceback of where it
- * was raised first. */
+/* core.raise(error, traceback): raises it from a callback, with the traceback of the
+ * place where it was first raised. */
 static int l_raise(lua_State *L) {
   lua_settop(L, 2);
   lcp__loop_put(L, LCP__VALUE_CARRIED);

@@ -11,10 +11,10 @@ struct lcp__loop;
  * the host's handler.  1, or 0 after an error.  Never raises. */
 int lcp__gate_call(struct lcp__loop *loop, lua_State *L, int nargs);
 
-/* There is no room on the stack of Lua: run() says so. */
+/* Records that the Lua stack has no room left: run() reports it. */
 void lcp__gate_lost(struct lcp__loop *loop);
 
-/* Raises the oldest error that a callback left, if there is one. */
+/* Raises the oldest pending error of a callback, if there is one. */
 void lcp__gate_raise(lua_State *L, struct lcp__loop *loop);
 
 /* Adds the functions of the gate to the core table on top of the stack. */

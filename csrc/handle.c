@@ -6,7 +6,7 @@
 
 #include "uvloop.h"
 
-/* The list is of those that are not closed. */
+/* The list has the handles that are not closed. */
 static void unlink_handle(struct lcp__handle *h) {
   *h->link = h->next;
   if (h->next != NULL)
@@ -33,8 +33,8 @@ void lcp__handle_unpin(struct lcp__handle *h) {
   lcp__loop_changed(h->loop);
 }
 
-/* The order: nothing calls back any more; libuv lets go of the descriptor (epoll must not
- * hold the number when it is closed, since it may be given out again at once); then it is
+/* The order: callbacks stop; libuv drops the descriptor (epoll must not hold a number
+ * when it is closed, since the kernel may reuse it at once); then the descriptor is
  * closed. */
 void lcp__handle_close(struct lcp__handle *h) {
   if (h->loop != NULL)
@@ -60,8 +60,8 @@ static void close_handles(struct lcp__loop *loop) {
 }
 
 static void adapt_handles(struct lcp__loop *loop) {
-  struct lcp__handle *h, *next;
-  for (h = loop->handles; h != NULL; h = next) {
+  struct lcp__handle *next;
+  for (struct lcp__handle *h = loop->handles; h != NULL; h = next) {
     next = h->next;
     h->inherited = 1;
     if (h->personal)
@@ -88,7 +88,8 @@ static void link_handle(struct lcp__loop *loop, struct lcp__handle *h) {
   loop->adapt_handles = adapt_handles;
 }
 
-/* The userdata comes first: once it has its metatable, the collector frees the block. */
+/* The userdata comes first: once it has its metatable, the collector will free the
+ * block. */
 void *lcp__handle_new(lua_State *L, size_t size, const char *tname, int slots) {
   struct lcp__loop *loop = lcp__loop(L);
   struct lcp__handle **box = lua_newuserdatauv(L, sizeof(struct lcp__handle *), slots);
@@ -111,7 +112,7 @@ void lcp__handle_init(struct lcp__handle *h) {
 
 void *lcp__handle_check(lua_State *L, int arg, const char *tname) {
   struct lcp__handle *h = *(struct lcp__handle **)luaL_checkudata(L, arg, tname);
-  if (h == NULL) /* a finalizer brought it back after its own had run */
+  if (h == NULL) /* a finalizer resurrected it after its own had run */
     luaL_argerror(L, arg, "has been finalized");
   if (h->loop != NULL)
     lcp__loop_here(h->loop);
@@ -156,7 +157,7 @@ int lcp__handle_watch(lua_State *L, struct lcp__handle *h, int index, int fd) {
   uv_poll_t *poll = &h->uv.poll;
   int events = h->wanted(h), rc = 0;
   if (events == h->events) {
-    if (!events) /* an error has stopped it, and nobody wants it any more */
+    if (!events) /* an error has stopped it, and no events are wanted any more */
       lcp__handle_unpin(h);
     return 0;
   }
@@ -176,9 +177,9 @@ static int l_rewatch(lua_State *L) {
   return 0;
 }
 
-/* A status means EPOLLERR, at which libuv stops polling the descriptor.  The next read or
- * write reports the error, if there is one: a socket may have one that passes, like the
- * ICMP answer to a datagram, and is then watched again. */
+/* A status stands for EPOLLERR, after which libuv stops polling the descriptor
+ * (uv__poll_io).  The next read or write reports the error, if there is one; a socket may
+ * have a passing one, like the ICMP answer to a datagram, and is then watched again. */
 static void ready_cb(uv_poll_t *uv, int status, int events) {
   struct lcp__handle *h = (struct lcp__handle *)uv;
   if (!lcp__handle_here(h))
@@ -215,14 +216,14 @@ void *lcp__handle_self(lua_State *L) {
   return h;
 }
 
-/* handle:close(), and the end of a <close> variable.  Idempotent; releases the descriptor
- * at once. */
+/* handle:close(), also called for a <close> variable.  Idempotent; releases the
+ * descriptor at once. */
 static int l_close(lua_State *L) {
   lcp__handle_close(lcp__handle_self(L));
   return 0;
 }
 
-/* What is pinned is only finalized at the end of the state. */
+/* A pinned handle is finalized only at the end of the state. */
 static void count_never_run(const struct lcp__handle *h) {
   struct lcp__loop *loop = h->loop;
   if (h->awaited && h->pin != LUA_NOREF && !h->unreferenced && !h->inherited &&
@@ -286,14 +287,14 @@ void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *function
   add_functions(L, functions);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
-  lua_pushboolean(L, 0); /* nobody gets at __gc through getmetatable */
+  lua_pushboolean(L, 0); /* getmetatable must not give access to __gc */
   lua_setfield(L, -3, "__metatable");
 }
 
 /* ---- looking inside ---- */
 
-/* stack: …, userdata, whose place a table takes.  User value 1 of every class says what
- * the handle is for: its owner, its function, or what it waits for. */
+/* stack: …, userdata, which is replaced by a table.  User value 1 of every class says
+ * what the handle is for: its owner, its function, or the thing it waits for. */
 static void describe(lua_State *L) {
   const struct lcp__handle *h = *(struct lcp__handle **)lua_touserdata(L, -1);
   lua_createtable(L, 0, 4);
@@ -308,19 +309,18 @@ static void describe(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* core.handles() -> array of { handle, class, ref, subject }, the newest first: what
- * libuv may call back. */
+/* core.handles() -> array of { handle, class, ref, subject }, newest first: the handles
+ * that libuv may call back. */
 static int l_handles(lua_State *L) {
-  const struct lcp__handle *h;
-  lua_Integer n = 0, i;
+  lua_Integer n = 0;
   lua_newtable(L);
-  /* here the collector does not run, whose finalizers would change the list */
-  for (h = lcp__loop(L)->handles; h != NULL; h = h->next)
+  /* the collector does not run here: finalizers would change the list */
+  for (const struct lcp__handle *h = lcp__loop(L)->handles; h != NULL; h = h->next)
     if (h->pin != LUA_NOREF) {
       lcp__handle_push(L, h);
       lua_rawseti(L, 1, ++n);
     }
-  for (i = 1; i <= n; i++) {
+  for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, 1, i);
     describe(L);
     lua_rawseti(L, 1, i);

@@ -28,8 +28,8 @@ static int note(void *arg, const struct lcp__holder *h) {
   return list->n < MOST;
 }
 
-/* core.holders(stream) -> array of { pid, command, fd }: the other processes that can
- * write to the pipe of a stream, as far as they can be seen; at most 32. */
+/* core.holders(stream) -> array of { pid, command, fd }: the visible other processes that
+ * can write to the pipe of a stream; at most 32. */
 static int l_holders(lua_State *L) {
   struct list list = {.n = 0};
   int owned, fd = lcp__stream_fileno(lcp__stream_check(L, 1), &owned);

@@ -1,4 +1,4 @@
-/* held.h - who holds the pipes of a child that has ended. */
+/* held.h - the processes that hold pipes of a child that has ended. */
 #ifndef LCP_HELD_H
 #define LCP_HELD_H
 
@@ -9,7 +9,7 @@
 /* Pushes { pid =, command =, fd = }. */
 void lcp__holder_push(lua_State *L, const struct lcp__holder *h);
 
-/* core.holders: into the table on top. */
+/* Adds core.holders to the core table on top of the stack. */
 int lcp__held_open(lua_State *L);
 
 #endif

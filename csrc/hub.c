@@ -5,14 +5,14 @@
 
 #include "uvloop.h"
 
-/* Timers that are kept for the next ones; more are only needed again in another burst. */
+/* How many stopped timers are kept for reuse; more would help only in another burst. */
 enum { MOST_SPARES = 64 };
 
-/* To have woken the loop is all it is for. */
+/* Its only purpose is to wake the loop. */
 static void changed_cb(uv_async_t *uv) { (void)uv; }
 
-/* Only the async handle can fail: it is the one that needs a descriptor (eventfd(2), or a
- * pipe).  It and `check` must not keep a loop alive that has nothing else to do. */
+/* Only uv_async_init can fail, since it needs a descriptor (eventfd(2) or a pipe).  It
+ * and `check` must not keep alive a loop that has nothing else to do. */
 struct lcp__hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
   struct lcp__hub *hub = malloc(sizeof *hub);
   if (hub == NULL)
@@ -33,7 +33,7 @@ struct lcp__hub *lcp__hub_open(uv_loop_t *loop, void *owner) {
   return hub;
 }
 
-/* A timer that is lent out is referenced again: its last user may have called unref(). */
+/* A lent timer is referenced again: its last user may have called unref(). */
 uv_timer_t *lcp__hub_timer(struct lcp__hub *hub) {
   uv_timer_t *timer = hub->spare;
   if (timer != NULL) {
@@ -51,7 +51,7 @@ uv_timer_t *lcp__hub_timer(struct lcp__hub *hub) {
 
 static void free_cb(uv_handle_t *uv) { free(uv); }
 
-/* One that is closing was closed by the host, see lcp__uvloop_close. */
+/* A closing timer was closed by the host, see lcp__uvloop_close. */
 void lcp__hub_timer_back(struct lcp__hub *hub, uv_timer_t *timer) {
   uv_timer_stop(timer);
   if (hub->spares == MOST_SPARES || uv_is_closing((uv_handle_t *)timer)) {
@@ -69,8 +69,7 @@ static void closed_cb(uv_handle_t *uv) {
     free(hub);
 }
 
-/* `data` changes its meaning: closed_cb needs the hub, and no other callback comes any
- * more. */
+/* From here on `data` is the hub, for closed_cb: no other callback comes any more. */
 void lcp__hub_close(struct lcp__hub *hub) {
   for (uv_timer_t *timer = hub->spare, *next; timer != NULL; timer = next) {
     next = timer->data;

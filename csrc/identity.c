@@ -1,7 +1,8 @@
 /* identity.c - see identity.h.
  *
- * Names are looked up here, in the parent and before the start: the C library may ask a
- * server for them (and wait), which the new process between clone and exec cannot do. */
+ * Names are looked up in the parent, before the start: the C library may ask a server for
+ * them and wait (nsswitch.conf(5)), which a new process between clone and exec cannot
+ * do. */
 #include "identity.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 /* ---- reading a plan ---- */
 
-/* 1 and *value, if there is such a field. */
+/* 1 and *value if the field exists. */
 static int read_integer(lua_State *L, int plan, const char *field, lua_Integer *value) {
   int given = lua_getfield(L, plan, field) == LUA_TNUMBER;
   *value = lua_tointeger(L, -1);
@@ -23,16 +24,15 @@ static int read_integer(lua_State *L, int plan, const char *field, lua_Integer *
   return given;
 }
 
-/* Pushes the array at plan[field] or nil; its length. */
+/* Pushes the array plan[field], or nil.  Its length. */
 static size_t push_list(lua_State *L, int plan, const char *field) {
   lua_getfield(L, plan, field);
   return lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
 }
 
 static lua_Integer item(lua_State *L, int list, size_t i) {
-  lua_Integer value;
   lua_rawgeti(L, list, (lua_Integer)i);
-  value = lua_tointeger(L, -1);
+  lua_Integer value = lua_tointeger(L, -1);
   lua_pop(L, 1);
   return value;
 }
@@ -87,7 +87,7 @@ static void read_rights(lua_State *L, int plan, struct lcp__spawn *spawn) {
 }
 
 /* stack on entry: …, rlimits or nil, groups or nil; `first` is the index of the former.
- * Replaces it by what holds the arrays. */
+ * Replaces both by a userdata with the arrays. */
 static void read_lists(lua_State *L, int first, struct lcp__spawn *spawn) {
   size_t size = (size_t)spawn->nrlimits * sizeof *spawn->rlimits;
   struct lcp__rlimit *limits =
@@ -118,9 +118,10 @@ void lcp__identity_read(lua_State *L, int plan, struct lcp__spawn *spawn) {
 
 enum { FIRST_TRY = 1024, MOST = 1024 * 1024 /* bytes of one entry */ };
 
-/* The look-ups that follow share how they are called: `find` fills in *entry and keeps
- * its strings in `memory`, which is made larger until they fit.  0, or an errno; ENOENT:
- * there is no such entry (the C library gives 0, or one of several errnos, for that). */
+/* How the look-ups below are called: `find` fills in *entry and stores its strings in
+ * `memory`, which is enlarged until they fit (ERANGE).  0 or an errno; ENOENT: there is
+ * no such entry (for which the C library returns 0 or one of several errnos,
+ * getpwnam(3)). */
 typedef int lookup(const void *key, void *entry, char *memory, size_t size, int *found);
 
 static int look_up(lua_State *L, lookup *find, const void *key, void *entry) {
@@ -178,10 +179,10 @@ static int l_find_group(lua_State *L) {
   return 1;
 }
 
-/* getgrouplist(3) tells how many there are by failing. */
+/* getgrouplist(3) reports the number of groups by failing. */
 static gid_t *list_groups(lua_State *L, const char *user, gid_t gid, int *n) {
-  int room = 32, tries;
-  for (tries = 0; tries < 16; tries++) {
+  int room = 32;
+  for (int tries = 0; tries < 16; tries++) {
     gid_t *groups = lua_newuserdatauv(L, (size_t)room * sizeof *groups, 0);
     *n = room;
     if (getgrouplist(user, gid, groups, n) >= 0)
@@ -192,7 +193,7 @@ static gid_t *list_groups(lua_State *L, const char *user, gid_t gid, int *n) {
 }
 
 /* core.groups_of(uid, gid | nil) -> array of gids | nil, errno; ENOENT: no such user.
- * With `gid`, or else the user's own group, as initgroups(3). */
+ * Includes `gid`, or else the user's own group, as initgroups(3) does. */
 static int l_groups_of(lua_State *L) {
   uid_t uid = (uid_t)luaL_checkinteger(L, 1);
   struct passwd user;

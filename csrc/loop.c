@@ -1,5 +1,5 @@
-/* loop.c - see loop.h.
- * Owns: the uv loop (unless it is a host's), the hub, the read buffer. */
+/* loop.c - see loop.h.  Owns: the uv loop (unless it belongs to a host), the hub, the
+ * read buffer. */
 #include "loop.h"
 
 #include <lauxlib.h>
@@ -84,11 +84,11 @@ void lcp__loop_changed(struct lcp__loop *loop) {
 
 /* ---- in a copy of the process ---- */
 
-/* Also on a host's loop: it should have called uv_loop_fork itself, but then a second
- * time does no harm, and if it has not the parent would suffer. */
+/* Also on a host's loop: the host should have called uv_loop_fork itself, but a second
+ * call does no harm, and without any the parent would suffer. */
 static void adapt(struct lcp__loop *loop) {
   lcp__origin_set(&loop->origin);
-  loop->first = NULL; /* exits of children, which are the parent's */
+  loop->first = NULL; /* exits of children, which belong to the parent */
   loop->last = &loop->first;
   if (loop->uv != NULL && lcp__uvloop_fork(loop->uv, loop->owned) != 0)
     loop->closed = 1;
@@ -105,8 +105,8 @@ void lcp__loop_here(struct lcp__loop *loop) {
 
 static void first_cb(uv_idle_t *uv) { uv_idle_stop(uv); }
 
-/* libuv polls its own descriptor only from its first turn on; by that lcp__loop_changed
- * reaches another loop at any time.  Without something to do there would be no turn. */
+/* libuv polls its own async descriptor only from the first turn on, and lcp__loop_changed
+ * needs that to wake an outer loop.  Without a handle there would be no turn. */
 static void first_turn(struct lcp__loop *loop) {
   uv_idle_start(&loop->hub->wake, first_cb);
   uv_run(loop->uv, UV_RUN_NOWAIT);
@@ -145,8 +145,8 @@ int lcp__loop_uv(struct lcp__loop *loop) {
   return loop->uv != NULL ? 0 : open_uv(loop, NULL);
 }
 
-/* A host's loop delivers the close callbacks later, to blocks that know no state any
- * more; in our own they are run here. */
+/* A host's loop delivers the close callbacks later, to blocks that no longer refer to a
+ * state; our own loop runs them here. */
 static void leave(struct lcp__loop *loop) {
   lcp__loop_here(loop);
   if (loop->close_handles != NULL)
@@ -155,7 +155,7 @@ static void leave(struct lcp__loop *loop) {
     lcp__hub_close(loop->hub);
   if (loop->owned) {
     lcp__busypoll_close(&loop->busypoll);
-    if (loop->uv->backend_fd >= 0) { /* else see lcp__uvloop_fork */
+    if (loop->uv->backend_fd >= 0) { /* otherwise see lcp__uvloop_fork */
       uv_run(loop->uv, UV_RUN_DEFAULT);
       uv_loop_close(loop->uv);
     }
@@ -169,8 +169,8 @@ static void leave(struct lcp__loop *loop) {
   loop->closed = 1;
 }
 
-/* A program whose loop is our own and that has forgotten to run it is told, once.  Not
- * one that ends itself in a callback. */
+/* Reports, once, a program that forgot to run a loop of our own; but not one that ends
+ * itself in a callback. */
 static void tell_never_run(lua_State *L, const struct lcp__loop *loop) {
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, LCP__VALUE_END);
@@ -182,8 +182,8 @@ static void tell_never_run(lua_State *L, const struct lcp__loop *loop) {
   lua_pcall(L, LCP__AWAITED - LCP__CHILD, 0, 0);
 }
 
-/* The end of the state.  We may be inside run() (os.exit closes the state under it), but
- * then it never gets control back. */
+/* The end of the state.  We may be inside run(), since os.exit can close the state there,
+ * but then run() never gets control back. */
 static int l_loop_gc(lua_State *L) {
   struct lcp__loop *loop = lua_touserdata(L, 1);
   tell_never_run(L, loop);
@@ -204,7 +204,7 @@ void lcp__loop_update_time(struct lcp__loop *loop) {
 
 /* ---- called from Lua ---- */
 
-/* core.on_new(fn | nil)  `fn(handle)` sees every handle that is made from now on. */
+/* core.on_new(fn | nil) `fn(handle)` is called with every new handle from now on. */
 static int l_on_new(lua_State *L) {
   lcp__loop_state(L)->watched = lua_toboolean(L, 1);
   return lua_toboolean(L, 1) ? lcp__loop_set_slot(L, LCP__VALUE_NEW) : 0;
@@ -216,8 +216,8 @@ void lcp__loop_show(lua_State *L) {
   lua_call(L, 1, 0);
 }
 
-/* core.on_end(fn)  `fn(children, timers, servers)` is called at the end of the state with
- * how many there were that keep the loop alive and for which it was never run. */
+/* core.on_end(fn) `fn(children, timers, servers)` is called at the end of the state with
+ * the number of each that kept the loop alive while it was never run. */
 static int l_on_end(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_END); }
 
 static const luaL_Reg functions[] = {
@@ -233,9 +233,8 @@ int lcp__loop_open(lua_State *L) {
 
 int lcp_set_loop(lua_State *L, uv_loop_t *host) {
   struct lcp__loop *loop = lcp__loop_state(L);
-  int first;
   lcp__loop_here(loop);
-  first = loop->uv == NULL && !loop->closed;
+  int first = loop->uv == NULL && !loop->closed;
   if (host != NULL)
     return first ? open_uv(loop, host) : UV_EBUSY;
   if (loop->running || loop->depth > 0)

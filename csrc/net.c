@@ -1,7 +1,7 @@
 /* net.c - see net.h.
  *
- * Owns: of a server the listening descriptor, one in reserve and the path it has to
- * remove; of a connector the descriptor until it is connected and a stream takes it.
+ * Owns: for a server, the listening descriptor, one in reserve and the path to remove;
+ * for a connector, the descriptor until it is connected and a stream takes it over.
  *
  * The userdata's user values: the owner (a Lua object) and its callback. */
 #include "net.h"
@@ -31,13 +31,13 @@ enum { SLOT_OWNER = 1, SLOT_FN, SLOTS = SLOT_FN };
 
 enum {
   BATCH = 64,     /* connections accepted in one turn of the loop */
-  MAX_SHED = 1024 /* and turned away in one turn, see shed */
+  MAX_SHED = 1024 /* and closed at once in one turn, see shed */
 };
 
 struct server {
   struct lcp__handle base;
   int fd;
-  int reserve; /* what can be closed to accept one more; -1: gone */
+  int reserve; /* a descriptor to be closed to accept one more; -1: none */
   int accepting;
   char *path; /* removed with the server; NULL: none */
 };
@@ -47,7 +47,7 @@ struct connector {
   int fd;
 };
 
-/* x:bind(owner, fn)  What the callbacks of the handle go to. */
+/* x:bind(owner, fn) Sets what the callbacks of the handle call. */
 static int bind_callback(lua_State *L) {
   luaL_checktype(L, 3, LUA_TFUNCTION);
   lua_settop(L, 3);
@@ -56,7 +56,8 @@ static int bind_callback(lua_State *L) {
   return 0;
 }
 
-/* stack: …, userdata at `index`.  Pushes the callback and the owner; false without. */
+/* stack: …, userdata at `index`.  Pushes the callback and the owner; 0 if there is
+ * none. */
 static int push_callback(lua_State *L, int index) {
   int bound = lua_getiuservalue(L, index, SLOT_FN) == LUA_TFUNCTION;
   lua_getiuservalue(L, index, SLOT_OWNER);
@@ -68,7 +69,7 @@ static int push_callback(lua_State *L, int index) {
 static void server_release(struct lcp__handle *h) {
   struct server *s = (struct server *)h;
   if (s->path != NULL && s->fd >= 0 && !h->inherited)
-    unlink(s->path); /* while nobody else can be bound to it */
+    unlink(s->path); /* before close, so that no other server can have bound it */
   free(s->path);
   s->path = NULL;
   lcp__fd_close(&s->fd);
@@ -103,9 +104,9 @@ static int l_connection(lua_State *L) {
   return 0;
 }
 
-/* Without a free descriptor a connection can neither be taken nor refused, and the socket
- * stays readable.  So the one in reserve is given up for a moment to close all that wait.
- * 1: none waits any more. */
+/* Without a free descriptor (EMFILE) a connection can neither be accepted nor refused,
+ * and the listener stays readable.  So the descriptor in reserve is given up for a
+ * moment, to accept and close all waiting connections.  1: none waits any more. */
 static int shed(struct server *s) {
   int fd;
   if (s->reserve < 0)
@@ -142,7 +143,7 @@ static int accept_one(struct server *s) {
     s->accepting = 0;
   lcp__enter(s->base.loop, l_connection, &e);
   if (e.fd >= 0)
-    lcp__fd_close(&e.fd); /* nobody took it */
+    lcp__fd_close(&e.fd); /* no callback has taken it */
   return s->accepting && !s->base.closing;
 }
 
@@ -166,7 +167,7 @@ static struct server *server_new(lua_State *L) {
   return s;
 }
 
-/* Takes `fd` over unless it fails, the userdata being on top of the stack. */
+/* Takes over `fd` unless it fails; the userdata is on top of the stack. */
 static int server_open(struct server *s, int fd) {
   int rc = s->reserve = lcp__fd_copy(fd);
   if (rc >= 0)
@@ -176,23 +177,23 @@ static int server_open(struct server *s, int fd) {
   return rc;
 }
 
-/* The kernel has a limit of its own, and one far lower. */
+/* The kernel has a much lower limit of its own (somaxconn). */
 static int check_backlog(lua_State *L, int arg) {
   lua_Integer backlog = luaL_checkinteger(L, arg);
   return backlog >= 0 && backlog <= INT_MAX ? (int)backlog : INT_MAX;
 }
 
-/* core.listen(address, port | nil, backlog, only6) -> server | nil, errno
- * It accepts once accept_start() is called.  A path is removed when it is closed. */
+/* core.listen(address, port | nil, backlog, only6) -> server | nil, errno It accepts once
+ * accept_start() is called.  Closing it removes its path. */
 static int l_listen(lua_State *L) {
   struct lcp__addr a;
-  int rc = lcp__addr_check(L, 1, &a), fd;
+  int rc = lcp__addr_check(L, 1, &a);
   int backlog = check_backlog(L, 3), only6 = lua_toboolean(L, 4);
   struct server *s = server_new(L);
   const char *path = lua_isnoneornil(L, 2) ? lua_tostring(L, 1) : "";
   if (rc == 0 && path[0] != '\0' && (s->path = strdup(path)) == NULL)
     rc = -ENOMEM;
-  fd = rc == 0 ? lcp__sock_listen(&a, backlog, only6) : rc;
+  int fd = rc == 0 ? lcp__sock_listen(&a, backlog, only6) : rc;
   rc = fd >= 0 ? server_open(s, fd) : fd;
   if (rc == 0)
     return 1;
@@ -210,7 +211,7 @@ static int is_listening(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
 }
 
-/* What is adopted: not inherited by programs the host starts, unless a standard one. */
+/* An adopted descriptor becomes close-on-exec, unless it is a standard one. */
 static int adopt(int fd) {
   if (fcntl(fd, F_GETFD) < 0)
     return -errno;
@@ -219,9 +220,9 @@ static int adopt(int fd) {
   return lcp__fd_nonblock(fd, 1);
 }
 
-/* core.open_server(fd | descriptor object, backlog) -> server | nil, errno
- * Takes over a bound stream socket; it listens from now on, if it did not.  On failure
- * the descriptor stays the caller's. */
+/* core.open_server(fd | descriptor object, backlog) -> server | nil, errno Takes over a
+ * bound stream socket and lets it listen.  On failure the descriptor stays the
+ * caller's. */
 static int l_open_server(lua_State *L) {
   int fd = lcp__fdpass_offered(L, 1), backlog = check_backlog(L, 2);
   struct server *s = server_new(L);
@@ -242,9 +243,8 @@ static struct server *check_server(lua_State *L) {
   return lcp__handle_check(L, 1, LCP_SERVER);
 }
 
-/* server:bind(owner, on_connection)
- * on_connection(owner, stream) | on_connection(owner, nil, errno): it accepts no more
- * until accept_start(). */
+/* server:bind(owner, on_connection) on_connection(owner, stream) | on_connection(owner,
+ * nil, errno): it stops accepting until accept_start(). */
 static int l_server_bind(lua_State *L) {
   check_server(L);
   return bind_callback(L);
@@ -259,7 +259,7 @@ static int l_accept_start(lua_State *L) {
   return lcp__push_errno(L, server_watch(L, s, 1));
 }
 
-/* server:accept_stop()  Connections wait in the kernel. */
+/* server:accept_stop() Further connections wait in the kernel. */
 static int l_accept_stop(lua_State *L) {
   struct server *s = check_server(L);
   s->accepting = 0;
@@ -283,12 +283,12 @@ static void connector_release(struct lcp__handle *h) {
   lcp__fd_close(&((struct connector *)h)->fd);
 }
 
-/* The stream comes first: making it may raise. */
+/* The stream is made first, since that may raise. */
 static int l_connected(lua_State *L) {
   struct connector *c = lua_touserdata(L, 1);
-  int rc = lcp__sock_error(c->fd), bound, fd;
+  int rc = lcp__sock_error(c->fd), fd;
   lcp__handle_push(L, &c->base);
-  bound = push_callback(L, 2);
+  int bound = push_callback(L, 2);
   if (rc == 0) {
     struct lcp__stream *stream = lcp__stream_new(L);
     fd = lcp__fd_take(&c->fd);
@@ -356,14 +356,14 @@ static int l_connector_bind(lua_State *L) {
 
 /* ---- streams ---- */
 
-/* core.open_socket(fd | descriptor object) -> stream | nil, errno
- * Takes over a connected socket or an end of a pipe; it is made non-blocking.  On failure
- * (-EINVAL: it is something else) the descriptor stays the caller's. */
+/* core.open_socket(fd | descriptor object) -> stream | nil, errno Takes over a connected
+ * socket or an end of a pipe and makes it non-blocking.  On failure (EINVAL: neither of
+ * them) the descriptor stays the caller's. */
 static int l_open_socket(lua_State *L) {
-  int fd = lcp__fdpass_offered(L, 1), rc;
+  int fd = lcp__fdpass_offered(L, 1);
   struct lcp__stream *stream = lcp__stream_new(L);
   struct stat st;
-  rc = fstat(fd, &st) != 0 ? -errno : adopt(fd);
+  int rc = fstat(fd, &st) != 0 ? -errno : adopt(fd);
   if (rc == 0 && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))
     rc = -EINVAL;
   if (rc < 0)

@@ -1,4 +1,4 @@
-/* net.h - stream sockets: listening, connecting; what comes of it is a stream. */
+/* net.h - stream sockets: listening and connecting; both produce streams. */
 #ifndef LCP_NET_H
 #define LCP_NET_H
 

@@ -23,7 +23,7 @@ static int list_length(lua_State *L, int plan, const char *field) {
   return n;
 }
 
-/* The strings stay alive in the plan, which stays on the stack. */
+/* The strings are kept alive by the table, which stays on the stack. */
 static void read_strings(lua_State *L, int plan, const char *field, char **to, int n) {
   lua_getfield(L, plan, field);
   for (int i = 0; i < n; i++) {
@@ -46,23 +46,21 @@ static const char *read_string(lua_State *L, int plan, const char *field) {
 }
 
 static int read_flag(lua_State *L, int index, const char *field) {
-  int on;
   lua_getfield(L, index, field);
-  on = lua_toboolean(L, -1);
+  int on = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return on;
 }
 
 static int read_int(lua_State *L, int index, const char *field, int otherwise) {
-  int value;
   lua_getfield(L, index, field);
-  value = (int)luaL_optinteger(L, -1, otherwise);
+  int value = (int)luaL_optinteger(L, -1, otherwise);
   lua_pop(L, 1);
   return value;
 }
 
-/* Who opens a named pipe would wait for its other side, and here nobody may wait.  To
- * open a terminal must not make it ours. */
+/* O_NONBLOCK: opening a FIFO would wait for its other side (fifo(7)), and this call must
+ * not wait.  O_NOCTTY: opening a terminal must not make it our controlling terminal. */
 static void read_file(lua_State *L, struct lcp__file *file, int item) {
   int writes = O_WRONLY | O_CREAT;
   writes |= read_flag(L, item, "append") ? O_APPEND : O_TRUNC;
@@ -180,8 +178,8 @@ static int open_pipe(struct lcp__slot *slot) {
   return rc;
 }
 
-/* Our end of a pipe is non-blocking, and the child must get a blocking one: of a pipe, a
- * description of its own; a socket can only be changed for both.  See
+/* The stream's descriptor is non-blocking, but the child must get a blocking one: for a
+ * pipe, a new description; a socket can only be changed for both.  See
  * lcp__plan_give_back. */
 static int open_blocking(struct lcp__slot *slot) {
   int mode = fcntl(slot->fd, F_GETFL);
@@ -196,7 +194,7 @@ static int open_blocking(struct lcp__slot *slot) {
   return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
 }
 
-/* A program expects to wait for what it has been given. */
+/* Programs expect their files to block, so the O_NONBLOCK used for opening is cleared. */
 static int open_file(struct lcp__plan *p, struct lcp__slot *slot) {
   int fd = lcp__fd_create(slot->file.path, slot->file.flags, slot->file.mode);
   if (fd < 0)
@@ -205,7 +203,7 @@ static int open_file(struct lcp__plan *p, struct lcp__slot *slot) {
   return fd < 0 ? fd : lcp__fd_nonblock(fd, 0);
 }
 
-/* A closed standard descriptor of ours reaches the child as /dev/null. */
+/* If the host has closed a standard descriptor, the child gets /dev/null. */
 static int open_given(struct lcp__slot *slot) {
   if (fcntl(slot->fd, F_GETFD) >= 0)
     return 0;
@@ -215,8 +213,9 @@ static int open_given(struct lcp__slot *slot) {
   return 0;
 }
 
-/* Short enough for a pipe to take it at once.  May be opened by name (/dev/fd/N) by a
- * child that runs as another user. */
+/* The text is short enough for an empty pipe to take at once.  A child that runs as
+ * another user can open the pipe by name (/dev/fd/N), since its mode allows everyone to
+ * read. */
 static int open_text(struct lcp__slot *slot) {
   struct iovec iov = {(char *)slot->text, strlen(slot->text)};
   int fds[2], rc = lcp__fd_pipe(fds);
@@ -230,7 +229,7 @@ static int open_text(struct lcp__slot *slot) {
 }
 
 /* A child that runs as another user may open its terminal by name, as gpg and screen do,
- * if that is its own (sshd and login see to it, too). */
+ * if it owns the terminal (sshd and login take care of that as well). */
 static int open_terminal(const struct lcp__plan *p, struct lcp__slot *slot) {
   int fds[2], rc = lcp__pty_open(fds, &p->pty);
   slot->mine = fds[0];

@@ -1,4 +1,5 @@
-/* plan.h - a plan in Lua -> what spawn.h starts, and the descriptors it needs. */
+/* plan.h - turns a plan from Lua into the struct that spawn.h starts, and opens the
+ * descriptors it needs. */
 #ifndef LCP_PLAN_H
 #define LCP_PLAN_H
 
@@ -11,18 +12,18 @@
 
 enum lcp__slot_kind {
   LCP__SLOT_IGNORE,
-  LCP__SLOT_TEXT,   /* the child reads a text of ours */
-  LCP__SLOT_FD,     /* a descriptor of somebody else, as it is */
-  LCP__SLOT_STREAM, /* a descriptor of a stream of ours */
-  LCP__SLOT_FILE,   /* a file that is opened for the child */
-  LCP__SLOT_SAME,   /* what the slot before is */
-  LCP__SLOT_IN,     /* the child reads a pipe; from here on we have the other end */
+  LCP__SLOT_TEXT,   /* the child reads a given text */
+  LCP__SLOT_FD,     /* a descriptor that is not ours, passed as it is */
+  LCP__SLOT_STREAM, /* the descriptor of one of our streams */
+  LCP__SLOT_FILE,   /* a file opened for the child */
+  LCP__SLOT_SAME,   /* the same as the slot before */
+  LCP__SLOT_IN,     /* the child reads a pipe; from here on we keep the other end */
   LCP__SLOT_OUT,    /* the child writes a pipe */
-  LCP__SLOT_DUPLEX, /* both, over a pair of sockets */
-  LCP__SLOT_PTY     /* both, over a terminal */
+  LCP__SLOT_DUPLEX, /* both, over a socket pair */
+  LCP__SLOT_PTY     /* both, over a pseudo-terminal */
 };
 
-/* What is opened, and how: see open(2). */
+/* A file to open, and how: see open(2). */
 struct lcp__file {
   const char *path; /* kept by the table */
   int flags;
@@ -35,15 +36,15 @@ struct lcp__slot {
   const char *text;      /* LCP__SLOT_TEXT: kept by the table */
   struct lcp__file file; /* LCP__SLOT_FILE */
   int opened;            /* the child's end, closed once it has been started */
-  int mine;              /* our end, until somebody takes it */
+  int mine;              /* our end, until it is taken over */
   enum lcp__fd_kind mine_kind;
-  int changed;                /* `fd` was non-blocking and is no more */
+  int changed;                /* `fd` was non-blocking and has been made blocking */
   struct lcp__stream *lent;   /* LCP__SLOT_STREAM */
-  struct lcp__stream *stream; /* where child.c takes our end to */
+  struct lcp__stream *stream; /* gets our end, from child.c */
 };
 
-/* One userdata: the struct, then slots, argv, envp, fds; its user value: what identity.h
- * keeps. */
+/* One userdata: the struct, then slots, argv, envp, fds; its user value: the userdata of
+ * identity.h. */
 struct lcp__plan {
   struct lcp__spawn spawn;
   struct lcp__slot *slots; /* spawn.nfds of them */
@@ -52,27 +53,27 @@ struct lcp__plan {
   const char *failed;       /* the file that could not be opened, or NULL */
 };
 
-/* Reads the table at `index` and pushes the plan's userdata, which is good for as long as
- * both are on the stack; raises on what cannot be a plan.  The table:
- * { file, args, env, cwd, cgroup, stdio, detached, killDescendants, pty }, and what
- * identity.h reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out',
- * 'duplex', 'pty', 'same' (as the one before), a descriptor, a stream, { path, reads,
- * append, mode }: a file, or { text }: a pipe from which the child reads the text, at
- * most PIPE_BUF bytes; pty: { cols, rows, echo, raw }, for the first slot, which then
- * controls the child's session. */
+/* Reads the table at `index` and pushes the plan's userdata, which is valid while both
+ * are on the stack; raises on a table that is not a plan.  The table: { file, args, env,
+ * cwd, cgroup, stdio, detached, killDescendants, pty }, and the fields that identity.h
+ * reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out', 'duplex',
+ * 'pty', 'same' (as the slot before), a descriptor, a stream, { path, reads, append, mode
+ * }: a file, or { text }: the child reads this text, at most PIPE_BUF bytes, from a pipe;
+ * pty: { cols, rows, echo, raw }, for the first slot, which then controls the child's
+ * session. */
 struct lcp__plan *lcp__plan_read(lua_State *L, int index);
 
-/* Takes the descriptors; cannot raise.  >= 0 or a negative errno; in either case
- * lcp__plan_close is to be called when the child has been started, or has not. */
+/* Opens the descriptors; cannot raise. >= 0 or a negative errno; in either case call
+ * lcp__plan_close after the start, whether it succeeded or not. */
 int lcp__plan_open(struct lcp__plan *p);
 void lcp__plan_close(struct lcp__plan *p);
 
-/* A program expects its standard descriptors to block, so of a stream that is lent to a
- * child O_NONBLOCK is cleared, for us too where it has no description of its own (a
- * socket; a pipe without /proc).  Nothing of ours needs the flag then, see fd.h, but a
- * third process that shares the description may.  This sets it again, when the child has
- * ended (spawn_sync) or could not be started.  For an asynchronous child it stays
- * cleared, also after its end: its own children may still have the descriptor. */
+/* Programs expect their standard descriptors to block, so O_NONBLOCK is cleared on a
+ * stream lent to a child, for us too if the child cannot get a separate description (a
+ * socket; a pipe without /proc).  We do not rely on the flag then, see fd.h, but a third
+ * process sharing the description may.  This sets it again when the child has ended
+ * (spawn_sync) or could not be started.  For an asynchronous child it stays cleared even
+ * after its end: its own children may still have the descriptor. */
 void lcp__plan_give_back(struct lcp__plan *p);
 
 #endif

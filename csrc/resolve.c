@@ -1,9 +1,9 @@
-/* resolve.c - names to addresses by getaddrinfo(3), on a thread of libuv's pool.
+/* resolve.c - resolves names with getaddrinfo(3), on a thread of libuv's pool.
  *
- * A request that has begun cannot be taken back, so it is a block of its own: a lookup
- * that is closed lets go of it, and it is freed when libuv calls back.
+ * A running request cannot be cancelled, so it is a separate block: closing a lookup
+ * abandons it, and it is freed when libuv calls back.
  *
- * The userdata's user values: the name, the function that is told. */
+ * The userdata's user values: the name, the function to call. */
 #include "resolve.h"
 
 #include <lauxlib.h>
@@ -23,7 +23,7 @@ struct lookup;
 
 struct request {
   uv_getaddrinfo_t uv;
-  struct lookup *lookup; /* NULL: nobody waits any more */
+  struct lookup *lookup; /* NULL: abandoned */
 };
 
 struct lookup {
@@ -92,13 +92,12 @@ static void found_cb(uv_getaddrinfo_t *uv, int status, struct addrinfo *first) {
 
 static int start(struct lookup *l, const char *name, lua_Integer family, int type) {
   struct addrinfo hints = {.ai_socktype = type};
-  int rc;
   hints.ai_family = family == 4 ? AF_INET : family == 6 ? AF_INET6 : AF_UNSPEC;
   l->request = calloc(1, sizeof *l->request);
   if (l->request == NULL)
     return UV_ENOMEM;
   l->request->lookup = l;
-  rc = lcp__loop_uv(l->base.loop);
+  int rc = lcp__loop_uv(l->base.loop);
   if (rc == 0)
     rc = lcp__uvloop_need_threads();
   if (rc == 0)
@@ -110,25 +109,25 @@ static int start(struct lookup *l, const char *name, lua_Integer family, int typ
   return rc;
 }
 
-/* core.lookup(name, family, datagram, fn) -> lookup | nil, errno
- * family: 4, 6 or 0 (both).  fn(nil, addresses) with an array of numeric addresses, or
- * fn(errno), in a later turn; not any more after lookup:close(). */
+/* core.lookup(name, family, datagram, fn) -> lookup | nil, errno family: 4, 6 or 0
+ * (both). fn(nil, addresses) with an array of numeric addresses, or fn(errno), in a later
+ * turn; never after lookup:close(). */
 static int l_lookup(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   lua_Integer family = luaL_checkinteger(L, 2);
-  int type = lua_toboolean(L, 3) ? SOCK_DGRAM : SOCK_STREAM, rc;
+  int type = lua_toboolean(L, 3) ? SOCK_DGRAM : SOCK_STREAM;
   struct lookup *l;
   luaL_checktype(L, 4, LUA_TFUNCTION);
   lua_settop(L, 4);
   l = lcp__handle_new(L, sizeof *l, LCP_LOOKUP, SLOTS);
   l->base.release = release;
-  l->base.personal = 1; /* its thread is */
+  l->base.personal = 1; /* its thread exists only in this process */
   lua_insert(L, 4);
   lua_setiuservalue(L, 4, SLOT_FN);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 4, SLOT_NAME);
   lcp__handle_pin(L, &l->base, 4);
-  rc = start(l, name, family, type);
+  int rc = start(l, name, family, type);
   if (rc == 0)
     return 1;
   lcp__handle_close(&l->base);

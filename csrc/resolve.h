@@ -1,4 +1,4 @@
-/* resolve.h - names to addresses. */
+/* resolve.h - resolves host names to addresses. */
 #ifndef LCP_RESOLVE_H
 #define LCP_RESOLVE_H
 

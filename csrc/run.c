@@ -21,7 +21,7 @@ static int l_nothing(lua_State *L) {
   return 0;
 }
 
-/* It is called for a function of C as well. */
+/* Calling any function runs the hook, a C function as well. */
 static void call_hook_of(struct lcp__loop *loop, lua_State *L) {
   if (lua_gethook(L) != NULL && lua_checkstack(L, LUA_MINSTACK)) {
     lua_pushcfunction(L, l_nothing);
@@ -65,8 +65,8 @@ static int run_uv(struct lcp__loop *loop, uv_run_mode mode) {
     prepare_to_wait(loop, mode);
   if (loop->polled && mode == UV_RUN_NOWAIT)
     return lcp__turn_once(loop) ||
-           lcp__turn_once(loop); /* what the first started is polled too */
-  /* uv_run would not look at signals and timers of which none is referenced */
+           lcp__turn_once(loop); /* polls the descriptors added by the first turn */
+  /* uv_run would not check signals and timers if none of them is referenced */
   if (mode != UV_RUN_DEFAULT && !uv_loop_alive(loop->uv))
     return lcp__turn_once(loop);
   if (mode == UV_RUN_ONCE)
@@ -74,8 +74,8 @@ static int run_uv(struct lcp__loop *loop, uv_run_mode mode) {
   return uv_run(loop->uv, mode);
 }
 
-/* Without descriptors for a uv loop: ticks and immediates, which may be what says so.
- * Whether there are more. */
+/* For a state that could not get the descriptors for a uv loop: runs ticks and
+ * immediates, which may be what reports it.  Whether there are more. */
 static int run_without_uv(struct lcp__loop *loop, uv_run_mode mode) {
   int alive;
   do
@@ -99,30 +99,31 @@ static int run_loop(struct lcp__loop *loop, lua_State *L, uv_run_mode mode) {
   loop->running = 0;
   loop->runs++;
   loop->L = outer;
-  /* there is more to do at once: the other loop need not ask for the timeout to know */
+  /* there is more to do at once: the outer loop learns it without asking for the
+   * timeout */
   if (loop->polled && alive && uv_backend_timeout(loop->uv) == 0)
     lcp__loop_changed(loop);
   return alive;
 }
 
-/* core.run(mode) -> boolean: still alive | nil: the loop is running already.
- * mode: 'default', 'once', 'nowait'.  Raises the error that a callback raised. */
+/* core.run(mode) -> boolean: still alive | nil: it is running already. mode: 'default',
+ * 'once', 'nowait'.  Raises the error of a callback. */
 static int l_run(lua_State *L) {
   static const char *const names[] = {"default", "once", "nowait", NULL};
   static const uv_run_mode modes[] = {UV_RUN_DEFAULT, UV_RUN_ONCE, UV_RUN_NOWAIT};
-  int mode = luaL_checkoption(L, 1, "default", names), alive;
+  int mode = luaL_checkoption(L, 1, "default", names);
   struct lcp__loop *loop = lcp__loop(L);
   if (loop->depth > 0 || loop->running)
     return 0;
   lcp__gate_raise(L, loop);
-  alive = run_loop(loop, L, modes[mode]);
+  int alive = run_loop(loop, L, modes[mode]);
   lcp__gate_raise(L, loop);
   lua_pushboolean(L, alive);
   return 1;
 }
 
-/* core.alive() -> boolean: something keeps the loop alive, when the ticks have run that
- * wait now.  Not in a callback. */
+/* core.alive() -> boolean: something keeps the loop alive; pending ticks run first.  Not
+ * for use in a callback. */
 static int l_alive(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   lcp__turn_ticks(loop);
@@ -130,13 +131,13 @@ static int l_alive(lua_State *L) {
   return 1;
 }
 
-/* core.runs() -> integer: rises when run() begins and when it ends */
+/* core.runs() -> integer: incremented when run() begins and when it ends */
 static int l_runs(lua_State *L) {
   lua_pushinteger(L, lcp__loop_state(L)->runs);
   return 1;
 }
 
-/* core.stop()  Leaves run() after this callback; nothing outside run(). */
+/* core.stop() Makes run() return after this callback; no effect outside run(). */
 static int l_stop(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   if (loop->running)
@@ -160,14 +161,14 @@ static int l_pollfd(lua_State *L) {
     return lcp__push_errno(L, rc);
   if (!loop->polled) {
     loop->polled = 1;
-    lcp__loop_changed(loop); /* by all that was started before */
+    lcp__loop_changed(loop); /* by anything started before */
   }
   lua_pushinteger(L, uv_backend_fd(loop->uv));
   return 1;
 }
 
 /* core.timeout() -> seconds until the next timer, 0 if there is something to do at once |
- * nil: none */
+ * nil: no timer */
 static int l_timeout(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   int ms = loop->ticks_wanted || loop->check_wanted ? 0 : -1;

@@ -1,4 +1,4 @@
-/* run.h - running the loop: by ourselves, or by another loop that polls it. */
+/* run.h - runs the loop, or lets an outer loop poll it. */
 #ifndef LCP_RUN_H
 #define LCP_RUN_H
 

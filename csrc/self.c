@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-/* As Node calls them. */
+/* Node's names. */
 #if defined(__ANDROID__)
 #define PLATFORM "android"
 #elif defined(__linux__)
@@ -74,7 +74,7 @@ static int l_signal_pid(lua_State *L) {
   return result(L, kill(pid, lcp__arg_int(L, 2)) == 0);
 }
 
-/* core.umask(mask | nil) -> the mask before */
+/* core.umask(mask | nil) -> the previous mask */
 static int l_umask(lua_State *L) {
   mode_t before = umask(0);
   umask(lua_isnoneornil(L, 1) ? before : (mode_t)(luaL_checkinteger(L, 1) & 0777));
@@ -82,7 +82,7 @@ static int l_umask(lua_State *L) {
   return 1;
 }
 
-/* core.rss() -> bytes of memory that the process has resident */
+/* core.rss() -> bytes of resident memory */
 static int l_rss(lua_State *L) {
   size_t rss = 0;
   uv_resident_set_memory(&rss);
@@ -90,7 +90,7 @@ static int l_rss(lua_State *L) {
   return 1;
 }
 
-/* core.hrtime() -> integer nanoseconds of a clock that only goes forward */
+/* core.hrtime() -> nanoseconds of a monotonic clock */
 static int l_hrtime(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)uv_hrtime());
   return 1;
@@ -104,9 +104,8 @@ static int l_isatty(lua_State *L) {
 
 /* core.environ() -> table name -> value: a copy */
 static int l_environ(lua_State *L) {
-  char **entry;
   lua_newtable(L);
-  for (entry = environ; entry != NULL && *entry != NULL; entry++) {
+  for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
     const char *eq = strchr(*entry, '=');
     if (eq != NULL) {
       lua_pushlstring(L, *entry, (size_t)(eq - *entry));
@@ -117,14 +116,15 @@ static int l_environ(lua_State *L) {
   return 1;
 }
 
-/* core.setenv(name, value | nil) -> true | nil, errno: of this process; nil removes it */
+/* core.setenv(name, value | nil) -> true | nil, errno: in this process; nil removes the
+ * variable */
 static int l_setenv(lua_State *L) {
   const char *name = luaL_checkstring(L, 1), *value = luaL_optstring(L, 2, NULL);
   return result(L, (value != NULL ? setenv(name, value, 1) : unsetenv(name)) == 0);
 }
 
-/* core.file_fd(value) -> fd of a Lua file, with what Lua still buffers written out |
- * false: a closed file | nil: no file */
+/* core.file_fd(value) -> fd of a Lua file, after flushing its buffer | false: a closed
+ * file | nil: not a file */
 static int l_file_fd(lua_State *L) {
   const luaL_Stream *file = luaL_testudata(L, 1, LUA_FILEHANDLE);
   if (file == NULL)
@@ -144,8 +144,9 @@ static int close_file(lua_State *L) {
   return luaL_fileresult(L, fclose(file->f) == 0, NULL);
 }
 
-/* What fdopen(3) takes for a descriptor with these flags.  Linux knows a fourth access
- * mode, 3 (open(2)): such a descriptor can neither be read nor written, and says so. */
+/* The mode that fdopen(3) accepts for a descriptor with these flags.  Linux has a fourth
+ * access mode, 3 (open(2)): such a descriptor can be neither read nor written, and the
+ * first attempt fails with EBADF. */
 static const char *stdio_mode(int flags) {
   switch (flags & O_ACCMODE) {
   case O_RDONLY:
@@ -158,11 +159,11 @@ static const char *stdio_mode(int flags) {
 }
 
 /* core.file_from_fd(descriptor object) -> Lua file that owns the descriptor from now on |
- * nil, errno; opened for what the descriptor can do. */
+ * nil, errno; opened in the descriptor's own access mode. */
 static int l_file_from_fd(lua_State *L) {
   int fd = lcp__fdpass_offered(L, 1), flags = fcntl(fd, F_GETFL);
   luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
-  file->closef = NULL; /* closed, until it is open */
+  file->closef = NULL; /* counts as closed until fdopen has succeeded */
   luaL_setmetatable(L, LUA_FILEHANDLE);
   file->f = flags < 0 ? NULL : fdopen(fd, stdio_mode(flags));
   if (file->f == NULL)
@@ -172,7 +173,8 @@ static int l_file_from_fd(lua_State *L) {
   return 1;
 }
 
-/* Linux says this behind the path when the file has been replaced or removed since. */
+/* Linux appends this to the path if the file has been replaced or removed since
+ * (proc(5)). */
 static size_t without_mark(const char *path, size_t size) {
   static const char mark[] = " (deleted)";
   const size_t n = sizeof mark - 1;
@@ -181,8 +183,8 @@ static size_t without_mark(const char *path, size_t size) {
   return size;
 }
 
-/* core.exe() -> path of the program that runs us | nil, errno; another one may be there
- * by now, or none. */
+/* core.exe() -> path of the running program | nil, errno; by now there may be another
+ * file, or none. */
 static int l_exe(lua_State *L) {
   char path[4096];
   size_t size = sizeof path;
@@ -213,7 +215,7 @@ int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, PLATFORM);
   lua_setfield(L, -2, "platform");
-  /* behind cp.process.env: Lua makes it a live view, which is known by its identity */
+  /* the table behind cp.process.env, a live view made by Lua; recognised by identity */
   lua_newtable(L);
   lua_pushvalue(L, -1);
   lua_pushcfunction(L, l_environ);

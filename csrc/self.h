@@ -1,4 +1,4 @@
-/* self.h - facts and acts of this process. */
+/* self.h - queries and changes this process. */
 #ifndef LCP_SELF_H
 #define LCP_SELF_H
 

@@ -6,8 +6,8 @@
 #include <limits.h>
 
 enum {
-  WORTH = 16, /* descriptors that have come since the last collection for a peer */
-  PAUSE = 9   /* or the time it took, so many times over, has passed */
+  WORTH = 16, /* descriptors received since the last collection for a peer, */
+  PAUSE = 9   /* or so many times the duration of that collection has passed */
 };
 
 int lcp__shortage_collect(lua_State *L, int rc) {

@@ -1,7 +1,8 @@
-/* shortage.h - descriptors that only garbage holds are no shortage.
+/* shortage.h - frees descriptors held only by garbage before reporting that none are
+ * left.
  *
- * Dropped streams, sockets, files and passed handles close when they are collected, and
- * the collector looks at memory alone: a program may be at its limit of descriptors with
+ * Dropped streams, sockets, files and passed handles close when they are collected, but
+ * the collector considers memory alone: a program may reach its limit of descriptors with
  * none of them in use. */
 #ifndef LCP_SHORTAGE_H
 #define LCP_SHORTAGE_H
@@ -10,15 +11,16 @@
 
 #include "loop.h"
 
-/* Whether `rc` says that there are no descriptors left, and it is worth another try now:
- * garbage has been collected.  Finalizers have run. */
+/* If `rc` means that no descriptors are left (EMFILE, ENFILE), collects garbage; 1: try
+ * again.  Finalizers have run then. */
 int lcp__shortage_collect(lua_State *L, int rc);
 
-/* The same when it is another process that asks for descriptors of ours, again and again
- * maybe: a collection costs what the heap is large, and asking next to nothing. */
+/* The same on behalf of another process, which may ask again and again: asking costs it
+ * next to nothing, while a collection takes time in proportion to the heap.  So this
+ * limits how often it collects. */
 int lcp__shortage_collect_for_peer(lua_State *L, struct lcp__loop *loop, int rc);
 
-/* To be called for each descriptor that another process has brought us. */
+/* Called for each descriptor received from another process. */
 void lcp__shortage_gained(struct lcp__loop *loop);
 
 /* Adds its function to the core table on top of the stack. */

@@ -8,7 +8,7 @@
 
 #include "arg.h"
 
-/* Where two names have one number, the one that is reported comes first. */
+/* Where two names share a number, the one to report comes first. */
 static const struct {
   const char *name;
   int number;
@@ -39,7 +39,7 @@ static const struct {
 
 enum { COUNT = sizeof signals / sizeof signals[0] };
 
-/* NULL for a number that has no name. */
+/* NULL for a number without a name. */
 static const char *signal_name(int signo) {
   size_t i;
   for (i = 0; i < COUNT; i++)
@@ -69,9 +69,8 @@ static int l_errname(lua_State *L) {
 }
 
 int lcp__signo_open(lua_State *L) {
-  size_t i;
   lua_createtable(L, 0, COUNT);
-  for (i = 0; i < COUNT; i++) {
+  for (size_t i = 0; i < COUNT; i++) {
     lua_pushinteger(L, signals[i].number);
     lua_setfield(L, -2, signals[i].name);
   }

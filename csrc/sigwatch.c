@@ -1,8 +1,8 @@
 /* sigwatch.c - see sigwatch.h.
  *
  * Owns, for the whole process: the dispositions that signals had before the first state
- * began to watch them.  libuv only knows the default to go back to, but what was there
- * before is the host's, so it is put back when the last one stops.
+ * began to watch them. libuv resets a signal to the default, but the earlier disposition
+ * belongs to the host, so it is restored when the last watch stops.
  *
  * The userdata's user values: the signal's number, the function. */
 #include "sigwatch.h"
@@ -29,20 +29,20 @@ struct sigwatch {
 };
 
 static struct {
-  unsigned watches; /* of all states */
+  unsigned watches; /* in all states */
   struct sigaction before;
   struct sigaction during; /* libuv's; only used while `suspended` */
-  int suspended;           /* in a copy of the process */
+  int suspended;           /* in a copy of the process, until it uses the module */
 } taken[NSIG];
 
 static pthread_mutex_t taken_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- copies of the process, made by fork(2) ---- */
 
-/* libuv's handler writes to a pipe that a copy shares with its parent, whose loop would
- * take the signal for its own, until uv_loop_fork.  The copy may never use this module,
- * so it has the dispositions from before until it does.  Under the lock; what is sent to
- * the copy meanwhile waits. */
+/* Until uv_loop_fork, libuv's handler in a copy writes to the pipe it shares with its
+ * parent, whose loop would take the signal for its own.  The copy may never use this
+ * module, so it gets the earlier dispositions back until it does.  This holds the lock
+ * and blocks signals: those sent to the copy meanwhile stay pending. */
 static sigset_t before_mask;
 
 static void before_fork(void) {
@@ -60,8 +60,7 @@ static void after_fork(void) {
 }
 
 static void after_fork_in_copy(void) {
-  int signo;
-  for (signo = 1; signo < NSIG; signo++)
+  for (int signo = 1; signo < NSIG; signo++)
     if (taken[signo].watches > 0 &&
         sigaction(signo, &taken[signo].before, &taken[signo].during) == 0)
       taken[signo].suspended = 1;
@@ -72,8 +71,8 @@ static void mind_forks(void) {
   pthread_atfork(before_fork, after_fork, after_fork_in_copy);
 }
 
-/* The copy uses the module, and has a pipe of its own by now.  The host may have given
- * the signal a handler since: that one stays. */
+/* The copy uses the module and has its own pipe by now.  A handler that the host has set
+ * since then stays. */
 static void adapt(struct lcp__handle *h) {
   const int signo = ((struct sigwatch *)h)->signo;
   struct sigaction now;
@@ -87,14 +86,14 @@ static void adapt(struct lcp__handle *h) {
 
 /* ---- taking and giving back ---- */
 
-/* The host may have given the signal a handler of its own since: that one stays. */
+/* A handler that the host has set since then stays. */
 static void put_back(int signo) {
   struct sigaction now;
   if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
     sigaction(signo, &taken[signo].before, NULL);
 }
 
-/* libuv has stopped by now. */
+/* libuv has stopped watching by now. */
 static void release(struct lcp__handle *h) {
   struct sigwatch *w = (struct sigwatch *)h;
   if (w->signo == 0)
@@ -123,21 +122,19 @@ static void signal_cb(uv_signal_t *uv, int signo) {
 }
 
 int lcp__sigwatch_listens(int signo) {
-  int listens;
   pthread_mutex_lock(&taken_lock);
-  listens = taken[signo].watches > 0 && !taken[signo].suspended;
+  int listens = taken[signo].watches > 0 && !taken[signo].suspended;
   pthread_mutex_unlock(&taken_lock);
   return listens;
 }
 
 static int start(struct sigwatch *w, int signo) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  int rc;
   pthread_once(&once, mind_forks);
   pthread_mutex_lock(&taken_lock);
   if (taken[signo].watches == 0)
     sigaction(signo, NULL, &taken[signo].before);
-  rc = uv_signal_start(&w->base.uv.signal, signal_cb, signo);
+  int rc = uv_signal_start(&w->base.uv.signal, signal_cb, signo);
   if (rc == 0) {
     taken[signo].watches++;
     w->signo = signo;
@@ -151,7 +148,6 @@ static int start(struct sigwatch *w, int signo) {
 static int l_signal(lua_State *L) {
   lua_Integer signo = luaL_checkinteger(L, 1);
   struct sigwatch *w;
-  int rc;
   luaL_argcheck(L, signo > 0 && signo < NSIG, 1, "no signal");
   luaL_checktype(L, 2, LUA_TFUNCTION);
   w = lcp__handle_new(L, sizeof *w, LCP_SIGWATCH, SLOTS);
@@ -162,7 +158,7 @@ static int l_signal(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, SLOT_FN);
   lcp__handle_set_ref(&w->base, 0);
-  rc = lcp__loop_uv(w->base.loop);
+  int rc = lcp__loop_uv(w->base.loop);
   if (rc == 0)
     rc = uv_signal_init(w->base.loop->uv, &w->base.uv.signal);
   if (rc == 0) {
@@ -178,9 +174,9 @@ static int l_signal(lua_State *L) {
 
 static void nothing(int signo) { (void)signo; }
 
-/* core.survive_sigpipe()  For a process that is ours alone: a broken pipe is an error of
- * the write and no more.  A function and not SIG_IGN, which programs that are started by
- * other means than ours would inherit. */
+/* core.survive_sigpipe() For a process that this library owns: a broken pipe only makes
+ * the write fail.  A handler rather than SIG_IGN, which programs started by other means
+ * would inherit (execve(2)). */
 static int l_survive_sigpipe(lua_State *L) {
   struct sigaction action, now;
   (void)L;

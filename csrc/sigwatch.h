@@ -1,4 +1,4 @@
-/* sigwatch.h - signals of this process, told to Lua. */
+/* sigwatch.h - reports signals of this process to Lua. */
 #ifndef LCP_SIGWATCH_H
 #define LCP_SIGWATCH_H
 

@@ -1,14 +1,14 @@
 /* stream.c - see stream.h.
  *
- * Owns: the descriptor (unless it is shared) and the list of what is left of a write.
+ * Owns: the descriptor (unless it is shared) and the list of the unwritten pieces.
  *
- * Reading and writing are done here, libuv only says when: so that one wake-up empties
- * the pipe however small the writer's pieces are, a broken pipe is never a signal,
- * nothing blocks whatever other processes do to a descriptor that they have too (fd.h),
- * and the standard descriptors keep their flags.
+ * Reading and writing are done here; libuv only says when.  So one wake-up empties the
+ * pipe, however small the writer's pieces are; a broken pipe never raises a signal;
+ * nothing blocks, whatever other processes do to a shared descriptor (fd.h); and the
+ * standard descriptors keep their flags.
  *
  * The userdata's user values: the owner (a Lua object), its two callbacks, and the
- * strings of the write that is under way. */
+ * strings of the pending write. */
 #include "stream.h"
 
 #include <errno.h>
@@ -33,16 +33,17 @@ enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_P
 struct lcp__stream {
   struct lcp__handle base;
   int fd;
-  int watch_fd; /* what libuv polls: fd, or an epoll that holds a shared one */
+  int watch_fd; /* polled by libuv: fd, or an epoll descriptor with a shared fd in it */
   int owned;    /* fd is closed with the stream */
   enum lcp__fd_kind kind;
-  int standard; /* the host's: its flags are not touched, it is read a piece a turn, so
-                   that others find the rest, and written to the end */
+  int standard; /* belongs to the host: its flags are not touched; it is read one piece
+                   per turn, so that others get the rest; and writes to it complete at
+                   once */
   int reading, has_read;
-  uint64_t heard;          /* ms: when a byte came last, or reading went on */
+  uint64_t heard;          /* ms: when the last byte came, or reading was resumed */
   int grown;               /* the pipe has been enlarged */
   size_t bytes_read;       /* see grow_pipe */
-  struct lcp__pieces rest; /* of the write under way: parts of strings in SLOT_PENDING */
+  struct lcp__pieces rest; /* of the pending write: parts of strings in SLOT_PENDING */
 };
 
 static void grow_pipe(struct lcp__stream *s) {
@@ -74,7 +75,7 @@ static int watch_file(lua_State *L, struct lcp__stream *s, int index, int events
   return 0;
 }
 
-/* Brings what libuv watches for in line with what is wanted.  `index`: the userdata. */
+/* Makes libuv watch for the wanted events.  `index`: the userdata. */
 static int update(lua_State *L, struct lcp__stream *s, int index) {
   if (s->kind == LCP__FD_FILE)
     return watch_file(L, s, index, wanted(&s->base));
@@ -90,7 +91,7 @@ struct read_event {
   int end; /* 0: more may come, 1: end of file, < 0: errno */
 };
 
-/* One piece; 0 with *end unset means that there is nothing now. */
+/* Reads one piece; 0 with *end unset means that there is nothing now. */
 static size_t read_some(struct lcp__stream *s, char *to, size_t room, int *end) {
   ssize_t n = lcp__fd_read(s->fd, s->kind, to, room);
   if (n > 0)
@@ -100,7 +101,7 @@ static size_t read_some(struct lcp__stream *s, char *to, size_t room, int *end) 
   return 0;
 }
 
-/* Fills the buffer until the descriptor has no more. */
+/* Reads until the buffer is full or the descriptor has no more. */
 static size_t read_all(struct lcp__stream *s, char *to, int *end) {
   size_t size = 0, n;
   do {
@@ -132,7 +133,7 @@ static int l_data(lua_State *L) {
   return call_onread(L, e, 0);
 }
 
-/* The end comes once: reading stops before it is told. */
+/* The end is reported once: reading stops before that. */
 static int l_end(lua_State *L) {
   const struct read_event *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->s->base);
@@ -163,18 +164,18 @@ static void readable(struct lcp__stream *s) {
 
 /* ---- writing ---- */
 
-/* A standard stream may block, as it does for print. */
+/* A write to a standard stream may block, as in print. */
 static enum lcp__fd_kind write_kind(const struct lcp__stream *s) {
   return s->standard && s->kind == LCP__FD_SHARED ? LCP__FD_FILE : s->kind;
 }
 
-/* 1: all is written; 0: the descriptor takes no more now; < 0: errno. */
+/* 1: everything is written; 0: the descriptor takes no more now; < 0: errno. */
 static int flush(struct lcp__stream *s) {
   return lcp__pieces_write(&s->rest, s->fd, write_kind(s));
 }
 
-/* A standard stream is written to the end, as by print: it waits where somebody has made
- * the descriptor non-blocking. */
+/* Writes to a standard stream complete before they return, as with print, even if another
+ * process has made the descriptor non-blocking. */
 static int flush_blocking(struct lcp__stream *s) {
   int rc;
   while ((rc = flush(s)) == 0 && (rc = lcp__fd_wait_writable(s->fd, -1)) == 0) {
@@ -254,7 +255,7 @@ void lcp__stream_share(struct lcp__stream *s) {
     s->kind = LCP__FD_SHARED;
 }
 
-/* A descriptor that cannot be polled (a file, /dev/null) is always ready. */
+/* A descriptor that cannot be polled (EPERM: a file, /dev/null) is always ready. */
 static int open_standard(struct lcp__stream *s, int fd) {
   s->kind = lcp__fd_kind_of(fd);
   int watch = s->kind == LCP__FD_FILE ? -EPERM : lcp__fd_watch(fd);
@@ -290,9 +291,9 @@ int lcp__stream_take_fd(struct lcp__stream *s) {
 
 static struct lcp__stream *self(lua_State *L) { return lcp__stream_check(L, 1); }
 
-/* stream:bind(owner, onread, onwritten)
- * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
- * onwritten(owner, nil | errno) when the write left pending is over. */
+/* stream:bind(owner, onread, onwritten) onread(owner, chunk) | onread(owner, nil) at the
+ * end | onread(owner, nil, errno); onwritten(owner, nil | errno) when the pending write
+ * is over. */
 static int l_bind(lua_State *L) {
   self(L);
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -306,10 +307,9 @@ static int l_bind(lua_State *L) {
 
 static int set_reading(lua_State *L, int on) {
   struct lcp__stream *s = self(L);
-  int rc;
   if (s->base.closing || s->fd < 0)
     return 0;
-  rc = lcp__loop_uv(s->base.loop);
+  int rc = lcp__loop_uv(s->base.loop);
   if (rc == 0 && on && !s->reading) {
     s->heard = uv_now(s->base.loop->uv);
     s->has_read = 1;
@@ -326,28 +326,28 @@ static int l_read_start(lua_State *L) { return set_reading(L, 1); }
 /* stream:read_stop() */
 static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
 
-/* What poll(2) says of the descriptor at this moment. */
+/* The events that poll(2) reports at this moment. */
 static short poll_now(const struct lcp__stream *s) {
   struct pollfd now = {s->fd, POLLIN, 0};
   return (short)(poll(&now, 1, 0) > 0 ? now.revents : 0);
 }
 
-/* stream:quiet() -> ms since a byte came, or since reading went on | false: it is not
- * read now | nil: it has never been read, or is over */
+/* stream:quiet() -> ms since the last byte, or since reading was resumed | false: not
+ * being read now | nil: never read, or at its end */
 static int l_quiet(lua_State *L) {
   const struct lcp__stream *s = self(L);
   if (s->base.closing || s->fd < 0 || !s->has_read)
     return 0;
   if (!s->reading)
     lua_pushboolean(L, 0);
-  else if (poll_now(s) != 0) /* the loop has not come to read it yet */
+  else if (poll_now(s) != 0) /* the loop has not read it yet */
     lua_pushinteger(L, 0);
   else
     lua_pushinteger(L, (lua_Integer)(uv_now(s->base.loop->uv) - s->heard));
   return 1;
 }
 
-/* stream:hear(): the silence begins now */
+/* stream:hear(): restarts the measure of silence */
 static int l_hear(lua_State *L) {
   struct lcp__stream *s = self(L);
   if (s->has_read && !s->base.closing)
@@ -355,15 +355,15 @@ static int l_hear(lua_State *L) {
   return 0;
 }
 
-/* stream:held() -> boolean: another process has the other end */
+/* stream:held() -> boolean: another process has the other end open */
 static int l_held(lua_State *L) {
   const struct lcp__stream *s = self(L);
   lua_pushboolean(L, !s->base.closing && s->fd >= 0 && !(poll_now(s) & POLLHUP));
   return 1;
 }
 
-/* stream:drain() -> bytes, errno | nil: what can be read at this moment, one buffer at
- * most; and what went wrong then. */
+/* stream:drain() -> bytes, errno | nil: reads what has arrived, one buffer at most;
+ * errno: why reading then failed. */
 static int l_drain(lua_State *L) {
   struct lcp__stream *s = self(L);
   char *buffer = s->base.closing || s->fd < 0 ? NULL : lcp__loop_buffer(s->base.loop);
@@ -395,7 +395,7 @@ static int collect(lua_State *L, struct lcp__pieces *rest) {
   return rc;
 }
 
-/* Most writes are one string that fits: tried first, with nothing allocated. */
+/* Most writes are one string that fits: this is tried first, without an allocation. */
 static int write_at_once(lua_State *L, struct lcp__stream *s, size_t *done) {
   struct iovec one;
   one.iov_base = (char *)lua_tolstring(L, 2, &one.iov_len);
@@ -421,8 +421,8 @@ static int start_write(lua_State *L, struct lcp__stream *s) {
   return s->standard ? flush_blocking(s) : flush(s);
 }
 
-/* stream:write(data) -> true: all is written | false: `onwritten` will follow |
- * nil, errno.  data: a string or an array of strings, kept until it is written. */
+/* stream:write(data) -> true: everything is written | false: `onwritten` will be called |
+ * nil, errno. data: a string or an array of strings, kept alive until written. */
 static int l_write(lua_State *L) {
   struct lcp__stream *s = self(L);
   lua_settop(L, 2);
@@ -444,9 +444,9 @@ static int l_write(lua_State *L) {
   return lcp__push_errno(L, rc);
 }
 
-/* stream:shutdown() -> true | nil, errno: no more is written.  A socket tells its peer;
- * at a terminal the end is a character that has been typed; of anything else the
- * descriptor is closed, so only what is not read may be shut down. */
+/* stream:shutdown() -> true | nil, errno: ends the writing side.  A socket is shut down;
+ * a terminal gets the end-of-file character, as if typed; anything else is closed, so it
+ * must not be one that is also read. */
 static int l_shutdown(lua_State *L) {
   struct lcp__stream *s = self(L);
   if (s->base.closing || s->fd < 0)
@@ -458,7 +458,7 @@ static int l_shutdown(lua_State *L) {
   return lcp__push_errno(L, 0);
 }
 
-/* stream:share()  Another process gets its very descriptor. */
+/* stream:share() From now on another process shares its open file description. */
 static int l_share(lua_State *L) {
   lcp__stream_share(self(L));
   return 0;
@@ -474,8 +474,8 @@ static int l_fileno(lua_State *L) {
 }
 
 /* core.standard_stream(fd) -> stream | nil, errno: over a descriptor that stays the
- * host's and whose flags are not touched.  A closed one reads and writes like /dev/null.
- */
+ * host's and keeps its flags.  If it is closed, the stream reads and writes like
+ * /dev/null. */
 static int l_standard_stream(lua_State *L) {
   int fd = lcp__arg_fd(L, 1), rc;
   struct lcp__stream *s = lcp__stream_new(L);

@@ -1,4 +1,4 @@
-/* stream.h - bytes in and out of a descriptor, without blocking the loop. */
+/* stream.h - reads and writes a descriptor without blocking the loop. */
 #ifndef LCP_STREAM_H
 #define LCP_STREAM_H
 
@@ -8,28 +8,27 @@
 
 struct lcp__stream;
 
-/* Pushes a new stream that is closed, for lcp__stream_adopt, which cannot raise: so that
- * descriptors are only taken when nothing can go wrong any more. */
+/* Pushes a new, closed stream. lcp__stream_adopt opens it later and cannot raise, so that
+ * descriptors are taken only when nothing can fail any more. */
 struct lcp__stream *lcp__stream_new(lua_State *L);
 
-/* It leads to a child of this process, see handle.h. */
+/* Marks it as connected to a child of this process, see `personal` in handle.h. */
 void lcp__stream_personal(struct lcp__stream *s);
 
-/* Hands `fd` over to the stream: a socket, or something that is non-blocking. */
+/* Gives `fd` to the stream: a socket, or a non-blocking descriptor. */
 void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind);
 
-/* Another process gets the stream's very description: O_NONBLOCK is not ours alone any
- * more. */
+/* Another process shares the stream's description: O_NONBLOCK can no longer be
+ * trusted. */
 void lcp__stream_share(struct lcp__stream *s);
 
 /* The stream at `arg`; raises on other values. */
 struct lcp__stream *lcp__stream_check(lua_State *L, int arg);
 
-/* Its descriptor, -1 when it is closed, and whether it is the stream's own. */
+/* Its descriptor, or -1 if it is closed; *owned: whether it is the stream's own. */
 int lcp__stream_fileno(const struct lcp__stream *s, int *owned);
 
-/* Takes its descriptor away from it; the stream is closed then.  -EBADF if it has none of
- * its own. */
+/* Takes the descriptor and closes the stream.  -EBADF if it does not own one. */
 int lcp__stream_take_fd(struct lcp__stream *s);
 
 /* Adds the functions of streams to the core table on top of the stack. */

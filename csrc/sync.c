@@ -1,9 +1,10 @@
-/* sync.c - spawn_sync: a process from its start to its end in one call.
+/* sync.c - spawn_sync: runs a process from start to end in one call.
  *
  * Three phases, as in child.c: read the plan (may raise, owns nothing); take the
- * descriptors, start, pump, reap, close (no Lua); tell (may raise, the userdata owns what
- * was read).  Nothing is shared with the loop or with other calls, so it works wherever C
- * may be called: in a callback, a coroutine, another thread's state. */
+ * descriptors, start, pump, reap, close (no Lua); push the result (may raise, the
+ * userdata owns the output).  Nothing is shared with the loop or with other calls, so it
+ * works wherever C may be called: in a callback, in a coroutine, in a state on another
+ * thread. */
 #include "sync.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ struct sync {
   struct lcp__proc proc;
   struct lcp__cost cost;
   pid_t pid;
-  int *slots; /* of each pipe, its index in the plan */
+  int *slots; /* for each pipe, its index in the plan */
 };
 
 /* ---- signals ---- */
@@ -41,9 +42,9 @@ static const int from_terminal[] = {SIGINT, SIGQUIT};
 
 enum { COUNT = sizeof from_terminal / sizeof *from_terminal };
 
-/* As system(3), without a handler: Ctrl-C and Ctrl-\ in the terminal are the child's. One
- * in a session of its own does not get them, so they stay ours.  SIGCHLD comes to the
- * host's handler when the child has been reaped. */
+/* Like system(3), but blocking the signals instead of ignoring them: Ctrl-C and Ctrl-\ in
+ * the terminal are for the child.  A child in its own session does not get them, so they
+ * stay ours.  SIGCHLD reaches the host's handler after the child has been reaped. */
 static void hold_signals(struct held *h, int detached) {
   sigemptyset(&h->mine);
   sigaddset(&h->mine, SIGCHLD);
@@ -52,9 +53,9 @@ static void hold_signals(struct held *h, int detached) {
   pthread_sigmask(SIG_BLOCK, &h->mine, &h->before);
 }
 
-/* Whether a signal that was held back is ours, and not the child's alone: we listen for
- * it; or a process sent it, the child did not die of it, and it would end us.  A handler
- * of the host's hears nothing, as with system(3). */
+/* Whether a blocked signal was meant for us and not for the child alone: Lua listens for
+ * it; or a process sent it, the child did not die of it, and its default action would end
+ * us.  A host's own handler is not called, as with system(3). */
 static int is_ours(const siginfo_t *info, const struct lcp__exit *how) {
   struct sigaction now;
   if (lcp__sigwatch_listens(info->si_signo))
@@ -64,7 +65,7 @@ static int is_ours(const siginfo_t *info, const struct lcp__exit *how) {
   return sigaction(info->si_signo, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
 }
 
-/* Takes the signal if it has come and the host had not blocked it before. */
+/* Consumes the signal if it is pending and the host had not blocked it before. */
 static int take(const struct held *h, int signo, siginfo_t *info) {
   static const struct timespec at_once = {0, 0};
   sigset_t set;
@@ -98,7 +99,7 @@ static int64_t read_ms(lua_State *L, const char *field) {
   return ms;
 }
 
-/* As in Node 0 means no limit. */
+/* 0 means no limit, as in Node. */
 static size_t read_size(lua_State *L, const char *field) {
   lua_Number size = lua_getfield(L, 1, field) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
   lua_pop(L, 1);
@@ -116,8 +117,8 @@ static void read_input(lua_State *L, struct lcp__pipe *pipe, int slot) {
 }
 
 static int count_pipes(const struct lcp__plan *p) {
-  int i, n = 0;
-  for (i = 0; i < p->spawn.nfds; i++)
+  int n = 0;
+  for (int i = 0; i < p->spawn.nfds; i++)
     n += p->slots[i].kind >= LCP__SLOT_IN;
   return n;
 }
@@ -133,7 +134,7 @@ static void read_limits(lua_State *L, struct lcp__pump *p) {
 
 /* Pushes the userdata; no pipe is open yet. */
 static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
-  int n = count_pipes(plan), i, at = 0;
+  int n = count_pipes(plan), at = 0;
   struct lcp__pump *p;
   struct sync *s =
       lua_newuserdatauv(L,
@@ -148,7 +149,7 @@ static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
   memset(p->pipes, 0, (size_t)n * sizeof *p->pipes);
   p->npipes = n;
   luaL_setmetatable(L, LCP_SYNC);
-  for (i = 0; i < plan->spawn.nfds; i++)
+  for (int i = 0; i < plan->spawn.nfds; i++)
     if (plan->slots[i].kind >= LCP__SLOT_IN) {
       read_input(L, &p->pipes[at], i);
       s->slots[at++] = i;
@@ -160,10 +161,11 @@ static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
 
 /* ---- running ---- */
 
-/* What fits into a pipe is written before there is anybody to read it. */
+/* The first part of the input is written before the child exists, as much as a pipe
+ * holds. */
 static int take_pipes(struct sync *s, struct lcp__plan *plan) {
-  int i, rc = 0;
-  for (i = 0; i < s->pump.npipes && rc == 0; i++) {
+  int rc = 0;
+  for (int i = 0; i < s->pump.npipes && rc == 0; i++) {
     struct lcp__slot *slot = &plan->slots[s->slots[i]];
     struct lcp__pipe *pipe = &s->pump.pipes[i];
     pipe->fd = lcp__fd_take(&slot->mine);
@@ -179,10 +181,9 @@ static int take_pipes(struct sync *s, struct lcp__plan *plan) {
 }
 
 static void close_all(struct sync *s, struct lcp__plan *plan) {
-  int i;
   lcp__plan_close(plan);
   lcp__plan_give_back(plan);
-  for (i = 0; i < s->pump.npipes; i++)
+  for (int i = 0; i < s->pump.npipes; i++)
     lcp__fd_close(&s->pump.pipes[i].fd);
 }
 
@@ -197,22 +198,20 @@ static int start(struct sync *s, struct lcp__plan *plan, struct lcp__failure *wh
   return lcp__spawn(&plan->spawn, &s->proc, why);
 }
 
-/* What has been killed needs a moment to be gone. */
+/* Killed processes need a moment to be gone, see lcp__cgroup_end. */
 static void clear_cgroup(struct lcp__proc *proc) {
   static const struct timespec nap = {0, 1000 * 1000};
-  int tries;
-  for (tries = 0; tries < 1000 && !lcp__proc_clear(proc); tries++)
+  for (int tries = 0; tries < 1000 && !lcp__proc_clear(proc); tries++)
     nanosleep(&nap, NULL);
 }
 
 static int run(struct sync *s, struct lcp__plan *plan, struct lcp__failure *why) {
   struct held held;
-  int rc, i;
-  for (i = 0; i < s->pump.npipes; i++)
+  for (int i = 0; i < s->pump.npipes; i++)
     s->pump.pipes[i].fd = -1;
   hold_signals(&held, plan->spawn.flags & LCP__SPAWN_SETSID);
   lcp__cost_begin(&s->cost);
-  rc = start(s, plan, why);
+  int rc = start(s, plan, why);
   if (rc == 0) {
     s->pid = s->proc.pid;
     lcp__plan_close(plan);
@@ -228,13 +227,12 @@ static int run(struct sync *s, struct lcp__plan *plan, struct lcp__failure *why)
 
 /* ---- called from Lua ---- */
 
-/* Pushes the array of what was read; each buffer is freed as soon as it is a string. */
+/* Pushes the array of outputs; each buffer is freed as soon as it has become a string. */
 static void push_output(lua_State *L, struct sync *s, int nfds) {
-  int i;
   lua_createtable(L, nfds, 1);
   lua_pushinteger(L, nfds);
   lua_setfield(L, -2, "n");
-  for (i = 0; i < s->pump.npipes; i++) {
+  for (int i = 0; i < s->pump.npipes; i++) {
     struct lcp__buf *out = &s->pump.pipes[i].out;
     if (s->slots[i] == 0)
       continue;
@@ -246,7 +244,7 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
 
 /* ---- telling ---- */
 
-/* Each sets fields of the table on top of the stack. */
+/* Each of these sets fields of the table on top of the stack. */
 
 static void tell_end(lua_State *L, const struct sync *s) {
   lcp__exit_push(L, &s->pump.how);
@@ -283,22 +281,19 @@ static void tell_holders(lua_State *L, const struct lcp__pump *p) {
   lua_setfield(L, -2, "heldBy");
 }
 
-/* core.spawn_sync(plan) -> end | nil, errno, stage, path
- * path: of the file that could not be opened, if it was that.
- * plan: as plan.h has it, and timeout, idleTimeout, waitDelay, killAfter (ms), killSignal
- * (number), maxBuffer (bytes), inputs (slot number from 1 -> bytes).
- * end: `pid`; `output`, an array with n of what came out of the pipes; `code`, `signal`;
- * `duration`, `usage`, see cost.h; `errno`: what went wrong after the start, if anything,
- * and then `stage`: 'stdio' if the process had ended by itself and only others kept its
- * pipes open; `idle`, `forced`, `truncated`, `heldBy`, see pump.h. */
+/* core.spawn_sync(plan) -> end | nil, errno, stage, path path: the file that could not be
+ * opened, if that was the failure. plan: as in plan.h, and also timeout, idleTimeout,
+ * waitDelay, killAfter (ms), killSignal (number), maxBuffer (bytes), inputs (slot number
+ * from 1 -> bytes). end: `pid`; `output`, an array with n of the output of each pipe;
+ * `code`, `signal`; `duration`, `usage`, see cost.h; `errno`: the failure after the
+ * start, if any, and then `stage`: 'stdio' if the process had ended on its own and only
+ * others kept its pipes open; `idle`, `forced`, `truncated`, `heldBy`, see pump.h. */
 static int l_spawn_sync(lua_State *L) {
   struct lcp__failure why;
-  struct lcp__plan *plan;
-  struct sync *s;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  plan = lcp__plan_read(L, 1);
-  s = sync_new(L, plan);
+  struct lcp__plan *plan = lcp__plan_read(L, 1);
+  struct sync *s = sync_new(L, plan);
   if (run(s, plan, &why) != 0) {
     lua_pushnil(L);
     lua_pushinteger(L, why.err);
@@ -320,14 +315,13 @@ static int l_spawn_sync(lua_State *L) {
 
 static int l_gc(lua_State *L) {
   struct sync *s = luaL_checkudata(L, 1, LCP_SYNC);
-  int i;
-  for (i = 0; i < s->pump.npipes; i++)
+  for (int i = 0; i < s->pump.npipes; i++)
     lcp__buf_free(&s->pump.pipes[i].out);
   return 0;
 }
 
-/* core.write_stderr(bytes): to descriptor 2, to the end; what cannot be written is lost.
- * It never raises SIGPIPE. */
+/* core.write_stderr(bytes): writes all of it to descriptor 2; bytes that cannot be
+ * written are lost.  Never raises SIGPIPE. */
 static int l_write_stderr(lua_State *L) {
   struct iovec piece;
   ssize_t n = 0;

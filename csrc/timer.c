@@ -1,7 +1,7 @@
-/* timer.c - a function called once, or again and again, after so many milliseconds.
+/* timer.c - calls a function after some milliseconds, once or repeatedly.
  *
- * Owns: a libuv timer, lent by the hub, from the start until the timer is closed.  The
- * userdata's user values: the function, and a table of its arguments (or nil). */
+ * Owns: a libuv timer, lent by the hub until the timer is closed.  The userdata's user
+ * values: the function, and a table of its arguments (or nil). */
 #include "timer.h"
 
 #include <lauxlib.h>
@@ -30,16 +30,15 @@ static void release(struct lcp__handle *h) {
 }
 
 static void push_args(lua_State *L, int index, int nargs) {
-  int i;
   luaL_checkstack(L, nargs + 1, "too many arguments for a timer");
   lua_getiuservalue(L, index, SLOT_ARGS);
-  for (i = 1; i <= nargs; i++)
+  for (int i = 1; i <= nargs; i++)
     lua_rawgeti(L, index + 2, i);
   lua_remove(L, index + 2);
 }
 
-/* A timer that fires once is closed before its function runs, so that what the function
- * does cannot depend on whether it is collected. */
+/* A one-shot timer is closed before its function runs, so that the function finds it
+ * closed whether or not it has been collected. */
 static int l_fire(lua_State *L) {
   struct timer *t = lua_touserdata(L, 1);
   int nargs = t->nargs;
@@ -59,8 +58,8 @@ static void timer_cb(uv_timer_t *uv) {
   lcp__enter(t->base.loop, l_fire, t);
 }
 
-/* libuv counts from the last whole millisecond; a timer must not come early, so count
- * from the next one. */
+/* libuv counts from the last whole millisecond (uv_now); a timer must not fire early, so
+ * count from the next one. */
 static uint64_t delay(const struct lcp__loop *loop, uint64_t ms) {
   uint64_t now = (uv_hrtime() + 999999) / 1000000, seen = uv_now(loop->uv);
   return ms + (now > seen ? now - seen : 0);
@@ -73,10 +72,10 @@ static void start(struct timer *t, uint64_t ms, int again) {
 }
 
 /* core.timer(ms, again, fn, …) -> timer | nil, errno: calls fn(…) after `ms`
- * milliseconds, and every `ms` again if `again`. */
+ * milliseconds, and then every `ms` if `again`. */
 static int l_timer(lua_State *L) {
   lua_Integer ms = luaL_checkinteger(L, 1);
-  int again = lua_toboolean(L, 2), nargs = lua_gettop(L) - 3, i, rc;
+  int again = lua_toboolean(L, 2), nargs = lua_gettop(L) - 3;
   struct timer *t;
   luaL_argcheck(L, ms >= 1, 1, "must be positive");
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -86,7 +85,7 @@ static int l_timer(lua_State *L) {
   lua_insert(L, 1);
   if (nargs > 0) {
     lua_createtable(L, nargs, 0);
-    for (i = 1; i <= nargs; i++) {
+    for (int i = 1; i <= nargs; i++) {
       lua_pushvalue(L, 4 + i);
       lua_rawseti(L, -2, i);
     }
@@ -96,7 +95,7 @@ static int l_timer(lua_State *L) {
   lua_settop(L, 4);
   lua_setiuservalue(L, 1, SLOT_FN);
   lua_settop(L, 1);
-  rc = lcp__loop_uv(t->base.loop);
+  int rc = lcp__loop_uv(t->base.loop);
   if (rc != 0) {
     lcp__handle_close(&t->base);
     return lcp__push_errno(L, rc);
@@ -116,13 +115,12 @@ static int l_is_timer(lua_State *L) {
   return 1;
 }
 
-/* core.timer_left(timer) -> ms until it fires, ms from then on or nil */
+/* core.timer_left(timer) -> ms until it fires, interval in ms or nil */
 static int l_timer_left(lua_State *L) {
   const struct timer *t = lcp__handle_check(L, 1, LCP_TIMER);
-  uint64_t again;
   if (t->uv == NULL)
     return 0;
-  again = uv_timer_get_repeat(t->uv);
+  uint64_t again = uv_timer_get_repeat(t->uv);
   lcp__loop_update_time(t->base.loop);
   lua_pushinteger(L, (lua_Integer)uv_timer_get_due_in(t->uv));
   if (again != 0)

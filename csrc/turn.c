@@ -22,7 +22,8 @@ static int call_slot(struct lcp__loop *loop, lua_State *L, int slot) {
   return lcp__gate_call(loop, L, 1);
 }
 
-/* One that raises ends the round; the rest run in the next turn, which `wake` brings. */
+/* A tick that raises ends the round; the others run in the next turn, which `wake`
+ * causes. */
 static void run_ticks(struct lcp__loop *loop, lua_State *L) {
   while (loop->ticks_wanted) {
     loop->ticks_wanted = 0;
@@ -44,8 +45,8 @@ static int enter_begin(struct lcp__loop *loop, lua_State *L) {
   return 1;
 }
 
-/* Finalizers may close handles, so the collection is not at the beginning: between the
- * look at a handle and its callback no Lua code runs. */
+/* GC stress collects here and not at the beginning, since finalizers may close handles:
+ * no Lua code may run between the check of a handle and its callback. */
 static void enter_end(struct lcp__loop *loop, lua_State *L) {
   if (loop->gc_stress)
     lua_gc(L, LUA_GCCOLLECT, 0);
@@ -128,7 +129,7 @@ void lcp__turn_resume(struct lcp__loop *loop) {
   if (!loop->check_wanted || uv_is_active((uv_handle_t *)&loop->hub->check))
     return;
   uv_check_start(&loop->hub->check, check_cb);
-  uv_idle_start(&loop->hub->spin, spin_cb); /* the next want_check() knows better */
+  uv_idle_start(&loop->hub->spin, spin_cb); /* the next want_check() corrects it */
 }
 
 /* ---- called from Lua ---- */
@@ -136,7 +137,7 @@ void lcp__turn_resume(struct lcp__loop *loop) {
 /* core.on_ticks(fn)  `fn()` runs the ticks, after the outermost callback. */
 static int l_on_ticks(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_TICKS); }
 
-/* core.want_ticks()  There are ticks to run. */
+/* core.want_ticks() Says that ticks are waiting. */
 static int l_want_ticks(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   loop->ticks_wanted = 1;
@@ -150,11 +151,12 @@ static int l_want_ticks(lua_State *L) {
 /* core.on_check(fn)  `fn()` runs the immediates, after the loop has polled. */
 static int l_on_check(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_CHECK); }
 
-/* core.want_check(any, referenced)  There are immediates; some keep the loop alive. */
+/* core.want_check(any, referenced) Says whether there are immediates, and whether some of
+ * them keep the loop alive. */
 static int l_want_check(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   loop->check_wanted = lua_toboolean(L, 1);
-  if (lcp__loop_uv(loop) != 0) /* run() looks, see lcp__turn_without_uv */
+  if (lcp__loop_uv(loop) != 0) /* run() will check, see lcp__turn_without_uv */
     return 0;
   if (loop->check_wanted)
     uv_check_start(&loop->hub->check, check_cb);
@@ -166,8 +168,8 @@ static int l_want_check(lua_State *L) {
   return 0;
 }
 
-/* core.call(fn, …)  Runs it as a callback of its own inside a callback: its error is
- * kept, the ticks it queued run before this returns. */
+/* core.call(fn, …) Runs it as a separate callback inside a callback: its error is stored,
+ * and the ticks it queued run before this returns. */
 static int l_call(lua_State *L) {
   struct lcp__loop *loop = lcp__loop(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);

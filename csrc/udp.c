@@ -1,8 +1,8 @@
 /* udp.c - see udp.h.
  *
- * Owns: the descriptor, which is made by open().  It may be shared with other processes,
- * so every call says MSG_DONTWAIT and none relies on O_NONBLOCK.  What the kernel does
- * not take at once the caller keeps, and is told when to try again.
+ * Owns: the descriptor, made by open().  Other processes may share it, so every call uses
+ * MSG_DONTWAIT and none relies on O_NONBLOCK.  A datagram that the kernel does not take
+ * at once stays with the caller, which is notified when to try again.
  *
  * The userdata's user values: the owner (a Lua object) and its two callbacks. */
 #include "udp.h"
@@ -27,12 +27,12 @@ enum { BATCH = 32 /* datagrams read in one turn of the loop */ };
 struct udp {
   struct lcp__handle base;
   int fd;
-  int reading, writing; /* what the owner waits for */
+  int reading, writing; /* the directions the owner waits for */
 };
 
 static void release(struct lcp__handle *h) { lcp__fd_close(&((struct udp *)h)->fd); }
 
-/* Takes `fd` over unless it fails. */
+/* Takes over `fd` unless it fails. */
 static int udp_open(struct udp *u, int fd) {
   int rc = lcp__handle_poll(&u->base, fd);
   if (rc == 0)
@@ -128,11 +128,11 @@ static int l_udp(lua_State *L) {
 /* udp:open(family) -> true | nil, errno: makes the socket; family: 4 or 6 */
 static int l_open(lua_State *L) {
   struct udp *u = self(L);
-  int family = luaL_checkinteger(L, 2) == 6 ? AF_INET6 : AF_INET, rc, fd;
+  int family = luaL_checkinteger(L, 2) == 6 ? AF_INET6 : AF_INET, fd;
   if (u->base.closing || u->fd >= 0)
     return lcp__push_errno(L, u->base.closing ? -EBADF : 0);
   fd = lcp__sock_new(family, SOCK_DGRAM);
-  rc = fd < 0 ? fd : udp_open(u, fd);
+  int rc = fd < 0 ? fd : udp_open(u, fd);
   if (rc < 0 && fd >= 0)
     close(fd);
   return lcp__push_errno(L, rc);
@@ -144,8 +144,8 @@ static int is_datagram_socket(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
 }
 
-/* udp:adopt(fd) -> true | nil, errno: takes over a datagram socket; -EINVAL: it is
- * something else.  On failure the descriptor stays the caller's. */
+/* udp:adopt(fd) -> true | nil, errno: takes over a datagram socket; EINVAL: it is not
+ * one.  On failure the descriptor stays the caller's. */
 static int l_adopt(lua_State *L) {
   struct udp *u = self(L);
   int fd = lcp__arg_fd(L, 2), rc = 0;
@@ -162,9 +162,9 @@ static int l_adopt(lua_State *L) {
   return lcp__push_errno(L, rc == 0 ? udp_open(u, fd) : rc);
 }
 
-/* udp:bind(owner, on_message, on_writable)
- * on_message(owner, data, address, port, family) | on_message(owner, nil, errno);
- * on_writable(owner) after want_write(true). */
+/* udp:bind(owner, on_message, on_writable) on_message(owner, data, address, port, family)
+ * | on_message(owner, nil, errno); on_writable(owner) once it is writable after
+ * want_write(true). */
 static int l_bind(lua_State *L) {
   self(L);
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -205,13 +205,13 @@ static int want(lua_State *L, struct udp *u, int *what) {
                          u->fd < 0 ? -EBADF : lcp__handle_watch(L, &u->base, 1, u->fd));
 }
 
-/* udp:read(on) -> true | nil, errno: whether messages are wanted */
+/* udp:read(on) -> true | nil, errno: starts or stops reading */
 static int l_read(lua_State *L) {
   struct udp *u = self(L);
   return want(L, u, &u->reading);
 }
 
-/* udp:want_write(on) -> true | nil, errno: whether on_writable is to be called */
+/* udp:want_write(on) -> true | nil, errno: whether to call on_writable */
 static int l_want_write(lua_State *L) {
   struct udp *u = self(L);
   return want(L, u, &u->writing);
@@ -222,10 +222,10 @@ static int l_send(lua_State *L) {
   const struct udp *u = self(L);
   size_t size;
   const char *data = luaL_checklstring(L, 2, &size);
-  int to_peer = lua_isnoneornil(L, 3), rc;
+  int to_peer = lua_isnoneornil(L, 3);
   struct lcp__addr a = {0};
   ssize_t sent;
-  rc = to_peer ? 0 : lcp__addr_check(L, 3, &a);
+  int rc = to_peer ? 0 : lcp__addr_check(L, 3, &a);
   if (rc < 0)
     return lcp__push_errno(L, rc);
   do {

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Pipes that could be made: a first loop takes epoll, an event descriptor and two pipes
- * for signals; and some. */
+/* In pipes: a first loop needs epoll, an event descriptor and two pipes for signals; and
+ * a few to spare. */
 enum { NEEDED = 5 };
 
 enum { MOST_THREADS = 1024 }; /* of libuv's pool */
 
-/* The first uv_loop_init of a process makes a pipe for signals and aborts when it gets
- * none (uv__signal_global_init).  So that very call is tried, whatever it is that could
- * refuse it; all at once, since the first few may be given. */
+/* The first uv_loop_init of a process creates a pipe for signals and aborts if it cannot
+ * (uv__signal_global_init).  So the same call is tried first, whatever might refuse it;
+ * all pipes together, since the first few may still succeed. */
 static int have_descriptors(void) {
   uv_file pipes[NEEDED][2];
   int n = 0, rc = 0;
@@ -32,8 +32,8 @@ static int have_descriptors(void) {
   return rc;
 }
 
-/* uv__close asserts that it closes nothing below 3.  Plugged with ends of pipes, which
- * are there wherever libuv works: /dev/null may not be. */
+/* uv__close asserts that it closes nothing below 3. The plugs are ends of pipes, which
+ * exist wherever libuv works: /dev/null may be missing. */
 unsigned lcp__uvloop_plug(void) {
   unsigned plugs = 0;
   uv_file fds[2] = {0, 0};
@@ -55,9 +55,8 @@ void lcp__uvloop_unplug(unsigned plugs) {
 /* uv_loop_init leaves the epoll descriptor open when a later step fails (the async
  * handle, the pipe for signals). */
 static int init(uv_loop_t *loop) {
-  int rc;
   loop->backend_fd = -1;
-  rc = uv_loop_init(loop);
+  int rc = uv_loop_init(loop);
   if (rc != 0 && loop->backend_fd >= 0)
     close(loop->backend_fd);
   return rc;
@@ -72,8 +71,8 @@ int lcp__uvloop_init(uv_loop_t *loop) {
   return rc;
 }
 
-/* The threads of the pool, which had requests under way, are not in the copy: their ends
- * would be waited for for ever, and the lock that guards them may be held. */
+/* The copy lacks the threads of the pool, so their running requests would be waited for
+ * for ever, and the lock that guards them may be held. */
 static void forget_work(uv_loop_t *loop) {
   void **done = (void **)&loop->wq; /* two pointers, whatever libuv calls their type */
   done[0] = done[1] = done;
@@ -81,8 +80,9 @@ static void forget_work(uv_loop_t *loop) {
   uv_mutex_init(&loop->wq_mutex);
 }
 
-/* uv_loop_fork closes what it opens again, so there is room.  Where it fails all the same
- * (seccomp), it leaves a loop without its descriptors, at which uv_run would abort. */
+/* uv_loop_fork closes a descriptor before it reopens it, so there is room.  If it fails
+ * nevertheless (seccomp), it leaves a loop without descriptors, on which uv_run would
+ * abort. */
 int lcp__uvloop_fork(uv_loop_t *loop, int ours) {
   unsigned plugs = lcp__uvloop_plug();
   int rc = uv_loop_fork(loop);
@@ -96,7 +96,7 @@ int lcp__uvloop_fork(uv_loop_t *loop, int ours) {
   return rc;
 }
 
-/* As many as libuv's pool will have. */
+/* The number of threads libuv's pool will have (UV_THREADPOOL_SIZE). */
 static int pool_size(void) {
   const char *wanted = getenv("UV_THREADPOOL_SIZE");
   int n = wanted != NULL ? atoi(wanted) : 4;
@@ -108,7 +108,7 @@ static void wait_for_others(void *lock) {
   uv_mutex_unlock(lock);
 }
 
-/* All at once, with the stacks that they will have. */
+/* All at once, and with the stack size of libuv's threads. */
 static int try_threads(int wanted) {
   const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, 8u << 20};
   uv_thread_t threads[MOST_THREADS];
@@ -128,7 +128,7 @@ static int try_threads(int wanted) {
   return rc;
 }
 
-static atomic_int had_by; /* the process with the pool; a copy gets one of its own */
+static atomic_int had_by; /* the process that has the pool; a copy gets a new one */
 
 int lcp__uvloop_need_threads(void) {
   int me = (int)getpid(), rc = 0;
@@ -142,10 +142,10 @@ int lcp__uvloop_need_threads(void) {
 
 static void nothing(uv_work_t *work) { (void)work; }
 
-/* At the end of a process libuv 1.44 joins the threads of its pool.  In a copy by fork(2)
- * of a process that had one they are not there, and exit(3) would crash or hang; so it
- * gets a pool that can be joined.  Runs before libuv's own destructor, since this library
- * needs that one. */
+/* At exit libuv 1.44 joins the threads of its pool (uv_library_shutdown).  A copy by
+ * fork(2) does not have them, so exit(3) would crash or hang; so it gets a pool that can
+ * be joined.  This runs before libuv's own destructor, since this library depends on
+ * libuv. */
 __attribute__((destructor)) static void mend_exit(void) {
   static uv_loop_t loop;
   static uv_work_t work;

@@ -9,23 +9,22 @@
  * libuv 1.44 aborts in either case, and loses a descriptor.  0 or a libuv error. */
 int lcp__uvloop_init(uv_loop_t *loop);
 
-/* Before the first request for libuv's pool of threads, of this process or of a fork of
- * it: libuv aborts when it cannot have them.  0 or a libuv error. */
+/* Call before the first request to libuv's thread pool in this process, or in a copy of
+ * it: libuv aborts when it cannot create the threads.  0 or a libuv error. */
 int lcp__uvloop_need_threads(void);
 
-/* uv_loop_fork, for a process that may have closed its standard descriptors.  `ours`: the
- * requests under way are given up as well.  0, or a libuv error: then the loop must not
- * be run any more, but its handles can be closed. */
+/* uv_loop_fork, for a process that may have closed its standard descriptors.  `ours`:
+ * pending requests are given up as well.  0, or a libuv error: then the loop must not run
+ * any more, but its handles can still be closed. */
 int lcp__uvloop_fork(uv_loop_t *loop, int ours);
 
-/* uv_close, unless the handle is closed already: a host should leave ours alone, but one
- * that ends by closing all that uv_walk finds has closed them, too.  `cb` is not called
- * then: there is no event after which the memory could be freed, and it stays. */
+/* uv_close, unless the handle is closed already: a host should leave our handles alone,
+ * but one that closes everything uv_walk finds has closed them, too.  `cb` is not called
+ * then, and the memory leaks: no event says when it could be freed. */
 void lcp__uvloop_close(uv_handle_t *handle, uv_close_cb cb);
 
-/* Fills standard descriptors that are closed while libuv opens some of its own, which
- * must not become 0, 1 or 2: libuv aborts when it closes those.  Returns what unplug
- * takes. */
+/* Fills closed standard descriptors while libuv opens descriptors, which must not become
+ * 0, 1 or 2: libuv aborts when it closes those.  Returns the argument for unplug. */
 unsigned lcp__uvloop_plug(void);
 void lcp__uvloop_unplug(unsigned plugs);
 

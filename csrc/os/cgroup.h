@@ -2,9 +2,9 @@
  * no libuv.  Linux only; elsewhere lcp__cgroup_open gives -ENOSYS.
  *
  *   struct lcp__cgroup g;
- *   lcp__cgroup_open(&g, "/sys/fs/cgroup/jobs", 1); // a leaf of our own below
+ *   lcp__cgroup_open(&g, "/sys/fs/cgroup/jobs", 1);  // a leaf of our own below
  *   … the child writes 0 to g.procs …
- *   lcp__cgroup_kill(&g, SIGTERM); // every process in the leaf
+ *   lcp__cgroup_kill(&g, SIGTERM);                   // every process in the leaf
  *   while (!lcp__cgroup_end(&g)) …                   // kills the rest, removes the leaf
  *   lcp__cgroup_close(&g); */
 #ifndef LCP_CGROUP_H

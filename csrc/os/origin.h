@@ -1,8 +1,8 @@
 /* origin.h - tells whether the process is the one that made an object, or a copy of it
  * made by fork(2).  No Lua, no libuv.
  *
- *   lcp__origin_set(&o); in the process that makes the object
- *   if (lcp__origin_is_copy(&o)) … in a copy of it
+ *   lcp__origin_set(&o);                in the process that makes the object
+ *   if (lcp__origin_is_copy(&o)) …      in a copy of it
  *
  * The check costs one read of memory: of a page that the kernel fills with zeros in every
  * copy (MADV_WIPEONFORK, Linux 4.14), however that was made. getpid(2) is a system call

@@ -5,7 +5,7 @@
  *   if (lcp__pieces_room(&rest, 2) == 0) {
  *     rest.iov[rest.n++] = (struct iovec){text, size};  // the bytes stay the caller's
  *     …
- *     rc = lcp__pieces_write(&rest, fd, kind); // again when fd is writable
+ *     rc = lcp__pieces_write(&rest, fd, kind);          // again when fd is writable
  *   }
  *   lcp__pieces_free(&rest); */
 #ifndef LCP_PIECES_H
