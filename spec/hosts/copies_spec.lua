@@ -319,12 +319,12 @@ describe('a copy of the process by fork(2)', function()
   end)
 
   it('ends as it should after a look-up of its parent, whichever way', function()
-    output [[
+    output_and_leaks(HEAD .. [[
       cp.net.connect(1, 'localhost'):on('error', function() end)
       cp.run()
       copy(function() end)
       copy(function() os.exit(0) end)
-      copy(function() cp.run 'nowait' os.exit(0) end)]]
+      copy(function() cp.run 'nowait' os.exit(0) end)]])
   end)
 
   it('is not held by a look-up of its parent', function()
@@ -380,7 +380,8 @@ describe('a copy of the process', function()
     local core = package.searchpath('child_process.core', package.cpath)
     assert(package.loadlib(core, '*'))
     for call, result in arg[3]:gmatch '([%w_]+)=(%S+)' do
-      fault.arm('child_process/core.so', call, 1, 0, tonumber(result), 12)
+      local rule = { name = call, result = tonumber(result), errno = 12 }
+      fault.arm('child_process/core.so', rule)
     end
   ]]
   local USE = [[
