@@ -9,7 +9,7 @@ local PRELUDE = [[
   local _ = cp.net, cp.dgram, cp.process
   local fault = assert(package.loadlib(..., 'luaopen_fault'))()
   local function refuse(library, call, errno)
-    fault.arm(library, call, 1, 0, -1, errno)
+    fault.arm(library, { name = call, errno = errno })
   end
 ]]
 
