@@ -247,10 +247,10 @@ static void ready(struct lcp__handle *h, int events) {
 
 static struct channel *self(lua_State *L) { return lcp__handle_self(L); }
 
-/* channel:bind(owner, onframe, onend, onwritten) onframe(owner, size, message) or (owner,
- * size, nil, text): the frame is invalid, and why; onend(owner, nil | errno), once;
- * onwritten(owner, total bytes sent, nil | errno) when bytes that flush() left unsent
- * have been sent. */
+/* channel:bind(owner, onframe, onend, onwritten)
+ * onframe(owner, size, message) or (owner, size, nil, text): the frame is invalid, and
+ * why; onend(owner, nil | errno), once; onwritten(owner, total bytes sent, nil | errno)
+ * when bytes that flush() left unsent have been sent. */
 static int l_bind(lua_State *L) {
   self(L);
   for (int i = 3; i <= 5; i++)

@@ -193,9 +193,10 @@ static int start(lua_State *L, struct child *c, struct lcp__plan *p,
 
 static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHILD); }
 
-/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path path: the
- * file that could not be opened, if that was the failure. plan: see plan.h. streams: slot
- * number -> stream, for the pipes. onexit(child, code, signal, ms, usage). */
+/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path
+ * path: the file that could not be opened, if that was the failure. plan: see plan.h.
+ * streams: slot number -> stream, for the pipes. onexit(child, code, signal, ms,
+ * usage). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp__failure why;

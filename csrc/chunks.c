@@ -1,13 +1,13 @@
-/* chunks.c - what a stream has read and nobody has taken: a queue of strings, from which
- * bytes, lines and pieces up to a delimiter are taken.
+/* chunks.c - the unread input of a stream: a queue of strings, from which bytes, lines
+ * and pieces up to a delimiter are taken.
  *
- * The strings stay Lua's: nothing is copied when they come, a whole one is given as it
- * is, and the collector knows their size.  They lie in the table in SLOT_STRINGS, from
- * index `head` to `tail`.  The table in SLOT_OWNER, or nil, is the stream: its field
- * `readableLength` follows every change.
+ * The strings stay Lua's: appending copies nothing, a whole string is returned as it is,
+ * and the collector knows their size.  They are in the table in SLOT_STRINGS, at the
+ * indices from `head` to `tail`.  The table in SLOT_OWNER, or nil, is the stream: its
+ * field `readableLength` is updated with every change.
  *
- * Places are counted from the stream's first byte, so that they stay right when somebody
- * takes what lies before them. */
+ * Places are counted from the stream's first byte, so that they stay valid when bytes
+ * before them are taken. */
 #include "chunks.h"
 
 #include <lauxlib.h>
@@ -30,10 +30,10 @@ struct chunk {
 
 struct chunks {
   lua_Integer head, tail; /* empty: tail < head */
-  size_t size;            /* bytes that nobody has taken */
-  size_t taken;           /* bytes that somebody has: the place of the next one */
+  size_t size;            /* bytes in the queue */
+  size_t taken;           /* bytes taken so far: the place of the next one */
   struct chunk first;     /* string `head`; p is NULL while the queue is empty */
-  struct chunk found;     /* where the last search stopped, unless it has been taken */
+  struct chunk found;     /* where the last search stopped, unless that has been taken */
   int tapped;             /* somebody listens to what is taken */
 };
 
@@ -80,7 +80,7 @@ static void drop(lua_State *L, struct chunks *q, int strings, size_t n) {
     q->found.p = NULL;
 }
 
-/* Copies up to `n` bytes from `place`, which lies in `c`, on; how many there were. */
+/* Copies up to `n` bytes starting at `place`, which lies in `c`; returns how many. */
 static size_t copy_from(lua_State *L, const struct chunks *q, int strings, struct chunk c,
                         size_t place, char *to, size_t n) {
   size_t done = 0;
@@ -115,12 +115,12 @@ static void push_front(lua_State *L, const struct chunks *q, int strings, size_t
 /* ---- looking for a delimiter ---- */
 
 struct finding {
-  const struct lcp__delim *delim; /* at `place`; NULL: there is none before `place` */
+  const struct lcp__delim *delim; /* the one at `place`; NULL: none before `place` */
   size_t place;
-  int open; /* bytes that are still to come may make a longer one of it */
+  int open; /* later bytes may turn it into a longer one */
 };
 
-/* Which delimiter stands at byte `i` of `c`. */
+/* Which delimiter is at byte `i` of `c`. */
 static enum lcp__match match_at(lua_State *L, const struct chunks *q, int strings,
                                 const struct lcp__delims *d, const struct chunk *c,
                                 size_t i, const struct lcp__delim **found) {
@@ -136,9 +136,9 @@ static enum lcp__match match_at(lua_State *L, const struct chunks *q, int string
   return match;
 }
 
-/* Whether what `match` says of f->place decides the search: 1 found, -1 nothing before
- * more bytes come, 0 it goes on.  A delimiter that ends the queue is given at once,
- * though more bytes might make a longer one of it. */
+/* Whether `match` at f->place decides the search: 1 found, -1 not before more bytes come,
+ * 0 it continues.  A delimiter at the end of the queue counts immediately, although more
+ * bytes might turn it into a longer one. */
 static int decide(const struct chunks *q, enum lcp__match match, int at_end,
                   struct finding *f) {
   f->open = match == LCP__OPEN && !at_end;
@@ -150,7 +150,7 @@ static int decide(const struct chunks *q, enum lcp__match match, int at_end,
   return -1;
 }
 
-/* Looks for the first delimiter at f->place or behind it, in a queue that is not empty.
+/* Looks for the first delimiter at or after f->place, in a queue that is not empty.
  * `at_end`: no more bytes will come. */
 static void search(lua_State *L, struct chunks *q, int strings,
                    const struct lcp__delims *d, int at_end, struct finding *f) {
@@ -173,8 +173,8 @@ static void search(lua_State *L, struct chunks *q, int strings,
   }
 }
 
-/* Pushes an array: what would have to come to make longer delimiters of `shorter`, the
- * longest first. */
+/* Pushes an array of the bytes that would have to follow to turn `shorter` into a longer
+ * delimiter, longest first. */
 static void push_rests(lua_State *L, const struct lcp__delims *d,
                        const struct lcp__delim *shorter) {
   lua_Integer count = 0;
@@ -209,7 +209,7 @@ static int l_append(lua_State *L) {
   return 0;
 }
 
-/* chunks:take([n]) -> the first `n` bytes, of at least as many; all without `n`. */
+/* chunks:take([n]) -> the first `n` bytes, which must be there; without `n`, all. */
 static int l_take(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
   lua_Integer n = luaL_optinteger(L, 2, (lua_Integer)q->size);
@@ -226,8 +226,8 @@ static int l_take(lua_State *L) {
   return 1;
 }
 
-/* chunks:tap(on): whether somebody listens to what is taken: lines() then leaves each to
- * its `wait`. */
+/* chunks:tap(on): whether every taken byte must be seen: lines() then gets each line
+ * through its `wait`. */
 static int l_tap(lua_State *L) {
   check_chunks(L, 1)->tapped = lua_toboolean(L, 2);
   return 0;
@@ -239,7 +239,7 @@ static int l_size(lua_State *L) {
   return 1;
 }
 
-/* chunks:first_size() -> bytes of the first string that nobody has taken, 0 if empty */
+/* chunks:first_size() -> bytes left of the first string, 0 if empty */
 static int l_first_size(lua_State *L) {
   const struct chunks *q = check_chunks(L, 1);
   size_t skip = q->taken - q->first.base;
@@ -253,7 +253,7 @@ static int continues_character(const struct chunk *c, size_t i) {
 
 /* chunks:characters(n) -> where UTF-8 text may be cut: the largest count up to `n` that
  * ends with a character, or the end of the first character if that is longer; 0 < n <
- * size.  No character is in two strings. */
+ * size.  No character is split between strings. */
 static int l_characters(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
   lua_Integer n = luaL_checkinteger(L, 2);
@@ -278,7 +278,7 @@ static int l_characters(lua_State *L) {
 /* chunks:find(delims, place, at_end)
  *   -> count, width [, rests]: the bytes up to the end of the first delimiter that is not
  *      before `place`, and those of the delimiter; rests: see push_rests
- *   -> nil, place: none; when more has come the search may go on there */
+ *   -> nil, place: none; when more has come the search may continue there */
 static int l_find(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
   const struct lcp__delims *d = luaL_checkudata(L, 2, LCP_DELIMS);
@@ -305,8 +305,8 @@ static int l_find(lua_State *L) {
 
 /* ---- making them ---- */
 
-/* core.chunks([owner]) -> an empty queue.  owner: a table whose `readableLength` is kept
- * up to date. */
+/* core.chunks([owner]) -> an empty queue. owner: a table whose `readableLength` is
+ * updated. */
 static int l_chunks(lua_State *L) {
   struct chunks *q;
   lua_settop(L, 1);
@@ -321,7 +321,8 @@ static int l_chunks(lua_State *L) {
   return 1;
 }
 
-/* core.delimiters(array of strings, none of them empty) -> what find() looks for */
+/* core.delimiters(array of strings, none of them empty) -> the set that find() looks
+ * for */
 static int l_delimiters(lua_State *L) {
   struct lcp__delim *list;
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -361,7 +362,7 @@ static void take_line(lua_State *L, struct chunks *q, const char *p, size_t leng
   }
 }
 
-/* A line that lies within the first string, which is nearly every one. */
+/* A line within the first string, as nearly all are. */
 static int next_at_once(lua_State *L) {
   struct chunks *q = lua_touserdata(L, lua_upvalueindex(UP_CHUNKS));
   const struct lcp__delims *d = lua_touserdata(L, lua_upvalueindex(UP_DELIMS));
@@ -402,8 +403,9 @@ static int l_next_line(lua_State *L) {
   return waited(L, LUA_OK, 0);
 }
 
-/* core.lines(delims, wait) -> iterator: gives what is before each delimiter.  What cannot
- * be given at once, wait() gives: line | nil, and the queue that the next ones are in. */
+/* core.lines(delims, wait) -> iterator: returns the bytes before each delimiter.  A line
+ * that is not complete yet comes from wait(): line | nil, and the queue to continue
+ * with. */
 static int l_lines(lua_State *L) {
   luaL_checkudata(L, 1, LCP_DELIMS);
   luaL_checktype(L, 2, LUA_TFUNCTION);

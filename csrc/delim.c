@@ -7,7 +7,7 @@ size_t lcp__delims_size(int n) {
   return sizeof(struct lcp__delims) + (size_t)n * sizeof(struct lcp__delim);
 }
 
-/* Insertion: there are few of them. */
+/* Insertion sort: there are few of them. */
 static void add(struct lcp__delims *d, const struct lcp__delim *one) {
   int i = d->n++;
   for (; i > 0 && d->list[i - 1].size < one->size; i--)

@@ -1,4 +1,4 @@
-/* delim.h - a set of delimiters, and where the next one stands.  No Lua, no libuv.
+/* delim.h - a set of delimiters, and the search for the next one.  No Lua, no libuv.
  *
  *   struct lcp__delims *d = ...;         // lcp__delims_size(n) bytes
  *   lcp__delims_init(d, list, n);
@@ -6,7 +6,7 @@
  *     if (lcp__delims_match(d, p + i, size - i, &one) == LCP__MATCH)
  *       ...`one` is at p + i
  *
- * Of several that begin at the same place the longest counts. */
+ * If several begin at the same place, the longest counts. */
 #ifndef LCP_DELIM_H
 #define LCP_DELIM_H
 
@@ -19,7 +19,7 @@ struct lcp__delim {
 
 struct lcp__delims {
   int n;
-  int start;                 /* what all of them begin with, or -1 */
+  int start;                 /* the byte all of them begin with, or -1 */
   size_t longest;            /* bytes */
   unsigned char starts[256]; /* byte -> whether one begins with it */
   struct lcp__delim list[];  /* the longest first */
@@ -34,12 +34,12 @@ enum lcp__match {
 size_t lcp__delims_size(int n);
 void lcp__delims_init(struct lcp__delims *d, const struct lcp__delim *list, int n);
 
-/* The first place in p[i .. size) where one may begin, or `size`. */
+/* The first index in p[i .. size) where one may begin, or `size`. */
 size_t lcp__delims_next(const struct lcp__delims *d, const char *p, size_t i,
                         size_t size);
 
-/* Whether one stands at `p`, of which there are `size` bytes.  *found: the longest that
- * is there as a whole, or NULL. */
+/* Whether one begins at `p`, where `size` bytes are available.  *found: the longest
+ * complete one, or NULL. */
 enum lcp__match lcp__delims_match(const struct lcp__delims *d, const char *p, size_t size,
                                   const struct lcp__delim **found);
 

@@ -111,10 +111,10 @@ static void report_error(struct lcp__loop *loop, lua_State *L) {
 }
 
 int lcp__gate_call(struct lcp__loop *loop, lua_State *L, int nargs) {
-  int base = lua_gettop(L) - nargs, ok;
+  int base = lua_gettop(L) - nargs;
   lua_pushcfunction(L, l_traceback);
   lua_insert(L, base);
-  ok = lua_pcall(L, nargs, 0, base) == LUA_OK;
+  int ok = lua_pcall(L, nargs, 0, base) == LUA_OK;
   if (!ok)
     report_error(loop, L);
   lua_settop(L, base - 1);
@@ -124,14 +124,13 @@ int lcp__gate_call(struct lcp__loop *loop, lua_State *L, int nargs) {
 void lcp__gate_lost(struct lcp__loop *loop) { loop->lost_errors = 1; }
 
 void lcp__gate_raise(lua_State *L, struct lcp__loop *loop) {
-  lua_Integer n, i;
   lcp__loop_slot(L, LCP__VALUE_ERRORS);
-  n = (lua_Integer)lua_rawlen(L, -1);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
   if (n > 0 || loop->lost_errors)
     lcp__loop_changed(loop); /* a loop that polls ours must call run() to get the error */
   if (n > 0) {
     lua_rawgeti(L, -1, 1);
-    for (i = 1; i <= n; i++) {
+    for (lua_Integer i = 1; i <= n; i++) {
       lua_rawgeti(L, -2, i + 1);
       lua_rawseti(L, -3, i);
     }

@@ -2,7 +2,9 @@
 #include "held.h"
 
 #include <lauxlib.h>
+#include <poll.h>
 
+#include "os/fd.h"
 #include "stream.h"
 
 enum { MOST = 32 };
@@ -29,12 +31,14 @@ static int note(void *arg, const struct lcp__holder *h) {
 }
 
 /* core.holders(stream) -> array of { pid, command, fd }: the visible other processes that
- * can write to the pipe of a stream; at most 32. */
+ * can write to the pipe of a stream, at most 32 | nil: no process has the other end open
+ * (POLLHUP). */
 static int l_holders(lua_State *L) {
   struct list list = {.n = 0};
   int owned, fd = lcp__stream_fileno(lcp__stream_check(L, 1), &owned);
-  if (fd >= 0)
-    lcp__procfs_writers(fd, note, &list);
+  if (fd < 0 || (lcp__fd_polled(fd) & POLLHUP))
+    return 0;
+  lcp__procfs_writers(fd, note, &list);
   lua_createtable(L, list.n, 0);
   for (int i = 0; i < list.n; i++) {
     lcp__holder_push(L, &list.holders[i]);

@@ -1,5 +1,5 @@
-/* loop.c - see loop.h.  Owns: the uv loop (unless it belongs to a host), the hub, the
- * read buffer. */
+/* loop.c - see loop.h.
+ * Owns: the uv loop (unless it belongs to a host), the hub, the read buffer. */
 #include "loop.h"
 
 #include <lauxlib.h>

@@ -183,8 +183,8 @@ static int check_backlog(lua_State *L, int arg) {
   return backlog >= 0 && backlog <= INT_MAX ? (int)backlog : INT_MAX;
 }
 
-/* core.listen(address, port | nil, backlog, only6) -> server | nil, errno It accepts once
- * accept_start() is called.  Closing it removes its path. */
+/* core.listen(address, port | nil, backlog, only6) -> server | nil, errno
+ * It accepts once accept_start() is called.  Closing it removes its path. */
 static int l_listen(lua_State *L) {
   struct lcp__addr a;
   int rc = lcp__addr_check(L, 1, &a);
@@ -243,8 +243,9 @@ static struct server *check_server(lua_State *L) {
   return lcp__handle_check(L, 1, LCP_SERVER);
 }
 
-/* server:bind(owner, on_connection) on_connection(owner, stream) | on_connection(owner,
- * nil, errno): it stops accepting until accept_start(). */
+/* server:bind(owner, on_connection)
+ * on_connection(owner, stream) | on_connection(owner, nil, errno): it stops accepting
+ * until accept_start(). */
 static int l_server_bind(lua_State *L) {
   check_server(L);
   return bind_callback(L);

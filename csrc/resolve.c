@@ -109,9 +109,9 @@ static int start(struct lookup *l, const char *name, lua_Integer family, int typ
   return rc;
 }
 
-/* core.lookup(name, family, datagram, fn) -> lookup | nil, errno family: 4, 6 or 0
- * (both). fn(nil, addresses) with an array of numeric addresses, or fn(errno), in a later
- * turn; never after lookup:close(). */
+/* core.lookup(name, family, datagram, fn) -> lookup | nil, errno
+ * family: 4, 6 or 0 (both). fn(nil, addresses) with an array of numeric addresses, or
+ * fn(errno), in a later turn; never after lookup:close(). */
 static int l_lookup(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   lua_Integer family = luaL_checkinteger(L, 2);

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -291,9 +290,9 @@ int lcp__stream_take_fd(struct lcp__stream *s) {
 
 static struct lcp__stream *self(lua_State *L) { return lcp__stream_check(L, 1); }
 
-/* stream:bind(owner, onread, onwritten) onread(owner, chunk) | onread(owner, nil) at the
- * end | onread(owner, nil, errno); onwritten(owner, nil | errno) when the pending write
- * is over. */
+/* stream:bind(owner, onread, onwritten)
+ * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
+ * onwritten(owner, nil | errno) when the pending write is over. */
 static int l_bind(lua_State *L) {
   self(L);
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -326,12 +325,6 @@ static int l_read_start(lua_State *L) { return set_reading(L, 1); }
 /* stream:read_stop() */
 static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
 
-/* The events that poll(2) reports at this moment. */
-static short poll_now(const struct lcp__stream *s) {
-  struct pollfd now = {s->fd, POLLIN, 0};
-  return (short)(poll(&now, 1, 0) > 0 ? now.revents : 0);
-}
-
 /* stream:quiet() -> ms since the last byte, or since reading was resumed | false: not
  * being read now | nil: never read, or at its end */
 static int l_quiet(lua_State *L) {
@@ -340,7 +333,7 @@ static int l_quiet(lua_State *L) {
     return 0;
   if (!s->reading)
     lua_pushboolean(L, 0);
-  else if (poll_now(s) != 0) /* the loop has not read it yet */
+  else if (lcp__fd_polled(s->fd) != 0) /* the loop has not read it yet */
     lua_pushinteger(L, 0);
   else
     lua_pushinteger(L, (lua_Integer)(uv_now(s->base.loop->uv) - s->heard));
@@ -353,13 +346,6 @@ static int l_hear(lua_State *L) {
   if (s->has_read && !s->base.closing)
     s->heard = uv_now(s->base.loop->uv);
   return 0;
-}
-
-/* stream:held() -> boolean: another process has the other end open */
-static int l_held(lua_State *L) {
-  const struct lcp__stream *s = self(L);
-  lua_pushboolean(L, !s->base.closing && s->fd >= 0 && !(poll_now(s) & POLLHUP));
-  return 1;
 }
 
 /* stream:drain() -> bytes, errno | nil: reads what has arrived, one buffer at most;
@@ -489,11 +475,17 @@ static int l_standard_stream(lua_State *L) {
   return rc < 0 ? lcp__push_errno(L, rc) : 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"bind", l_bind},     {"read_start", l_read_start}, {"read_stop", l_read_stop},
-    {"drain", l_drain},   {"quiet", l_quiet},           {"held", l_held},
-    {"hear", l_hear},     {"write", l_write},           {"shutdown", l_shutdown},
-    {"fileno", l_fileno}, {"share", l_share},           {NULL, NULL}};
+static const luaL_Reg methods[] = {{"bind", l_bind},
+                                   {"read_start", l_read_start},
+                                   {"read_stop", l_read_stop},
+                                   {"drain", l_drain},
+                                   {"quiet", l_quiet},
+                                   {"hear", l_hear},
+                                   {"write", l_write},
+                                   {"shutdown", l_shutdown},
+                                   {"fileno", l_fileno},
+                                   {"share", l_share},
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"standard_stream", l_standard_stream},
                                      {NULL, NULL}};

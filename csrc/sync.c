@@ -281,13 +281,14 @@ static void tell_holders(lua_State *L, const struct lcp__pump *p) {
   lua_setfield(L, -2, "heldBy");
 }
 
-/* core.spawn_sync(plan) -> end | nil, errno, stage, path path: the file that could not be
- * opened, if that was the failure. plan: as in plan.h, and also timeout, idleTimeout,
- * waitDelay, killAfter (ms), killSignal (number), maxBuffer (bytes), inputs (slot number
- * from 1 -> bytes). end: `pid`; `output`, an array with n of the output of each pipe;
- * `code`, `signal`; `duration`, `usage`, see cost.h; `errno`: the failure after the
- * start, if any, and then `stage`: 'stdio' if the process had ended on its own and only
- * others kept its pipes open; `idle`, `forced`, `truncated`, `heldBy`, see pump.h. */
+/* core.spawn_sync(plan) -> end | nil, errno, stage, path
+ * path: the file that could not be opened, if that was the failure. plan: as in plan.h,
+ * and also timeout, idleTimeout, waitDelay, killAfter (ms), killSignal (number),
+ * maxBuffer (bytes), inputs (slot number from 1 -> bytes). end: `pid`; `output`, an array
+ * with n of the output of each pipe; `code`, `signal`; `duration`, `usage`, see cost.h;
+ * `errno`: the failure after the start, if any, and then `stage`: 'stdio' if the process
+ * had ended on its own and only others kept its pipes open; `idle`, `forced`,
+ * `truncated`, `heldBy`, see pump.h. */
 static int l_spawn_sync(lua_State *L) {
   struct lcp__failure why;
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -162,7 +162,8 @@ static int l_adopt(lua_State *L) {
   return lcp__push_errno(L, rc == 0 ? udp_open(u, fd) : rc);
 }
 
-/* udp:bind(owner, on_message, on_writable) on_message(owner, data, address, port, family)
+/* udp:bind(owner, on_message, on_writable)
+ * on_message(owner, data, address, port, family)
  * | on_message(owner, nil, errno); on_writable(owner) once it is writable after
  * want_write(true). */
 static int l_bind(lua_State *L) {

@@ -6,6 +6,16 @@
 #include "codec/class.h"
 #include "codec/transcode.h"
 
+int lcp__in_header(struct lcp__in *in) {
+  if (lcp__in_left(in) < 2 || in->at[0] != V8_HEADER)
+    return lcp__in_fail(in, "no header");
+  in->at++;
+  if (!lcp__in_varint(in, &in->version))
+    return 0;
+  return (in->version >= V8_OLDEST && in->version <= V8_VERSION) ||
+         lcp__in_fail(in, "a version that is not known");
+}
+
 /* ---- numbers ---- */
 
 /* JavaScript has one kind of number: a whole one is an integer as long as a double can

@@ -100,6 +100,10 @@ static inline int lcp__in_count(struct lcp__in *in, uint32_t expected) {
   return count == expected || lcp__in_fail(in, "a wrong count");
 }
 
+/* The two bytes before the value: a mark, and the version of the format.  0 with
+ * `problem` set unless it can be read. */
+int lcp__in_header(struct lcp__in *in);
+
 /* ---- in v8in.c; each pushes one value ---- */
 
 /* The table of an object that begins here. */

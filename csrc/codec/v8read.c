@@ -448,18 +448,8 @@ static enum progress go_on(struct reader *r) {
 
 /* ---- the message ---- */
 
-static int read_header(struct reader *r) {
-  if (lcp__in_left(&r->in) < 2 || r->in.at[0] != V8_HEADER)
-    return lcp__in_fail(&r->in, "no header");
-  r->in.at++;
-  if (!lcp__in_varint(&r->in, &r->in.version))
-    return 0;
-  return (r->in.version >= V8_OLDEST && r->in.version <= V8_VERSION) ||
-         lcp__in_fail(&r->in, "a version that is not known");
-}
-
 static int read_message(struct reader *r) {
-  if (!read_header(r))
+  if (!lcp__in_header(&r->in))
     return 0;
   enum progress progress = read_value(r);
   while (progress != FAILED && r->depth > 0)

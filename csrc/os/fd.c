@@ -157,6 +157,11 @@ int lcp__fd_wait_writable(int fd, int ms) {
   return poll(&p, 1, ms) < 0 && errno != EINTR ? -errno : 0;
 }
 
+short lcp__fd_polled(int fd) {
+  struct pollfd now = {fd, POLLIN, 0};
+  return (short)(poll(&now, 1, 0) > 0 ? now.revents : 0);
+}
+
 /* Failure is ignored.  EPERM: the user's pipes hold as much as the system allows
  * (pipe-user-pages-soft, by default 64 MiB); EBUSY: the pipe holds more than the new
  * size.  In either case the pipe stays as it is. */

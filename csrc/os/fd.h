@@ -47,6 +47,9 @@ int lcp__fd_watch(int fd);
 /* Waits until `fd` is writable, at most `ms` milliseconds (-1: for ever). */
 int lcp__fd_wait_writable(int fd, int ms);
 
+/* The events that poll(2) reports for reading at this moment, or 0. */
+short lcp__fd_polled(int fd);
+
 /* How a read or a write is kept from blocking.  O_NONBLOCK belongs to the open file
  * description, which other processes may share: the program we inherited it from, a
  * process that passed it to us or that we passed it to, a child it was lent to.  Any of

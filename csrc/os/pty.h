@@ -10,8 +10,8 @@ struct lcp__pty_mode {
 };
 
 /* Opens a terminal: fds[0] is our end, fds[1] the child's.  Both are close-on-exec,
- * blocking, above 2, and neither becomes the controlling terminal of this process.  0, or
- * a negative errno and nothing is open. */
+ * blocking, above 2, and neither becomes the controlling terminal of this process.
+ * 0, or a negative errno and nothing is open. */
 int lcp__pty_open(int fds[2], const struct lcp__pty_mode *mode);
 
 /* Works on either end.  The foreground process group gets SIGWINCH if the size

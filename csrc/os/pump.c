@@ -1,4 +1,5 @@
-/* pump.c - see pump.h.  Owns: the descriptors of the pipes it is given. */
+/* pump.c - see pump.h.
+ * Owns: the descriptors of the pipes it is given. */
 #include "os/pump.h"
 
 #include <errno.h>

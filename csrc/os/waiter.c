@@ -1,5 +1,6 @@
-/* waiter.c - see waiter.h.  Owns: the block shared by thread and caller, freed by the
- * last of the two, and the pipe whose end of file notifies the caller. */
+/* waiter.c - see waiter.h.
+ * Owns: the block shared by thread and caller, freed by the last of the two, and the pipe
+ * whose end of file notifies the caller. */
 #include "os/waiter.h"
 
 #include <errno.h>

@@ -340,10 +340,10 @@ M.quiet = readable.quiet
 -- who they are; it ends with what can be read now.
 function M.cut(self)
   local handle = self._handle
-  if not handle or not handle:held() then
+  local holders = handle and core.holders(handle)
+  if not holders then
     return nil
   end
-  local holders = core.holders(handle)
   local rest, errno = handle:drain()
   close_handle(self)
   self.writable = false
