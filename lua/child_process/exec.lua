@@ -103,9 +103,9 @@ end
 -- and calls `callback(err, stdout, stderr)` once, when it has closed.
 --
 -- `err` is nil for exit code 0, else an error value with `code` (exit code or error
--- code), `signal`, `killed`, `cmd`, `stdout`, `stderr`.  Options: `cwd, env, uid, gid,
--- shell, detached, serialization, customFds, signal, input`; `timeout` (ms) and
--- `maxBuffer` (bytes a stream, default 1024 * 1024, math.huge for none) end the program
+-- code), `signal`, `killed`, `cmd`, `stdout`, `stderr`.  Options: the rows of options.lua
+-- that name this call, described in docs/reference.md; `timeout` (ms) and `maxBuffer`
+-- (bytes a stream, default 1024 * 1024, math.huge for none) end the program
 -- by `killSignal` and close its pipes; `encoding`: raw bytes if it is missing, `buffer`
 -- or unknown.
 -- Raises on a wrong argument, see options.lua.  Node: child_process.execFile.

@@ -82,9 +82,8 @@ end
 --- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
 --
 -- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
--- the module and `args`.  Options: `argv0, cwd, detached, env, execPath, execArgv, gid,
--- uid, signal, killSignal, silent, stdio`; `timeout` (ms); `serialization` (json or
--- advanced).
+-- the module and `args`.  Options: the rows of options.lua that name this call, described
+-- in docs/reference.md.
 -- Raises on a wrong argument.  Node: child_process.fork.
 function M.fork(module_path, args, opts)
   module_path, args, opts = arguments.shuffle('fork', module_path, args, opts)

@@ -97,11 +97,9 @@ M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.ne
 
 --- cp.spawn(command [, args] [, options]) -> ChildProcess: starts a program.
 --
--- Options: `cwd, env, argv0, uid, gid, stdio, customFds, detached, shell, killSignal,
--- signal, input, serialization, windowsHide, windowsVerbatimArguments`; `timeout` (ms);
--- `maxBuffer` (bytes that wait() collects).  Raises on a wrong argument:
--- ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL,
--- ERR_IPC_ONE_PIPE.  A start that fails is an event `error`.  Node: child_process.spawn.
+-- Options: the rows of options.lua that name this call, described in docs/reference.md.
+-- Raises on a wrong argument: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
+-- ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL, ERR_IPC_ONE_PIPE.  A start that fails is an event `error`.  Node: child_process.spawn.
 function M.spawn(command, args, opts)
   return child.spawn(
     options.normalize('spawn', arguments.shuffle('spawn', command, args, opts))
@@ -111,18 +109,17 @@ end
 --- cp.spawnSync(command [, args] [, options]) -> result: starts a program and waits until
 -- it has ended and its pipes are closed.
 --
--- The result has `pid` (0 if it was not started), `output` (array with `n`: what came out
--- of each pipe, descriptor 1 at index 2), `stdout` and `stderr` (the same two), `status`
--- (exit code), `signal` and `error`; each is nil where Node has null.  `error` has Node's
+-- The result is that of wait() (result.lua), but `pid` is 0 if it was not started; fields
+-- are nil where Node has null.  `error` has Node's
 -- `code`, `errno`, `syscall`, `path`, `spawnargs` and our `stage` and is about the call:
 -- a start that failed, ETIMEDOUT, ENOBUFS, and EPIPE if the program failed without having
 -- read all of `input`.  What was read before is in the result in any case.
 --
--- Options: `cwd, env, argv0, uid, gid, detached, shell, windowsHide,
--- windowsVerbatimArguments`; `input` (bytes for stdin, which is at its end otherwise);
--- `stdio` in every form but `ipc`, and an entry may be `{ input = bytes }`, a pipe whose
--- reader gets these; at 3 and above pipes carry bytes both ways; `encoding` of the output
--- (raw bytes if it is missing or `buffer`); and the limits:
+-- Options: the rows of options.lua that name this call, among them `input` (bytes for
+-- stdin, which is at its end otherwise); `stdio` in every form but `ipc`, and an entry
+-- may be `{ input = bytes }`, a pipe whose reader gets these; at 3 and above pipes carry
+-- bytes both ways; `encoding` of the output (raw bytes if it is missing or `buffer`); and
+-- the limits:
 --
 -- * `timeout` (ms): then nothing more is read and the program gets `killSignal` (default
 --   SIGTERM); if it is not gone `killAfter` ms later (default 1000) it gets SIGKILL.  The

@@ -1,5 +1,6 @@
 -- What a child gets as its environment: `env`, `extendEnv`, and cp.process.env, for which
 -- the same rules hold.
+local faults = require 'spec.support.faults'
 local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
@@ -138,6 +139,18 @@ describe('extendEnv', function()
     for _, call in ipairs { cp.spawn, cp.exec, cp.fork, cp.execSync } do
       t.raises('ERR_INVALID_ARG_TYPE', call, 'true', { extendEnv = 'yes', env = {} })
     end
+  end)
+end)
+
+describe('cp.process.env', function()
+  it('raises what the system says when a variable cannot be set', function()
+    faults.with({ name = 'setenv', errno = 'ENOMEM' }, function()
+      local err = t.raises('ENOMEM', function()
+        env.LCP_SPEC_A = 'text'
+      end)
+      assert.equal('setenv', err.syscall)
+    end)
+    assert.is_nil(env.LCP_SPEC_A)
   end)
 end)
 
