@@ -10,14 +10,18 @@
 -- `error`, then `disconnect`.
 local M = {}
 
-local rows = {}
+local rows = {} -- by field
 
---- hostile.rows: the table.
-M.rows = rows
+--- hostile.fields: the rows by field, in order: { name = field, row, … }.
+M.fields = {}
 
 local function add(field, value, outcome, fields)
-  fields.field, fields.value, fields.outcome = field, value, outcome
-  rows[#rows + 1] = fields
+  fields.value, fields.outcome = value, outcome
+  if not rows[field] then
+    rows[field] = { name = field }
+    table.insert(M.fields, rows[field])
+  end
+  table.insert(rows[field], fields)
 end
 
 -- Frames --------------------------------------------------------------------------------
@@ -40,13 +44,13 @@ line('nan', 'nan', 'error')
 line('hexadecimal', '0x10', 'error')
 line('a leading zero', '01', 'error')
 line('an exponent beyond all', '1e999999999999', 'accepted', 1)
-line('100 000 digits', ('9'):rep(100000), 'accepted', 1)
+line('20 000 digits', ('9'):rep(20000), 'accepted', 1)
 line('what is not UTF-8', '"\xff\xc0\x80\xed\xa0\x80"', 'accepted', 1)
 line('half a surrogate', [["\ud800"]], 'accepted', 1)
 line('a key many times', '{' .. ('"a":1,'):rep(10000) .. '"a":2}', 'accepted', 1)
-line('brackets without end', ('['):rep(200000), 'error')
-line('braces without end', ('{"a":'):rep(200000), 'error')
-line('100 000 lists in one', '[' .. ('[],'):rep(100000) .. '[]]', 'accepted', 1)
+line('brackets without end', ('['):rep(30000), 'error')
+line('braces without end', ('{"a":'):rep(30000), 'error')
+line('20 000 lists in one', '[' .. ('[],'):rep(20000) .. '[]]', 'accepted', 1)
 
 local function frame(value, bytes, outcome, heard)
   add('frame', value, outcome, { only = 'advanced', bytes = bytes, heard = heard })
@@ -64,8 +68,8 @@ frame('without a version', string.pack('>s4', '_'), 'error')
 frame('of a later version', string.pack('>s4', '\xff\x10_'), 'error')
 payload('without a value', '', 'error')
 payload('with two values', '__', 'error')
-payload('with padding alone', ('\0'):rep(100000), 'error')
-payload('with padding in front', ('\0'):rep(100000) .. '_', 'accepted', 1)
+payload('with padding alone', ('\0'):rep(20000), 'error')
+payload('with padding in front', ('\0'):rep(20000) .. '_', 'accepted', 1)
 payload('of an unknown tag', '!', 'error')
 payload('of a string without its bytes', '"\x7f', 'error')
 payload('of a string of 2^32-1 bytes', '"\xff\xff\xff\xff\x0f', 'error')
@@ -89,8 +93,8 @@ payload('of a cycle', 'o"\1a^\0{\1', 'accepted', 1)
 payload('of a key that is an object', 'oo{\0I\2{\1', 'error')
 payload('of a BigInt without its bytes', 'Z\x80\x01', 'error')
 payload(
-  'of a BigInt of 100 000 bytes',
-  'Z' .. '\xc0\x9a\x0c' .. ('\xff'):rep(100000),
+  'of a BigInt of 20 000 bytes',
+  'Z' .. '\xc0\xb8\2' .. ('\xff'):rep(20000),
   'accepted',
   1
 )
@@ -102,7 +106,7 @@ payload('of a RegExp with unknown flags', 'R"\1a\xff\xff\x7f', 'accepted', 1)
 payload('of a shared buffer', 'u\0', 'error')
 payload('of a transferred buffer', 't\0', 'error')
 payload('of a host object', '\\\0', 'error')
-payload('of objects without end', ('o"\1a'):rep(200000), 'error')
+payload('of objects without end', ('o"\1a'):rep(30000), 'error')
 
 add(
   'frame',
@@ -127,7 +131,7 @@ cmd('the prefix alone', 'NODE_', 1)
 cmd('an unknown one', 'NODE_X', 0)
 cmd('of Node, not of ours', 'NODE_CLUSTER', 0)
 cmd('with NUL', 'NODE_HANDLE\0', 0)
-cmd('100 000 bytes long', 'NODE_' .. ('x'):rep(100000), 0)
+cmd('20 000 bytes long', 'NODE_' .. ('x'):rep(20000), 0)
 cmd('a number', 5, 1)
 cmd('a table', { 'NODE_HANDLE' }, 1)
 cmd('false', false, 1)
@@ -230,7 +234,7 @@ for value, given in pairs {
   ['empty'] = '',
   ['the name of a file of ours'] = 'pipe',
   ["Node's net.Native"] = 'net.Native',
-  ['100 000 bytes'] = ('x'):rep(100000),
+  ['20 000 bytes'] = ('x'):rep(20000),
 } do
   handle('type', value, { type = given }, nil, { heard = 1 })
 end
@@ -255,7 +259,7 @@ for value, given in pairs {
   ['a number'] = 5,
   ['a table'] = {},
   ['empty'] = '',
-  ['100 000 bytes'] = ('k'):rep(100000),
+  ['20 000 bytes'] = ('k'):rep(20000),
   ['with NUL'] = '\0',
 } do
   for _, name in ipairs(TYPES) do
@@ -271,7 +275,7 @@ end
 
 for field, values in pairs {
   sides = { 'x', 5, {}, 'readable', 'writable' },
-  unread = { 5, {}, '=', '\0', ('A'):rep(100000) },
+  unread = { 5, {}, '=', '\0', ('A'):rep(20000) },
   allowHalfOpen = { 'yes', 5, {} },
 } do
   for i, given in ipairs(values) do
@@ -318,7 +322,7 @@ for _, name in ipairs {
     ['of an unknown key'] = 'unknown',
     ['of a number'] = 5,
     ['of a table'] = {},
-    ['of 100 000 bytes'] = ('k'):rep(100000),
+    ['of 20 000 bytes'] = ('k'):rep(20000),
   } do
     local message = { cmd = name, key = key or nil, count = -1 }
     add(name, value, 'accepted', { message = message, heard = 0, times = 5 })
