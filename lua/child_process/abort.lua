@@ -1,16 +1,16 @@
 --- AbortController and AbortSignal, as Node has them.
 --
--- A signal ends either by its own controller or with a source: another signal (any) or
--- the clock (timeout).  A source knows its dependent signals weakly, and holds on to
--- those that somebody listens to: a signal that nobody can hear any more is collected,
--- however long its sources live.
+-- A signal is aborted either by its own controller or along with a source: another signal
+-- (any) or the clock (timeout).  A source has weak references to its dependent signals
+-- and strong ones to those with listeners: a dropped signal without listeners is
+-- collected, however long its sources live.
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
 
 local M = {}
 
--- Key of a signal's own fields.  They are not plain ones, because `aborted` and `reason`
--- are read-only and an assignment to `onabort` adds a listener.
+-- Key of a signal's private fields.  `aborted` and `reason` are read-only and assigning
+-- to `onabort` adds a listener, so they cannot be plain fields.
 local STATE = {}
 
 local methods = {}
@@ -32,7 +32,8 @@ end
 
 -- Sources -------------------------------------------------------------------------------
 
--- `dependents`: signal -> its number, in order of creation.  `held`: those listened to.
+-- `dependents`: signal -> its number, in order of creation.  `held`: those with
+-- listeners.
 local function as_source(fields)
   fields.dependents = setmetatable({}, { __mode = 'k' })
   fields.held = {}
@@ -78,9 +79,9 @@ end
 
 -- Listeners -----------------------------------------------------------------------------
 
--- A listener is an entry { fn, once }; without `fn` it is not called: an onabort that was
--- set back to nil keeps its place in the order, a removed one goes when there are too
--- many of its kind, and may still be in a copy.  `entries` finds one by its function.
+-- A listener is an entry { fn, once }; without `fn` it is not called: an onabort set back
+-- to nil keeps its place in the order, and removed entries stay until there are too many
+-- of them, or in a copy.  `entries` maps a function to its entry.
 
 --- abort.listener_count(signal) -> integer: for specs that look for forgotten listeners.
 function M.listener_count(signal)
@@ -168,8 +169,8 @@ local function dispatch(signal, failures)
   end
 end
 
--- Every listener runs, whatever the others raise.  The first error then leaves abort() or
--- the timer's callback; the others leave the loop, on ticks of their own.
+-- Every listener runs, whatever the others raise.  Then abort() or the timer's callback
+-- raises the first error; the other errors are raised on ticks of their own.
 local function raise_failures(failures)
   for i = 2, failures.n do
     loop.nextTick(error, failures[i], 0)
@@ -180,7 +181,7 @@ local function raise_failures(failures)
 end
 
 local function abort_all(signals, reason)
-  -- all of them before the first listener runs: whoever looks sees them agree
+  -- all of them before the first listener runs, so that listeners see a consistent state
   for _, signal in ipairs(signals) do
     local state = signal[STATE]
     state.aborted, state.reason = true, reason
@@ -243,7 +244,7 @@ end
 
 --- signal:addEventListener('abort', listener [, { once = true }]): calls
 -- `listener({ type = 'abort', target = signal })` when the signal is aborted; once even
--- if it was added twice, never if that has happened already.  Other events never come.
+-- if it was added twice, never if it was aborted before.  There are no other events.
 -- Raises ERR_INVALID_ARG_TYPE.  Node: EventTarget.
 function methods:addEventListener(event, listener, options)
   check_self(self, Signal, 'signal:addEventListener(…)')
@@ -288,7 +289,8 @@ end
 
 local LONGEST_TIMER = 2147483647
 
--- The timer does not keep the program running, and knows the signal only as a dependent.
+-- The timer does not keep the program running, and refers to the signal only as a
+-- dependent.
 local function start_clock(clock, ms)
   local part = math.min(ms, LONGEST_TIMER)
   local timer = loop.setTimeout(function()
@@ -347,7 +349,7 @@ function AbortSignal.any(signals)
     if state.aborted then
       return AbortSignal.abort(state.reason)
     end
-    -- a dependent signal is replaced by what it depends on: there are no chains
+    -- a dependent signal is replaced by its sources, so there are no chains
     table.move(state.sources, 1, #state.sources, #sources + 1, sources)
     if #state.sources == 0 then
       table.insert(sources, state)
@@ -367,7 +369,7 @@ M.AbortSignal = setmetatable(AbortSignal, {
 
 --- controller:abort([reason]): aborts `controller.signal`; a second call does nothing.
 -- The default reason is an AbortError, code `ABORT_ERR`.  The listeners run inside the
--- call; an error in one stops no other, and is raised when all have run.
+-- call; an error in one does not stop the others, and is raised when all have run.
 function Controller:abort(reason)
   check_self(self, Controller, 'controller:abort(…)')
   abort(self.signal, reason)

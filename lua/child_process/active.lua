@@ -1,4 +1,4 @@
---- cp.active: what the loop would call back, and so what may keep a program from ending.
+--- cp.active: everything the loop may call back, and so may keep a program from ending.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local facts = require 'child_process.facts'
@@ -33,11 +33,11 @@ local function is_full(stream)
     and stream.readableLength >= stream.readableHighWaterMark
 end
 
--- What a child may wait for: the end of its input, room for its output.
+-- The things a child may wait for: end of its input, room for its output.
 local function hints_of(owner)
   local hints = {}
   if not owner.stdio then
-    return hints -- a finalizer asks, in the middle of a start
+    return hints -- called by a finalizer, in the middle of a start
   end
   if owner.pty then
     hints[1] = is_full(owner.pty) and 'nobody reads its pty' or nil
@@ -90,7 +90,7 @@ local function of_child(entry, stream, owner)
   entry.pid, entry.name = owner.pid, name_in(owner, stream)
   local text = ('%s of child %s'):format(entry.name, owner.pid)
   if facts.of(CHILD, owner).ended then
-    -- the usual reason: a process that it has started
+    -- the usual reason: a process that the child has started
     text = text .. ', which has ended: another process may have the other end open'
   end
   return text
@@ -160,7 +160,7 @@ local function dgram(handle, socket)
   return entry
 end
 
--- A peer that does not acknowledge a handle holds up all that follows.
+-- A peer that does not acknowledge a passed handle holds up all later messages.
 local function channel(_, ipc)
   local out = ipc.out
   local held_back = out.held_back.last - out.held_back.first + 1
@@ -228,13 +228,13 @@ function List.__tostring(list)
   return #lines > 0 and table.concat(lines, '\n') or 'nothing'
 end
 
--- A stream of a child was made where the child was.
+-- A child's streams were made where the child was.
 local function origin(found)
   local owner = found.class == STREAM and facts.of(STREAM, found.subject).owner
   return trace.origins[owner or found.handle]
 end
 
--- What is no handle of the core.
+-- Entries that are not handles of the core.
 local function add_waiting(list)
   local ticks, immediates = loop.waiting()
   for _, waiting in ipairs(immediates) do
@@ -250,7 +250,7 @@ local function add_waiting(list)
   end
 end
 
--- Who waits for all that.
+-- The calls that wait for these.
 local function add_waits(list)
   local waits = {}
   for wait in pairs(trace.waiting) do
@@ -267,9 +267,9 @@ local function add_waits(list)
   end
 end
 
---- cp.active() -> array of what the loop waits for, the oldest first.
+--- cp.active() -> array of the things the loop waits for, oldest first.
 --
--- Each entry has `type`, `ref` (boolean: it keeps the loop alive), `text` (all of it for
+-- Each entry has `type`, `ref` (boolean: it keeps the loop alive), `text` (a summary for
 -- people), `at` (`file:line` where it was made, if that was while cp.debug was on), and
 -- by type:
 --
@@ -278,7 +278,7 @@ end
 --   socket           the same; or connecting and address
 --   server           fd, address, connections
 --   dgram            fd, address, unsent (datagrams)
---   channel          pid of the other side, blocked (it does not read), unanswered (type
+--   channel          pid of the peer, blocked (it does not read), unanswered (type
 --                    of a handle that it has not acknowledged), heldBack (messages
 --                    behind it), unheard (messages of its, for which nobody listened)
 --   timer            left (ms), interval (ms), callback (`file:line` of its function)
@@ -290,8 +290,8 @@ end
 --                    child:wait(); only such as began while cp.debug was on
 --
 -- `tostring` of the array is one line for each entry.  Without an entry that has `ref`,
--- cp.run() would return.  Not known here: what a host has on its own loop, and a lookup
--- that was given up, which goes on until the resolver answers.
+-- cp.run() would return.  Not included: a host's own handles on its loop, and an
+-- abandoned lookup, which continues until the resolver answers.
 function M.active()
   local list, found = setmetatable({}, List), core.handles()
   for i = #found, 1, -1 do

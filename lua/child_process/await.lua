@@ -1,8 +1,8 @@
---- The one way in which a program waits here: register, then yield; or drive the loop.
+--- The only way this library waits: register wake-ups, then yield or drive the loop.
 --
--- In a coroutine `await` yields and the loop resumes it; in one of cqueues it polls the
--- loop by cqueues.  Outside of coroutines it runs the loop until the condition holds.  In
--- a callback of the running loop none of this can be done.
+-- In a coroutine `await` yields and the loop resumes it; in a coroutine of cqueues it
+-- polls the loop through cqueues.  Outside coroutines it runs the loop until the
+-- condition holds.  In a callback of the running loop it cannot wait.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local in_cqueues = require 'child_process.in_cqueues'
@@ -19,8 +19,8 @@ end
 
 -- Errors --------------------------------------------------------------------------------
 
--- An error on its way out of a coroutine: a box { err, traceback }.  The error itself
--- stays what it is; one of ours also shows its traceback in a field.
+-- An error on its way out of a coroutine: a box { err, traceback }. The error itself is
+-- not changed; an error value of ours also has its traceback in a field.
 
 local function boxed(err, traceback)
   if errors.is_error(err) then
@@ -38,9 +38,9 @@ local function add_to(box, traceback)
   return box
 end
 
-local failed = 0 -- coroutines whose error has not left cp.run() yet
+local failed = 0 -- coroutines whose error cp.run() has not raised yet
 
--- From a callback: it leaves cp.run().
+-- From a callback, so cp.run() raises it.
 local function raise_box(box)
   core.raise(box.err, box.traceback)
 end
@@ -55,8 +55,8 @@ local function raise_later(box)
   loop.nextTick(raise_counted, box)
 end
 
--- Where a coroutine was started.  debug.traceback takes ten times as long, since it looks
--- every function up in package.loaded; this is made a text when there is an error.
+-- Where a coroutine was started. debug.traceback takes ten times as long, since it looks
+-- up every function in package.loaded; this becomes text only when there is an error.
 local DEPTH = 10
 
 local function stack_of_caller()
@@ -89,16 +89,16 @@ local function started_by(stack)
   return table.concat(lines)
 end
 
--- What another's coroutine raised.  What it had open is closed; if that raises, the new
--- error takes the place of the old one, as always in Lua.
+-- The error of a coroutine that is not ours.  Its to-be-closed variables are closed; if
+-- that raises, the new error replaces the old one, as always in Lua.
 local function failure(thread)
   local traceback = get_traceback(thread)
   local _, err = coroutine.close(thread)
   return boxed(err, traceback)
 end
 
--- Values yielded to us are dropped: another library's scheduler expects them, or somebody
--- who calls coroutine.resume.
+-- Values yielded to us are dropped; they were meant for another library's scheduler, or
+-- for a caller of coroutine.resume.
 local function lost_values(thread)
   local text = 'a coroutine that child_process resumes has yielded values to nobody'
   local err = errors.coded('ERR_INVALID_STATE', text)
@@ -116,11 +116,12 @@ end
 
 -- Waiters -------------------------------------------------------------------------------
 
--- Each way of waiting: `wake()` says that something has happened; `sleep(is_ready)` asks
--- until it is true, and no more after that, and returns false if it cannot come any more.
+-- Each way of waiting has `wake()`, called when something has happened, and
+-- `sleep(is_ready)`, which polls is_ready() until it is true and returns false when
+-- nothing could make it true any more.
 
--- The coroutines of cp.async: nobody else is to resume them.  Each: how often the loop
--- had run when it was made.
+-- The coroutines of cp.async, which only we may resume -> how often the loop had run when
+-- each was made.
 local ours = setmetatable({}, { __mode = 'k' })
 
 -- In a coroutine: it yields, and the loop resumes it.
@@ -138,10 +139,10 @@ local function resume(sleeper)
   end
 end
 
--- On a tick of its own: the other listeners of the event that woke it are called whatever
--- the coroutine does next.  Another's coroutine may have a scheduler that resumes each of
--- its own in turn, between two turns of the loop: that one goes first, since afterwards
--- it would find a dead coroutine.
+-- On a separate tick, so that the other listeners of the waking event are called whatever
+-- the coroutine does next.  A coroutine that is not ours may have a scheduler that
+-- resumes all its coroutines between two turns of the loop: the scheduler goes first,
+-- since afterwards it would find a dead coroutine.
 function Sleeper:wake()
   if self.called then
     return
@@ -155,7 +156,7 @@ function Sleeper:wake()
 end
 
 function Sleeper:sleep(is_ready)
-  -- whoever else resumes this coroutine must not make it go on too early
+  -- if something else resumes this coroutine, it must not continue too early
   while not is_ready() do
     self.asleep = true
     coroutine.yield()
@@ -170,8 +171,8 @@ Driver.__index = Driver
 
 function Driver.wake() end
 
--- To ask may itself begin something, like reading on: it is over when asking twice has
--- changed nothing.
+-- is_ready() may itself start something, such as reading on: it is over when two calls in
+-- a row have changed nothing.
 function Driver:sleep(is_ready)
   local idle = 0
   while not is_ready() do
@@ -183,7 +184,7 @@ function Driver:sleep(is_ready)
   return true
 end
 
--- copas takes what its coroutines yield for a request of its own, and drops them.
+-- copas would take our yield for a request to itself, and drop the coroutine.
 local function is_of_copas(thread)
   local copas = loaded.copas
   return copas and copas.running and not ours[thread]
@@ -205,8 +206,8 @@ end
 
 -- Registrations -------------------------------------------------------------------------
 
--- Listeners and timers of one call of await.  To be closed: a coroutine that is closed
--- while it waits leaves none behind.
+-- Listeners and timers of one call of await.  A to-be-closed value, so that a coroutine
+-- closed while it waits leaves none behind.
 local Registrations = {}
 Registrations.__index = Registrations
 
@@ -217,8 +218,8 @@ function Registrations:__close()
   loop.clearTimeout(self.timer)
 end
 
---- registrations:on(emitter, event [, fn]): a listener for the time of waiting; without
--- `fn` it only wakes.
+--- registrations:on(emitter, event [, fn]): a listener while waiting; without `fn` it
+-- only wakes.
 function Registrations:on(emitter, event, fn)
   fn = fn or self.wake
   emitter:on(event, fn)
@@ -237,7 +238,7 @@ end
 
 local MAX_TIMER = 2 ^ 31 - 1
 
---- await.check_timeout(value) -> milliseconds | nil: without end.  Raises
+--- await.check_timeout(value) -> milliseconds | nil: no limit.  Raises
 -- ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 function M.check_timeout(value)
   if value == nil or value == math.huge then
@@ -250,12 +251,12 @@ function M.check_timeout(value)
   return math.min(value, MAX_TIMER)
 end
 
---- await.await(what, is_ready, register) -> boolean: asks `is_ready()` until it is true;
--- false if that cannot come any more, because nothing keeps the loop alive.
+--- await.await(what, is_ready, register) -> boolean: waits until `is_ready()` is true;
+-- false if it cannot become true, because nothing keeps the loop alive.
 -- @param what string: the caller's name, for messages
--- @param register function: given the registrations, it adds what wakes; not called if it
+-- @param register function: adds wake-ups to the registrations it gets; not called if it
 --   is ready already
--- Raises ERR_WOULD_BLOCK, and what a callback raises while the loop is driven.
+-- Raises ERR_WOULD_BLOCK, and errors of callbacks while it drives the loop.
 function M.await(what, is_ready, register)
   if is_ready() then
     return true
@@ -278,7 +279,7 @@ function M.never(what)
   return errors.new('Error', 'ERR_WOULD_BLOCK', text)
 end
 
--- An error is caught inside the coroutine: what it closes on its way may still wait.
+-- The error is caught inside the coroutine, where variables being closed may still wait.
 local function run(stack, fn, ...)
   local traceback
   local ok, err = xpcall(fn, function(err)
@@ -290,9 +291,9 @@ local function run(stack, fn, ...)
   end
 end
 
---- cp.async(fn, …) -> thread: runs `fn(…)` in a coroutine at once, until it first
--- waits; the loop goes on with it.  What it raises leaves cp.run(), unchanged; an error
--- value of ours has the way to it, and to this call, in its field `traceback`.
+--- cp.async(fn, …) -> thread: runs `fn(…)` in a coroutine, immediately until it first
+-- waits, then from the loop. cp.run() raises its error, unchanged; an error value of ours
+-- has its stack, down to this call, in its field `traceback`.
 -- Raises ERR_INVALID_ARG_TYPE.
 function M.async(fn, ...)
   if type(fn) ~= 'function' then
@@ -308,7 +309,7 @@ function M.async(fn, ...)
   return thread
 end
 
--- Those that wait for a loop that was never run since.
+-- Coroutines that wait for a loop that has never run since.
 loop.count_at_end('coroutine', function()
   local count, runs = failed, core.runs()
   for thread, since in pairs(ours) do

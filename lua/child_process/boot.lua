@@ -1,14 +1,14 @@
---- What a forked child runs first: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
--- A host program that has this file inside gets `/dev/fd/N` in the place of boot.lua: a
--- pipe from which it reads what to require (fork.lua); CORE is empty then.
+--- The first file a forked child runs: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
+-- A host program with this file inside gets `/dev/fd/N` instead of boot.lua: a pipe with
+-- a chunk that requires it (fork.lua); CORE is empty then.
 --
--- Makes the module findable without the Lua paths, sets the global `process` and `arg`,
--- runs MODULE, then the loop.  What was sent is written before the process ends, however
--- it ends.
+-- Makes the module available without the Lua paths, sets the globals `process` and `arg`,
+-- runs MODULE, then the loop.  Messages are written before the process ends, however it
+-- ends.
 local own, core_path, script = arg[0], arg[1], arg[2]
 local folder = own:match '^(.*)/child_process/boot%.lua$'
 
--- In front of the paths: the parent's version speaks the parent's protocol.
+-- Comes before the paths: the parent's version speaks the parent's protocol.
 local function search(name)
   if name == 'child_process.core' and core_path ~= '' then
     return package.loadlib(core_path, 'luaopen_child_process_core'), core_path
@@ -25,7 +25,7 @@ local function search(name)
 end
 table.insert(package.searchers, 2, search)
 
--- As for a script that was run by hand.
+-- As for a script run directly.
 local function shift_arguments()
   local shifted, lowest = {}, 0
   while arg[lowest - 1] do
@@ -56,13 +56,13 @@ core.survive_sigpipe()
 
 local exit = os.exit
 
--- os.exit writes what was sent first.
+-- os.exit writes pending messages first.
 rawset(os, 'exit', function(code, close)
   runner.flush(process)
   exit(code, close)
 end)
 
--- ok, error, traceback: xpcall, where the error stays what it is
+-- -> ok, error, traceback: like xpcall, but the error is not changed
 local function try(fn, ...)
   local traceback
   local ok, err = xpcall(fn, function(err)
@@ -72,7 +72,7 @@ local function try(fn, ...)
   return ok, err, traceback
 end
 
--- What is no text of its own is shown as lua5.4 does, without a traceback.
+-- A value without text of its own is shown as lua5.4 does, without a traceback.
 local function die(err, traceback, code)
   local text, kind = tostring(err), type(err)
   if kind == 'string' or errors.is_error(err) then
@@ -90,7 +90,7 @@ local function main()
   chunk(table.unpack(arg))
 end
 
--- An error ends the process, unless somebody listens for it; one of theirs does.
+-- An error ends the process, unless it has a listener; an error of that listener does.
 local function uncaught(err, traceback)
   if process:listenerCount 'uncaughtException' == 0 then
     die(err, traceback, 1)
@@ -111,10 +111,10 @@ local function guarded(fn, ...)
 end
 
 lazy.remember()
-core.on_end(function() end) -- the loop is run here: nobody has forgotten it
+core.on_end(function() end) -- this file runs the loop, so it has not been forgotten
 guarded(main)
--- From now on at once, before any other callback; those of a run() of the script were its
--- own.
+-- From now on errors are handled immediately, before any other callback; earlier ones
+-- belonged to the script's own run().
 core.on_uncaught(uncaught)
 while not guarded(runner.run_to_end, process) do
 end

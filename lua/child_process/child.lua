@@ -1,11 +1,11 @@
 --- ChildProcess: one child, its streams, and the order of its events.
 --
--- `spawn`, data, `exit`, `close`.  `close` counts: it comes when the process has ended
--- and every stream that we read from it has closed.  A failed start takes the same way,
--- with `error` in the place of `exit`.  What must follow an event is guarded, so that a
--- listener that raises does not cost the `close`.
+-- `spawn`, data, `exit`, `close`.  `close` is counted: it comes when the process has
+-- ended and every stream that we read from it has closed.  A failed start goes the same
+-- way, with `error` instead of `exit`.  Steps that must follow an event are guarded, so
+-- that `close` comes even if a listener raises.
 --
--- The userdata, the signals and the watch for the exit are the core's (csrc/child.c).
+-- The core has the userdata, the signals and the watch for the exit (csrc/child.c).
 local advanced = require 'child_process.ipc.advanced'
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
@@ -36,7 +36,7 @@ for name, method in pairs(channel.methods) do
   methods[name] = method
 end
 
---- The methods of ChildProcess; what is changed here is changed for all of them.
+--- The methods of ChildProcess; a change here applies to all children.
 M.methods = methods
 
 --- cp.ChildProcess() -> a ChildProcess that has not been started, see `child:spawn`.
@@ -49,7 +49,7 @@ end
 
 -- The end -------------------------------------------------------------------------------
 
--- One of the things that `close` waits for is over.
+-- One of the things `close` waits for is done.
 local function count_down(child)
   child._open = child._open - 1
   if child._open == 0 then
@@ -68,7 +68,7 @@ local function after_end(child)
   end
 end
 
--- The process is no more, or never was: `name` is 'exit' or 'error'.
+-- The process has ended, or never started: `name` is 'exit' or 'error'.
 local function finish(child, code, signal, name, ...)
   child.exitCode, child.signalCode = code, signal
   if trace.on and name == 'exit' then
@@ -83,7 +83,7 @@ local function finish(child, code, signal, name, ...)
   after_end(child)
 end
 
--- What it sent before it ended is told before the end.
+-- Messages sent before the end are delivered before `exit`.
 local function on_exit(child, code, signal, duration, usage)
   child.usage = usage
   ending.took(child, duration)
@@ -100,8 +100,8 @@ end
 
 local CODECS = { json = json, advanced = advanced }
 
--- The entry of the channel is one more pair of sockets to the core; `text` is for the
--- child alone to read, on the descriptor behind the last.
+-- To the core, the channel is one more socket pair; `text` is for the child to read, on
+-- the descriptor after the last.
 local function for_core(entries, text)
   local list, ipc = {}, nil
   for i, entry in ipairs(entries) do
@@ -114,8 +114,8 @@ local function for_core(entries, text)
   return list, ipc
 end
 
--- Node's two variables tell the child which descriptor it is and how to speak.  Others of
--- that name, of a channel of somebody else's, would hide ours.
+-- Node's two variables tell the child the channel's descriptor and serialization.
+-- Inherited ones, of our own parent's channel, would hide them.
 local function channel_env(env, slot, codec)
   local list = {}
   local function add(pair)
@@ -137,7 +137,7 @@ local function channel_env(env, slot, codec)
   return list
 end
 
--- Until the process has ended, handles are kept for who listens when it has.
+-- Passed handles are kept until the process has ended, for later listeners.
 local function on_channel_closed(child)
   if child._end_handled then
     channel.ended(child)
@@ -157,10 +157,10 @@ local ROLES = {
   duplex = { readable = true, writable = true },
 }
 
--- A terminal stands for all three; what comes on stderr cannot be told apart there.
+-- A terminal is used for all three; stderr cannot be told apart on it.
 local TERMINAL = { 'pty', 'same', 'same' }
 
--- `close` waits for what we read.
+-- `close` waits for the streams that we read.
 local function await_close(child, s)
   child._open = child._open + 1
   s:on('close', function()
@@ -169,7 +169,7 @@ local function await_close(child, s)
   return s
 end
 
--- Nobody need listen for the error of a child that does not read its stdin.
+-- The error of a child that does not read its stdin needs no listener.
 local function new_stream(child, handle, role, is_stdin)
   local s = stream.new(handle, {
     readable = role.readable,
@@ -180,7 +180,7 @@ local function new_stream(child, handle, role, is_stdin)
   return role.readable and await_close(child, s) or s
 end
 
--- `handles` is nil after a failed start: the streams exist then, and end at once.
+-- `handles` is nil after a failed start: the streams exist, but end immediately.
 local function make_streams(child, plan, entries, handles)
   child.stdio = { n = #entries }
   for i, entry in ipairs(entries) do
@@ -204,7 +204,7 @@ local function end_streams(child)
   end
 end
 
--- As in Node there are no streams when it was descriptors that we ran out of.
+-- As in Node, there are no streams if we ran out of descriptors.
 local function fail_start(child, plan, entries, code, err)
   ending.note(child, nil, err)
   if trace.on then
@@ -222,8 +222,8 @@ local function emit_spawn(child)
   child:emit 'spawn'
 end
 
--- What fails once the process runs (memory that ends) must not leave it to itself: nobody
--- has got it in hand who could end it.
+-- A failure after the start (out of memory) must not leave the process running: no caller
+-- has the object to end it.
 local function or_kill(child, fn, ...)
   local ok, err = pcall(fn, child, ...)
   if not ok then
@@ -247,7 +247,7 @@ end
 --
 -- `options` has `file`, `args` (argv, with argv[0]), `envPairs` (array of `NAME=value`),
 -- `cwd`, `stdio`, `serialization`, `detached`, `uid`, `gid`; limits are cp.spawn's, which
--- is what one wants.
+-- is usually the better choice.
 -- Raises what cp.spawn raises, and ERR_INVALID_STATE the second time.
 -- Node: ChildProcess.prototype.spawn.
 function methods:spawn(plan)
@@ -298,7 +298,7 @@ local function attend(child, plan, prepare)
 end
 
 --- child.spawn(plan [, prepare]) -> ChildProcess, from a plan of options.lua.
--- `prepare(child)` is what the caller does at once: if that fails, the process is killed.
+-- `prepare(child)` is the caller's set-up: if it fails, the process is killed.
 function M.spawn(plan, prepare)
   local child = M.new()
   ending.prepare(child, plan)
@@ -311,10 +311,10 @@ end
 -- Methods -------------------------------------------------------------------------------
 
 --- child:kill([signal]) -> boolean: sends a signal (name or number, default SIGTERM; 0
--- only tests).  True if it was delivered, false if the child is gone: it reaches no other
--- process, even if one has got the same pid.  Sets `killed`.
--- With killDescendants all this is about its group: false if that is empty.
--- Raises ERR_UNKNOWN_SIGNAL.  Not being permitted is an event `error`.
+-- only tests).  True if it was delivered, false if the child is gone: it cannot hit
+-- another process, even one with the same pid.  Sets `killed`.  With killDescendants it
+-- applies to the group: false if that is empty.  Raises ERR_UNKNOWN_SIGNAL.  A lack of
+-- permission is reported as an event `error`.
 -- Node: subprocess.kill; pidfd_send_signal(2).
 function methods:kill(signal)
   if not core.is_child(self) then
@@ -340,8 +340,8 @@ function methods:kill(signal)
   return false
 end
 
---- child:resize(cols, rows): the size of its terminal, of which programs in it are told
--- by SIGWINCH.  Without effect after its end.
+--- child:resize(cols, rows): sets the size of its terminal; programs in it get SIGWINCH.
+-- No effect after its end.
 -- Raises ERR_INVALID_STATE without a terminal, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 function methods:resize(cols, rows)
   if not core.is_child(self) then

@@ -1,7 +1,7 @@
---- Waiting in Lua's habits: `child:wait()`, cp.wait, cp.await.
+--- Waiting in the style of Lua: `child:wait()`, cp.wait, cp.await.
 --
--- Adapters only: events are turned into returns here, and nothing is done that events
--- could not do.  See await.lua for how a call waits.
+-- Adapters that turn events into return values; they do nothing that events could not do.
+-- See await.lua for how a call waits.
 local await = require 'child_process.await'
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
@@ -81,11 +81,11 @@ end
 
 local DEFAULT_GRACE = 5000 -- ms
 
--- Nothing announces the end of a group that lasts beyond its leader: it is looked at,
--- ever less often.
+-- The system does not report the end of a group that outlives its leader: it is polled,
+-- at growing intervals.
 local FIRST_LOOK, LAST_LOOK = 5, 100 -- ms
 
--- Begins once it is certain that it may wait.
+-- Calls `begin` only once it is certain that it may wait.
 local function await_end(child, begin)
   local pause, due, closed = FIRST_LOOK, false, nil
   local function is_ready()
@@ -138,9 +138,9 @@ local function check_children(children)
 end
 
 --- cp.wait(children [, timeout]) -> array of results, in the order of the children, when
--- all of them have closed: each is what `child:wait()` returns.  After `timeout` ms nil
--- and 'timeout': the children go on, and a later call returns all.  Waits as the methods
--- below do.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_WOULD_BLOCK.
+-- all of them have closed: the same as `child:wait()` returns.  After `timeout` ms nil
+-- and 'timeout': the children continue, and a later call returns everything.  Waits as
+-- the methods below do.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_WOULD_BLOCK.
 function M.wait(children, timeout)
   children = check_children(children)
   local closed, why = await_close('cp.wait()', children, timeout)
@@ -164,13 +164,14 @@ local function unpack_answer(answer)
 end
 
 --- cp.await(fn, …) -> …: calls `fn(…, callback)` and waits until it calls
--- `callback(err, …)`: raises `err` if there is one, else returns what follows it.
+-- `callback(err, …)`: raises `err` if there is one, otherwise returns the values after
+-- it.
 --
 --   cp.await(worker.send, worker, { job = 1 })       -- until it is written
 --   local out, err = cp.await(cp.execFile, 'ls', { '-l' })
 --
--- Waits as the methods below do.  Raises ERR_INVALID_ARG_TYPE, ERR_WOULD_BLOCK (nothing
--- has been called then), what `fn` raises.  Node: util.promisify.
+-- Waits as the methods below do.  Raises ERR_INVALID_ARG_TYPE, ERR_WOULD_BLOCK (then `fn`
+-- has not been called), and errors of `fn`.  Node: util.promisify.
 function M.await(fn, ...)
   if type(fn) ~= 'function' then
     refuse(errors.invalid_arg_type('fn', 'of type function', fn))
@@ -199,23 +200,23 @@ M.async = await.async
 
 --- co.install(stream_methods, child_methods): adds the methods below to the classes.
 --
--- All of them yield in a coroutine and run the loop outside of one; a coroutine of
+-- All of them yield in a coroutine and run the loop outside coroutines; a coroutine of
 -- cqueues polls it (in_cqueues.lua).  They raise ERR_WOULD_BLOCK in a callback of the
--- running loop, in a coroutine of copas, and when nothing is left that could end the
--- waiting (`wait` returns nil and that error then).
+-- running loop, in a coroutine of copas, and when nothing is left that could end the wait
+-- (`wait` then returns nil and that error).
 --
 -- `child:wait([timeout])` -> result, when the child has closed: `code`, `signal`, `pid`,
--- `stdout`, `stderr` (nil where somebody else reads, or there is no pipe), `error`,
+-- `stdout`, `stderr` (nil if the stream has another reader, or is not a pipe), `error`,
 -- `reason` (`exit`, `signal`, `timeout`, `maxBuffer`, `abort`, `spawn`) and `ok`.  After
--- `timeout` ms nil and 'timeout': the child goes on, and a later call returns all of the
--- output.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+-- `timeout` ms nil and 'timeout': the child continues, and a later call returns all of
+-- the output.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 --
 -- `child:terminate([grace])` -> result: SIGTERM, after `grace` ms (default 5000) SIGKILL,
--- then as `wait` without a time; with killDescendants until its group is empty, too.  It
--- joins one that is under way; of a child that has ended it only returns the result.
--- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+-- then the same as `wait` without a timeout; with killDescendants it also waits until the
+-- group is empty.  It joins a call already waiting; for a child that has ended it only
+-- returns the result.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 --
--- Of streams: `lines`, `readAll`, `read`, see lines.lua.
+-- Streams get `lines`, `readAll`, `read`, see lines.lua.
 function M.install(stream_methods, child_methods)
   child_methods.wait, child_methods.terminate = wait, terminate
   lines.install(stream_methods)

@@ -1,15 +1,15 @@
---- Collects what a stream gives, up to a limit.
+--- Collects the output of a stream, up to a limit.
 --
--- The limit counts what came from the other side, in bytes, whatever a stream's encoding
--- makes of them; a character is never cut.  Beyond Node, which counts bytes and cuts
--- characters.
+-- The limit counts received bytes, whatever the stream's encoding makes of them; a
+-- character is never cut.  (Node counts bytes and cuts characters.)
 local core = require 'child_process.core'
 
 local M = {}
 
 -- Texts ---------------------------------------------------------------------------------
 
--- Each encoding: how many bytes came in as `chunk`, and what of it `room` bytes make.
+-- For each encoding: how many bytes came in as `chunk`, and the part of it that `room`
+-- bytes make.
 
 local units = {}
 
@@ -93,7 +93,7 @@ units.buffer = {
 local Collector = { __name = 'child_process.Collector' }
 Collector.__index = Collector
 
--- The encoding may change at any time: the stream is the user's as well.
+-- The encoding may change at any time, since the user has the stream as well.
 local function add(self, stream, chunk)
   local unit = units[stream.readableEncoding] or units.buffer
   local size = unit.size(chunk)
@@ -108,11 +108,11 @@ local function add(self, stream, chunk)
 end
 
 --- collect.new(stream, limit, on_overflow) -> collector: `chunks`, the queue (see
--- csrc/chunks.c) of what came and was not taken; `lost`, an error value once there was
--- too much.
+-- csrc/chunks.c) of collected text; `lost`, an error value once there was too much.
 -- @param stream Readable|nil: with nil the text stays empty
 -- @param limit number: bytes, math.huge for none
--- @param on_overflow function: called when more than `limit` came, with the text cut;
+-- @param on_overflow function: called with the truncated text when there was more than
+-- `limit`;
 --   returns the error
 function M.new(stream, limit, on_overflow)
   local self = { chunks = core.chunks(), room = limit, on_overflow = on_overflow }
@@ -124,7 +124,7 @@ function M.new(stream, limit, on_overflow)
   return setmetatable(self, Collector)
 end
 
---- collector:text() -> string: all that came and was not taken; it stays there.
+--- collector:text() -> string: everything collected and not taken; it stays in the queue.
 function Collector:text()
   local text = self.chunks:take()
   self.chunks:append(text)

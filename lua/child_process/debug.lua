@@ -1,4 +1,4 @@
---- cp.debug and CP_DEBUG: the events of trace.lua, to a function or on standard error.
+--- cp.debug and CP_DEBUG: pass the events of trace.lua to a function or to stderr.
 local await = require 'child_process.await'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -46,7 +46,7 @@ local function how_it_ended(event)
   return 'nobody knows how'
 end
 
--- `exit` and `signal` are said already.
+-- `exit` and `signal` are shown already.
 local function why(reason)
   local plain = reason == nil or reason == 'exit' or reason == 'signal'
   return plain and '' or (' (%s)'):format(reason)
@@ -109,7 +109,7 @@ function lines.handle(event)
   return channel(event, ('handle %s %s'):format(tostring(event.type), event.state))
 end
 
---- debugging.line(event) -> string: as CP_DEBUG writes it.
+--- debugging.line(event) -> string: the line that CP_DEBUG writes.
 function M.line(event)
   local text = '[child_process %d] %.1f ms %s\n'
   local said = errors.escaped(lines[event.event](event))
@@ -122,8 +122,8 @@ local function to_stderr(event)
   core.write_stderr(M.line(event))
 end
 
--- In a coroutine of its own: an error leaves cp.run(), as that of any callback.  What the
--- function does is not told to itself.
+-- In a separate coroutine: cp.run() raises its errors, as those of any callback.  Events
+-- that the function itself causes are not passed to it.
 local function to_function(fn)
   local inside = false
   return function(event)
@@ -147,31 +147,31 @@ local function switch(target)
   return before
 end
 
---- cp.debug(target) -> what there was before: has every start, end and signal of a child,
--- and what happens on channels, told to a function, or with `true` on standard error;
--- nil and false end that.
+--- cp.debug(target) -> the previous target: reports every start, end and signal of a
+-- child, and all channel activity, to a function, or with `true` to stderr; nil and false
+-- stop it.
 --
--- `CP_DEBUG=1` in the environment does cp.debug(true) when the module is loaded, also in
--- forked children.  The function gets a table: `event`, `process` (the id of the process
--- that tells), `time` (ms since the module was loaded), and by `event`
+-- `CP_DEBUG=1` in the environment calls cp.debug(true) when the module is loaded, also in
+-- forked children.  The function gets a table: `event`, `process` (the id of the
+-- reporting process), `time` (ms since the module was loaded), and depending on `event`
 --
 --   spawn       pid, file, args (with argv[0]), cwd, at; pty ({ cols, rows }, of a child
---               with a terminal); sync (boolean): a call that waits, which tells this
+--               with a terminal); sync (boolean): a Sync call, which reports this
 --               before it starts, without pid
 --   exit        the same; code, signal; reason: exit, signal, timeout, maxBuffer, abort,
 --               or spawn for a start that failed, which has no pid; error; duration (ms)
 --   kill        pid, signal, delivered, code (errno's name if not), reason (timeout,
 --               maxBuffer, abort, if that was the cause)
---   connect     pid (of the other side, as in all that follow), serialization
---   send        size (bytes), pending (bytes not yet taken by the system, with these);
+--   connect     pid (of the peer, as in all events below), serialization
+--   send        size (bytes), pending (bytes not yet written, including these);
 --               or error: the message is lost
 --   receive     size
 --   handle      type, state: sent, waiting (for another one's acknowledgement),
 --               acknowledged, refused, received
 --   disconnect  reason: local, peer or error; error
 --
--- `at` is the line of the program that made it.  The function must not wait; what it does
--- itself is not told; what it raises leaves cp.run().  Raises ERR_INVALID_ARG_TYPE.
+-- `at` is the line of the program that made the call.  The function must not wait; its
+-- own activity is not reported; cp.run() raises its errors.  Raises ERR_INVALID_ARG_TYPE.
 function M.debug(target)
   if not target then
     return switch(nil)
@@ -181,7 +181,7 @@ function M.debug(target)
   return switch(target)
 end
 
---- debugging.from_environment(): what CP_DEBUG asks for, unless it is empty or 0.
+--- debugging.from_environment(): follows CP_DEBUG, unless it is empty or 0.
 function M.from_environment()
   local wanted = os.getenv 'CP_DEBUG' or ''
   if wanted ~= '' and wanted ~= '0' and not trace.target then

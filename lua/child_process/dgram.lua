@@ -1,8 +1,8 @@
 --- dgram: UDP sockets.  Node: dgram.
 --
--- A socket is unbound, `binding` while its address is looked up, or bound, which it also
--- becomes by sending.  What is sent earlier waits in `_waiting`; what the kernel does not
--- take, in `_unsent`.
+-- A socket is unbound, `binding` while its address is looked up, or bound; sending binds
+-- it as well.  Datagrams sent earlier wait in `_waiting`, those that the kernel does not
+-- take in `_unsent`.
 local base = require 'child_process.dgram.base'
 local binding = require 'child_process.dgram.binding'
 local core = require 'child_process.core'
@@ -30,7 +30,7 @@ for _, part in ipairs { binding, sending, settings } do
   end
 end
 
-Socket[core.shared] = base.fileno -- a child may have it
+Socket[core.shared] = base.fileno -- can be shared with a child
 
 --- socket:address() -> { address, family, port } of this socket.  Raises
 -- ERR_SOCKET_DGRAM_NOT_RUNNING; EBADF before it is bound.  Node: socket.address.
@@ -42,7 +42,7 @@ function Socket:address()
   return found
 end
 
---- socket:ref() -> socket: a bound socket keeps the loop alive, which is the default.
+--- socket:ref() -> socket: a bound socket keeps the loop alive (the default).
 function Socket:ref()
   errors.check_self(self, 'socket:ref(…)', 'addMembership')
   if self._udp then
@@ -51,7 +51,7 @@ function Socket:ref()
   return self
 end
 
---- socket:unref() -> socket: it does not.
+--- socket:unref() -> socket: it does not keep the loop alive.
 function Socket:unref()
   errors.check_self(self, 'socket:unref(…)', 'addMembership')
   if self._udp then
@@ -78,7 +78,7 @@ local function close(self)
   end
 end
 
--- Gives the handle up without closing it; nothing is emitted any more.
+-- Gives up the handle without closing it; no more events follow.
 function Socket:_take_udp()
   local handle = self._udp
   self._udp, self._state, self._connected = nil, 'closed', false
@@ -94,8 +94,8 @@ function Socket:_take_udp()
   return handle
 end
 
---- socket:close([callback]) -> socket: what was sent before is sent first, if it only
--- waits for the socket to be bound.  Then `close`, for which `callback` listens.  Raises
+--- socket:close([callback]) -> socket: datagrams that only wait for the socket to be
+-- bound are sent first.  Then it emits `close`, for which `callback` listens.  Raises
 -- ERR_SOCKET_DGRAM_NOT_RUNNING.  Node: socket.close.
 function Socket:close(callback)
   errors.check_self(self, 'socket:close(…)', 'addMembership')
@@ -148,7 +148,7 @@ function M.createSocket(options, on_new)
   return self
 end
 
---- The class; `prototype` holds the methods of all.
+--- The class; `prototype` has the methods of all sockets.
 M.Socket = setmetatable({ prototype = Socket }, {
   __index = Socket,
   __call = function(_, ...)

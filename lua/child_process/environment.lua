@@ -1,10 +1,10 @@
---- Environments: what a variable may be called and may hold, the live environment of this
--- process, and the list that a child gets.
+--- Environments: valid names and values, the live environment of this process, and the
+-- list that a child gets.
 --
--- The same rules hold for the option `env` and for cp.process.env: a name is a string
--- that is not empty, without '=' and null bytes (Node lets the first two pass, but no
--- program could read such a variable back); a value is a string without null bytes, or a
--- number or true, which become one.  nil and false stand for no variable.
+-- The same rules hold for the option `env` and for cp.process.env: a name is a non-empty
+-- string without '=' and null bytes (Node accepts an empty one and '=', but no program
+-- could read such a variable back); a value is a string without null bytes, or a number
+-- or true, which are converted. nil and false mean no variable.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
@@ -18,7 +18,7 @@ local function is_name(key)
   return type(key) == 'string' and key ~= '' and not key:find '[=\0]'
 end
 
--- `what` is what messages call the whole environment.
+-- `what`: the name of the whole environment in messages.
 local function check_name(key, what)
   if type(key) ~= 'string' then
     refuse(errors.invalid_arg_type(what, 'a table with string keys', key))
@@ -46,8 +46,8 @@ local function check_value(value, key, what)
 end
 
 --- environment.read(value, what) -> table: name -> string, or false for a variable that
--- there is not to be.  Of a table of the user's its own fields count; the live
--- environment counts as what is in it.
+-- must not exist.  Reads the raw fields of the user's table; the live environment is read
+-- as its contents.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
 function M.read(value, what)
   if type(value) ~= 'table' then
@@ -63,8 +63,8 @@ function M.read(value, what)
   return variables
 end
 
---- environment.extend(variables) -> table: the environment of this process, with what
--- `read` has returned put over it.
+--- environment.extend(variables) -> table: the environment of this process, overridden by
+-- a result of `read`.
 function M.extend(variables)
   local all = core.environ()
   for name, value in pairs(variables) do
@@ -104,7 +104,7 @@ function live.__pairs()
   return next, core.environ(), nil
 end
 
---- cp.process.env: what is set here is what children without an `env` of their own get.
+--- cp.process.env: children without an `env` option inherit the variables set here.
 M.live = setmetatable(core.environment, live)
 
 return M

@@ -1,11 +1,11 @@
 --- Every error value of the library is made here.
 --
--- Three routes lead out of the library: misuse raises at once; a failure of the system
--- while a child is started, or later, is an event or a callback's argument.  All of them
--- carry the same kind of value: a table with `name`, `code`, `message` and, where they
--- apply, `errno` (negative), `syscall`, `path`, `spawnargs`, `stage`, `cause`.
--- `tostring(e)` is `TypeError [ERR_X]: text`, or `Error: text` for a system error.  One
--- that nobody catches also shows where it was made, and a traceback.
+-- Misuse raises immediately; a system failure, while a child is started or later, is an
+-- event or a callback's argument.  All of them carry the same kind of value: a table with
+-- `name`, `code`, `message` and, where they apply, `errno` (negative), `syscall`, `path`,
+-- `spawnargs`, `stage`, `cause`.  `tostring(e)` is `TypeError [ERR_X]: text`, or `Error:
+-- text` for a system error.  An uncaught one also shows where it was made, and a
+-- traceback.
 local core = require 'child_process.core'
 local place = require 'child_process.place'
 
@@ -28,8 +28,8 @@ local function in_words(e)
   return ('%s: %s'):format(e.name, e.message)
 end
 
--- The interpreter shows a value by this alone, so it has all that a text would have:
--- place and traceback (that of the callback, if it comes out of one).
+-- The interpreter shows an uncaught value by this alone, so it includes place and
+-- traceback (of the callback, if it comes from one).
 function Error.__tostring(e)
   if not place.is_handled() then
     return in_words(e)
@@ -44,9 +44,9 @@ local function escape(byte)
   return NAMED[byte] or ('\\x%02x'):format(byte:byte())
 end
 
---- errors.escaped(text) -> string: one line that does nothing to a terminal, whatever
--- name from outside is in it: control characters become `\n` or `\x1b`.  In text that is
--- not UTF-8 all bytes beyond ASCII do, since a terminal may take some for controls.
+--- errors.escaped(text) -> string: one line that is safe for a terminal, whatever foreign
+-- names it contains: control characters become `\n` or `\x1b`.  In text that is not UTF-8
+-- so do all bytes beyond ASCII, since a terminal may take some for controls.
 function M.escaped(text)
   text = text:gsub('[\0-\31\127]', escape)
   return (text:gsub(utf8.len(text) and '\xC2([\x80-\x9F])' or '[\x80-\xFF]', escape))
@@ -75,7 +75,7 @@ function M.new(name, code, message, fields)
 end
 
 --- exec and execFile: the command has failed.  Several lines, as in Node: the command,
--- which may have some itself, and what it said.
+-- which may be several lines itself, and its stderr.
 function M.command_failed(code, command, said, fields)
   local shown = command:gsub('[^\n]+', M.escaped)
   local message = 'Command failed: ' .. shown
@@ -83,7 +83,7 @@ function M.command_failed(code, command, said, fields)
   return with_message({ name = 'Error', code = code }, message, fields)
 end
 
---- True for a value that this module made.
+--- True for an error value made by this module.
 function M.is_error(value)
   return getmetatable(value) == Error
 end
@@ -98,13 +98,13 @@ local function class_name(value)
   return type(name) == 'string' and name or nil
 end
 
--- All digits of an integral number, also where Lua would write an exponent.
+-- All digits of an integral number, even where Lua would write an exponent.
 local function show_number(value)
   local whole = math.tointeger(value)
   return whole and ('%d'):format(whole) or tostring(value)
 end
 
---- The value as it stands in a message: `'text'`, `5`, `a table`.
+--- The value as shown in a message: `'text'`, `5`, `a table`.
 function M.inspect(value)
   local kind = type(value)
   if kind == 'string' then
@@ -140,7 +140,7 @@ local function subject(what)
 end
 
 --- ERR_INVALID_ARG_TYPE.  `expected` reads on from "must be", e.g. `of type string`;
--- `advice` says what to write instead, if that is known.
+-- `advice` says what to write instead, if there is a better form.
 function M.invalid_arg_type(what, expected, value, advice)
   local text = ('The %s must be %s. Received %s'):format(
     subject(what),
@@ -174,14 +174,14 @@ function M.out_of_range(what, range, value)
   )
 end
 
---- ERR_INVALID_THIS: a method was called with a dot, as Node's are, and so without its
--- object.  `call` is how it is written in Lua, e.g. `child:wait(…)`.
+--- ERR_INVALID_THIS: a method was called with a dot, as in Node, and so without its
+-- object.  `call` is the correct form in Lua, e.g. `child:wait(…)`.
 function M.no_self(call)
   return M.new('TypeError', 'ERR_INVALID_THIS', 'call it with a colon: ' .. call)
 end
 
---- errors.check_self(self, call [, method]): raises ERR_INVALID_THIS unless `self` is an
--- object that can have fields and, if that is given, has the method.
+--- errors.check_self(self, call [, method]): raises ERR_INVALID_THIS unless `self` can
+-- have fields and has the method, if one is given.
 function M.check_self(self, call, method)
   local meta = getmetatable(self)
   local is_object = type(self) == 'table'
@@ -192,7 +192,7 @@ function M.check_self(self, call, method)
   end
 end
 
--- The errors whose text never varies, by code: { name, text }.
+-- Errors with a fixed text, by code: { name, text }.
 local FIXED = {
   ERR_IPC_ONE_PIPE = { 'Error', 'Child process can have only one IPC pipe' },
   ERR_IPC_SYNC_FORK = { 'Error', 'IPC cannot be used with synchronous forks' },
@@ -262,7 +262,8 @@ function M.coded(code, ...)
   return M.new(row[1], code, row[2]:format(...))
 end
 
---- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM: `what` is an option, `reason` says what lacks.
+--- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM: `what` is an option, `reason` says what is
+-- missing.
 function M.unavailable(what, reason)
   local text = 'The %s is unavailable on this platform: %s'
   return M.new(
@@ -298,9 +299,9 @@ function M.system(errno, syscall, fields)
   return e
 end
 
---- A failed system call on an address: `connect ECONNREFUSED 127.0.0.1:1`.  Port 0 is no
--- port of the error's, as in Node.
--- @param why string|nil: what the code means, put behind it
+--- A failed system call on an address: `connect ECONNREFUSED 127.0.0.1:1`.  As in Node,
+-- port 0 is left out.
+-- @param why string|nil: the meaning of the code, appended to it
 function M.on_address(errno, syscall, address, port, why)
   port = port and port > 0 and port or nil
   local e = M.system(errno, syscall, { address = address, port = port })

@@ -1,8 +1,8 @@
 --- EventEmitter: Node's `events`, for any value that takes fields.
 --
 -- The whole state of an emitter is one field, `_events`: event name -> list of listeners
--- (listeners.lua).  `emit` walks what was registered when it began, whatever the
--- listeners do.  This file knows nothing of loops or processes.
+-- (listeners.lua).  `emit` calls the listeners registered when it began, whatever they
+-- change.  This file knows nothing of loops or processes.
 local errors = require 'child_process.errors'
 local listeners = require 'child_process.listeners'
 
@@ -29,7 +29,8 @@ end
 
 local unwrap = listeners.unwrap
 
--- `method`: its name, for those who call it with a dot; then nothing is where it belongs.
+-- `method`: its name, for a message if it was called with a dot, which shifts all
+-- arguments.
 local function check_listener(listener, self, method)
   if type(self) ~= 'table' then
     errors.check_self(self, ('emitter:%s(…)'):format(method), 'emit')
@@ -53,7 +54,7 @@ end
 --- The key of a method that an emitter may have: emitter[LISTENING](emitter, name).
 M.LISTENING = {}
 
--- An owner with a method under LISTENING hears of every change, also where the user
+-- Calls the owner's LISTENING method, if it has one, at every change, even if the user
 -- removes all listeners.
 local function tell(self, name)
   local listening = self[M.LISTENING]
@@ -64,7 +65,7 @@ end
 
 local function add(self, name, listener, prepend)
   if list_of(self, 'newListener') then
-    -- before the listener is there: one for 'newListener' does not see itself
+    -- before the listener is added, so a listener for 'newListener' does not see itself
     self:emit('newListener', name, unwrap(listener))
   end
   local events = self._events
@@ -85,7 +86,7 @@ end
 
 --- emitter:on(name, listener) -> emitter: calls `listener(…)` at every `emit(name, …)`.
 -- `name` is any value but nil and NaN.  Emits `newListener(name, listener)` first, if
--- anybody listens for that.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
+-- that has a listener.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
 function methods:on(name, listener)
   check_name(name)
   check_listener(listener, self, 'on')
@@ -117,9 +118,9 @@ function methods:prependOnceListener(name, listener)
   return add(self, name, new_once(self, name, listener), true)
 end
 
---- emitter:off(name, listener) -> emitter: takes one registration away, the latest one.
--- `listener` is what was given to `on` or `once`, or an item of `rawListeners`.  Emits
--- `removeListener(name, listener)` afterwards.  Raises ERR_INVALID_ARG_TYPE.
+--- emitter:off(name, listener) -> emitter: removes one registration, the latest one.
+-- `listener` is the function passed to `on` or `once`, or an item of `rawListeners`.
+-- Emits `removeListener(name, listener)` afterwards.  Raises ERR_INVALID_ARG_TYPE.
 -- Node: emitter.removeListener.
 function methods:off(name, listener)
   check_listener(listener, self, 'off')
@@ -152,7 +153,7 @@ local function remove_list(self, name)
   end
 end
 
--- Those for removeListener go last, so that they hear of all the others.
+-- Listeners for removeListener are removed last, so that they are called for all others.
 local function remove_all(self)
   for _, event in ipairs(self:eventNames()) do
     if event ~= 'removeListener' then
@@ -180,7 +181,7 @@ end
 
 -- Emitting ------------------------------------------------------------------------------
 
--- What Lua programs raise as errors; the rest is wrapped, as Node wraps what is no Error.
+-- The types Lua programs raise as errors; others are wrapped, as Node wraps non-Errors.
 local RAISED_AS_IS = { string = true, table = true, userdata = true }
 
 local function raise_unhandled(value)
@@ -202,9 +203,10 @@ local function nobody_listens(self, name, ...)
 end
 
 --- emitter:emit(name, …) -> boolean: calls the listeners in order with `…`; true if there
--- are any.  What a listener raises leaves `emit`, and those after it are not called.
--- `emit('error', e)` without a listener raises `e` itself if it is a string, table or
--- userdata, else ERR_UNHANDLED_ERROR with the value as `context`.  Node: emitter.emit.
+-- are any.  An error in a listener propagates out of `emit`, and the listeners after it
+-- are not called.  `emit('error', e)` without a listener raises `e` itself if it is a
+-- string, table or userdata, otherwise ERR_UNHANDLED_ERROR with the value as `context`.
+-- Node: emitter.emit.
 function methods:emit(name, ...)
   local events = self._events
   local list = events and events[name]
@@ -228,8 +230,8 @@ end
 
 -- Asking --------------------------------------------------------------------------------
 
---- emitter:listenerCount(name [, listener]) -> integer: how many listeners the event has,
--- or how often this one is among them.  Node: emitter.listenerCount.
+--- emitter:listenerCount(name [, listener]) -> integer: the number of listeners of the
+-- event, or how often `listener` is among them.  Node: emitter.listenerCount.
 function methods:listenerCount(name, listener)
   if type(self) ~= 'table' then
     errors.check_self(self, 'emitter:listenerCount(…)', 'emit')
@@ -264,7 +266,7 @@ function methods:rawListeners(name)
   return listeners.array(list_of(self, name), as_it_is)
 end
 
---- emitter:eventNames() -> array: the events that have listeners, the first used first.
+--- emitter:eventNames() -> array: the events that have listeners, in order of first use.
 function methods:eventNames()
   errors.check_self(self, 'emitter:eventNames(…)', 'emit')
   local events, names = self._events or {}, {}
@@ -279,9 +281,9 @@ function methods:eventNames()
   return names
 end
 
---- emitter:setMaxListeners(n) -> emitter: only kept for `getMaxListeners`.  Node prints a
--- warning above the maximum; this library never prints, so nothing happens there.
--- Raises ERR_INVALID_ARG_TYPE, and ERR_OUT_OF_RANGE below 0 and for NaN.
+--- emitter:setMaxListeners(n) -> emitter: only stored for `getMaxListeners`.  Node prints
+-- a warning above the maximum; this library never prints.  Raises ERR_INVALID_ARG_TYPE,
+-- and ERR_OUT_OF_RANGE below 0 and for NaN.
 function methods:setMaxListeners(n)
   errors.check_self(self, 'emitter:setMaxListeners(…)', 'emit')
   if type(n) ~= 'number' then
@@ -296,7 +298,7 @@ function methods:setMaxListeners(n)
   return self
 end
 
---- emitter:getMaxListeners() -> number: what `setMaxListeners` was given, or 10.
+--- emitter:getMaxListeners() -> number: the value set by `setMaxListeners`, or 10.
 function methods:getMaxListeners()
   errors.check_self(self, 'emitter:getMaxListeners(…)', 'emit')
   local events = self._events
@@ -305,12 +307,12 @@ end
 
 -- Module --------------------------------------------------------------------------------
 
---- events.has(emitter, name) -> boolean: somebody listens.
+--- events.has(emitter, name) -> boolean: the event has a listener.
 function M.has(self, name)
   return list_of(self, name) ~= nil
 end
 
---- The methods, for any `self` that has a field `_events` to itself.
+--- The methods, for any `self` with a private field `_events`.
 M.methods = methods
 
 --- events.extend(class) -> class: copies the methods into a class table.
@@ -323,13 +325,13 @@ end
 
 local Emitter = { __name = 'child_process.EventEmitter', __index = methods }
 
---- events.new() -> an emitter of its own.
+--- events.new() -> a new emitter.
 function M.new()
   return setmetatable({}, Emitter)
 end
 
---- cp.EventEmitter() -> an emitter of its own.  A class of the user's inherits by
--- `setmetatable(Class, { __index = cp.EventEmitter })`.  Node: class EventEmitter.
+--- cp.EventEmitter() -> a new emitter.  A user's class inherits with `setmetatable(Class,
+-- { __index = cp.EventEmitter })`.  Node: class EventEmitter.
 M.EventEmitter = setmetatable({}, { __index = methods, __call = M.new })
 
 return M

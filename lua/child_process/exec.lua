@@ -12,8 +12,8 @@ local M = {}
 
 local DEFAULT_MAX_BUFFER = 1024 * 1024
 
--- A job is one call: `child`, its collectors `stdout` and `stderr`, what it was called
--- with, and what became of it (`err`, `finished`).
+-- A job is one call: `child`, its collectors `stdout` and `stderr`, its arguments, and
+-- its outcome (`err`, `finished`).
 
 local function failure(job, code, signal, stderr)
   if math.type(code) == 'integer' and code < 0 then
@@ -24,7 +24,8 @@ local function failure(job, code, signal, stderr)
   return errors.command_failed(code, job.cmd, stderr, fields)
 end
 
--- What a user emitted or raised may be of any type; only a table takes the fields.
+-- An error emitted or raised by the user may be of any type; only a table takes the
+-- fields.
 local function describe(err, fields)
   if type(err) == 'table' then
     for name, value in pairs(fields) do
@@ -90,7 +91,7 @@ local function start(plan, cmd, callback)
   end)
 end
 
--- The command as messages show it.
+-- The command as shown in messages.
 local function command_line(plan, file)
   if plan.shell then
     return plan.args[3]
@@ -102,12 +103,12 @@ end
 --- cp.execFile(file [, args] [, options] [, callback]) -> ChildProcess: runs a program
 -- and calls `callback(err, stdout, stderr)` once, when it has closed.
 --
--- `err` is nil for exit code 0, else an error value with `code` (exit code or error
+-- `err` is nil for exit code 0, otherwise an error value with `code` (exit code or error
 -- code), `signal`, `killed`, `cmd`, `stdout`, `stderr`.  Options: the rows of options.lua
 -- that name this call, described in docs/reference.md; `timeout` (ms) and `maxBuffer`
--- (bytes a stream, default 1024 * 1024, math.huge for none) end the program
--- by `killSignal` and close its pipes; `encoding`: raw bytes if it is missing, `buffer`
--- or unknown.
+-- (bytes a stream, default 1024 * 1024, math.huge for none) end the program with
+-- `killSignal` and close its pipes; `encoding`: raw bytes if it is missing, `buffer` or
+-- unknown.
 -- Raises on a wrong argument, see options.lua.  Node: child_process.execFile.
 function M.execFile(...)
   local file, args, opts, callback = arguments.shuffle_exec_file(...)

@@ -1,4 +1,4 @@
---- fork: spawn of an interpreter, with a channel.
+--- fork: spawns an interpreter with a channel.
 local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
 local core = require 'child_process.core'
@@ -10,8 +10,8 @@ local stdio = require 'child_process.stdio'
 
 local M = {}
 
--- Where our own files are: a forked child finds them whatever its paths are, and wherever
--- we are by then.  nil: they are inside a host program (csrc/embedded.c).
+-- Where our own files are: a forked child finds them whatever its paths are, even if we
+-- have changed our directory. nil: they are inside a host program (csrc/embedded.c).
 local function folder()
   local path = debug.getinfo(1, 'S').source:match '^@(.*)fork%.lua$'
   local is_relative = path and path:sub(1, 1) ~= '/'
@@ -20,11 +20,11 @@ end
 
 local FOLDER = folder()
 
--- For a program that has the module inside, or installed: the file that boots it.
+-- For a program with the module inside, or installed: the chunk that boots it.
 local BOOT = "require 'child_process' require 'child_process.boot'"
 
--- Where there is no boot file on disk, the child opens one that is a pipe, behind the
--- descriptors that it was to have.
+-- If there is no boot file on disk, the child opens a pipe as that file, on the
+-- descriptor after its others.
 local function boot_file(plan)
   if FOLDER then
     return FOLDER .. 'boot.lua'
@@ -33,8 +33,8 @@ local function boot_file(plan)
   return '/dev/fd/' .. plan.slots.n
 end
 
--- An interpreter of Lua is told where the module is; any other program gets exactly what
--- Node would give it.
+-- A Lua interpreter gets the path of the module; any other program gets exactly Node's
+-- arguments.
 local function command(plan, module_path, args)
   local default = process.get().execPath
   local exec_path = plan.execPath or default
@@ -58,7 +58,7 @@ local function has_ipc(list)
   return false
 end
 
--- The channel is the fourth descriptor, unless an array says otherwise.
+-- The channel is descriptor 3, unless an array says otherwise.
 local function slots_of(plan)
   local asked = plan.stdio
   local is_array = type(asked) == 'table'
@@ -90,7 +90,7 @@ function M.fork(module_path, args, opts)
   local asked = options.normalize('fork', module_path, args, opts)
   local words = table.move(asked.args, 2, #asked.args, 1, {})
   asked.slots = slots_of(asked)
-  -- by default a worker has our stdin, but does not read it
+  -- by default a worker shares our stdin, but does not read it
   asked.keeps_stdin = item.is_open(asked.stdio)
     and item.is_open(asked.customFds)
     and item.is_open(asked.stdin)

@@ -1,14 +1,14 @@
---- What still has to happen when a listener raises.
+--- The steps that must still happen when a listener raises.
 --
--- An error in a listener leaves through the loop's gate, and whatever its caller had
--- left to do is lost.  A guard is a to-be-closed value that has the rest done on the
--- next tick:
+-- An error in a listener propagates to the loop's gate, and the remaining steps of the
+-- code that called the listener are lost.  A guard is a to-be-closed value that runs them
+-- on the next tick:
 --
 --   local _ <close> = guard.new(self, rest)
 --   self:emit('end')
 --   rest(self)
 --
--- The traceback stays that of the listener, and nothing is caught.
+-- Nothing is caught, so the traceback is the listener's.
 local loop = require 'child_process.loop'
 
 local M = {}
@@ -22,8 +22,7 @@ function Guard.__close(guard, err)
 end
 
 --- guard.new(subject, rest) -> to-be-closed value: `rest(subject)` runs on the next tick
--- if its scope is left by an error, so `rest` must find out by itself what is still to
--- be done.
+-- if an error leaves its scope; `rest` must find out which steps remain.
 function M.new(subject, rest)
   return setmetatable({ subject = subject, rest = rest }, Guard)
 end

@@ -1,8 +1,8 @@
 --- Waiting in a coroutine of cqueues, which cqueues alone may resume.
 --
--- Such a coroutine polls our loop by cqueues' protocol and runs what is ready; nobody
--- else has to.  Of several that wait under one controller the first does it, the others
--- wait for their word, and the next takes over when it leaves.
+-- Such a coroutine polls our loop by cqueues' protocol and runs ready callbacks, so the
+-- program need not.  Of several waiting under one controller the first does this, the
+-- others wait to be woken, and the next takes over when it leaves.
 local core = require 'child_process.core'
 local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
@@ -37,12 +37,12 @@ function M.waiter()
   }, Waiter)
 end
 
---- waiter:wake(): what it waits for may have come.
+--- waiter:wake(): its condition may hold now.
 function Waiter:wake()
   self.word:signal()
 end
 
--- Leaves, however the waiting ends; whoever is the first now must know.
+-- Leaves the queue, however the wait ends; the waiter that is first now is notified.
 function Waiter:__close()
   for i, waiter in ipairs(self.others) do
     if waiter == self then
@@ -55,17 +55,17 @@ function Waiter:__close()
   end
 end
 
--- In a callback of ours the loop runs already, and whoever runs it goes on with it.
+-- In one of our callbacks the loop is running already and will continue.
 local function may_drive(waiter)
   return waiter.others[1] == waiter and not core.running()
 end
 
---- waiter:sleep(is_ready) -> boolean: false if nothing keeps the loop alive.  Raises what
--- a callback raised.
+--- waiter:sleep(is_ready) -> boolean: false if nothing keeps the loop alive.  Raises
+-- errors of callbacks.
 function Waiter:sleep(is_ready)
   table.insert(self.others, self)
   local _ <close> = self
-  local idle = 0 -- it is over when asking twice has changed nothing
+  local idle = 0 -- it is over when two calls in a row have changed nothing
   while not is_ready() do
     if not may_drive(self) then
       self.poll(self.word)

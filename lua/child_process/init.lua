@@ -5,11 +5,11 @@
 --   child.stdout:on('data', io.write)
 --   cp.run()
 --
--- Misuse raises at once; everything else is an event or a callback's argument.
+-- Misuse raises immediately; everything else is an event or a callback's argument.
 local core = require 'child_process.core'
 
--- One module a Lua state, also where `package.loaded` is emptied between uses (busted
--- does that): everything else may tell its own objects by identity.
+-- One module per Lua state, even if `package.loaded` is emptied between uses (busted does
+-- that): so all files can recognise the library's objects by identity.
 if core.module then
   return core.module
 end
@@ -36,7 +36,7 @@ local load_net = lazy.load 'child_process.net'
 
 lazy.remember()
 
--- Before there is anything to be told.
+-- Before there is anything to report.
 if os.getenv 'CP_DEBUG' then
   load_debug().from_environment()
 end
@@ -65,13 +65,13 @@ local M = {
 
 core.module = M
 
---- cp.active() -> array of what the loop waits for, see active.lua.
+--- cp.active() -> array of the things the loop waits for, see active.lua.
 function M.active()
   return load_active().active()
 end
 
---- cp.debug(target) -> what there was before: tells what happens to children and on
--- channels to a function, or with `true` on standard error; see debug.lua.
+--- cp.debug(target) -> the previous target: reports the activity of children and channels
+-- to a function, or with `true` to stderr; see debug.lua.
 function M.debug(target)
   return load_debug().debug(target)
 end
@@ -91,8 +91,8 @@ setmetatable(M, {
 
 co.install(stream.Stream, child.methods)
 
---- cp.ChildProcess() -> a ChildProcess that has not been started.  `prototype` holds the
--- methods of all.  Node: class ChildProcess.
+--- cp.ChildProcess() -> a ChildProcess that has not been started.  `prototype` has the
+-- methods of all children.  Node: class ChildProcess.
 M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.new })
 
 --- cp.spawn(command [, args] [, options]) -> ChildProcess: starts a program.
@@ -113,18 +113,18 @@ end
 -- are nil where Node has null.  `error` has Node's
 -- `code`, `errno`, `syscall`, `path`, `spawnargs` and our `stage` and is about the call:
 -- a start that failed, ETIMEDOUT, ENOBUFS, and EPIPE if the program failed without having
--- read all of `input`.  What was read before is in the result in any case.
+-- read all of `input`.  Output read before is in the result in any case.
 --
 -- Options: the rows of options.lua that name this call, among them `input` (bytes for
--- stdin, which is at its end otherwise); `stdio` in every form but `ipc`, and an entry
--- may be `{ input = bytes }`, a pipe whose reader gets these; at 3 and above pipes carry
--- bytes both ways; `encoding` of the output (raw bytes if it is missing or `buffer`); and
--- the limits:
+-- stdin, which is otherwise at end of file); `stdio` in every form except `ipc`, and an
+-- entry may be `{ input = bytes }`, a pipe whose reader gets these; at 3 and above pipes
+-- carry bytes both ways; `encoding` of the output (raw bytes if it is missing or
+-- `buffer`); and the limits:
 --
--- * `timeout` (ms): then nothing more is read and the program gets `killSignal` (default
+-- * `timeout` (ms): reading stops and the program gets `killSignal` (default
 --   SIGTERM); if it is not gone `killAfter` ms later (default 1000) it gets SIGKILL.  The
---   call returns whatever happens: what is not gone even then (five seconds later if it
---   sits in the kernel, `killAfter` later if we are not allowed to kill it) goes on, and
+--   call returns whatever happens: a process not gone even then (five seconds later if it
+--   is stuck in the kernel, `killAfter` later if we may not kill it) continues, and
 --   `status` and `signal` are nil.  (Node waits for a program that ignores `killSignal`
 --   for as long as it runs.)  `error.stage` is 'stdio' if the program had ended and only
 --   others kept its pipes open.
@@ -132,12 +132,12 @@ end
 --   when more has been read, it is ended in the same way, with ENOBUFS.
 --
 -- No event loop runs meanwhile and no callback is called.  Ctrl-C and Ctrl-\ in a
--- terminal are the program's while it runs, as with os.execute: this thread holds SIGINT
--- and SIGQUIT back, and `signal` tells what they did to the program; for a `detached`
--- one, which they do not reach, they remain ours.  A listener for them is called
--- afterwards; without any handler, one that a process sent and that did not end the
--- program ends us afterwards.  Other signals are handled as the host has arranged; none
--- cuts the waiting short.
+-- terminal go to the program while it runs, as with os.execute: this thread blocks SIGINT
+-- and SIGQUIT, and `signal` shows whether they ended the program; a `detached` program
+-- does not get them, so they remain ours.  A listener for them is called afterwards;
+-- without any handler, one that a process sent and that did not end the program ends us
+-- afterwards.  Other signals are handled as the host has arranged; none shortens the
+-- wait.
 --
 -- Raises on a wrong argument, before anything is started, as cp.spawn does, and
 -- ERR_IPC_SYNC_FORK, ERR_UNKNOWN_ENCODING.  Node: child_process.spawnSync.
@@ -146,11 +146,11 @@ M.spawnSync = sync.spawnSync
 --- cp.execFileSync(file [, args] [, options]) -> stdout: spawnSync of a program that must
 -- succeed.
 --
--- Unless `options.stdio` is given, what the program wrote to its stderr is written to
--- ours when it has ended.  If it was not started, was ended by a limit, or its exit code
--- is not 0, raises an error value with all fields of the result: that of `result.error`,
--- or one with the message `Command failed: FILE ARGUMENTS` and its stderr.
--- Returns nil if stdout is no pipe.  Options: see cp.spawnSync.
+-- Unless `options.stdio` is given, the program's stderr is written to ours when it has
+-- ended.  If it was not started, was ended by a limit, or its exit code is not 0, raises
+-- an error value with all fields of the result: `result.error`, or one with the message
+-- `Command failed: FILE ARGUMENTS` and its stderr.
+-- Returns nil if stdout is not a pipe.  Options: see cp.spawnSync.
 -- Node: child_process.execFileSync.
 M.execFileSync = sync.execFileSync
 
@@ -160,11 +160,11 @@ M.execSync = sync.execSync
 
 local MODES = { default = true, once = true, nowait = true }
 
---- cp.run([mode]) -> boolean: whether something is still alive.
+--- cp.run([mode]) -> boolean: whether anything still keeps the loop alive.
 --
 -- `default` runs until nothing is left to wait for or cp.stop() is called, `once` waits
--- for one turn of the loop, `nowait` takes what is ready.  Raises what a callback raised;
--- a further call goes on.  Raises ERR_WOULD_BLOCK inside a callback.
+-- for one turn of the loop, `nowait` runs ready callbacks.  Raises an error of a
+-- callback; another call continues.  Raises ERR_WOULD_BLOCK inside a callback.
 function M.run(mode)
   if mode ~= nil and not MODES[mode] then
     local reason = "must be one of: nil, 'default', 'once', 'nowait'"
@@ -177,15 +177,16 @@ function M.run(mode)
   return alive
 end
 
---- cp.stop(): leaves cp.run() after this callback.  In a forked child, whose loop nobody
--- calls, it ends the process: what was sent is written, `exit` comes, not `beforeExit`,
--- and the exit code is `process.exitCode` or 0, whatever the loop still waits for.
+--- cp.stop(): makes cp.run() return after this callback.  In a forked child, whose loop
+-- the library runs, it ends the process: pending messages are written, `exit` is emitted,
+-- not `beforeExit`, and the exit code is `process.exitCode` or 0, whatever the loop still
+-- waits for.
 M.stop = core.stop
 
---- cp.loop: for another event loop that drives this one.  Each works with and without
--- self.  Poll `pollfd()` for `events()` no longer than `timeout()` seconds (nil: without
--- end), then call cp.run('nowait').  Whatever is started, closed or left over by an error
--- between two calls makes the descriptor readable, so that it may be polled at any time.
+--- cp.loop: for another event loop that drives this one.  Each function works with and
+-- without self.  Poll `pollfd()` for `events()` no longer than `timeout()` seconds (nil:
+-- no limit), then call cp.run('nowait').  Anything started, closed or left over by an
+-- error between two calls makes the descriptor readable, so it may be polled at any time.
 M.loop = loop.pollable
 
 return M

@@ -1,10 +1,10 @@
---- The modules of child_process in this Lua state: one of each, and those that not every
--- process needs are loaded when they are first used, so that a forked child starts
--- quickly.
+--- The modules of child_process in this Lua state, one instance of each.  Modules that
+-- not every process needs are loaded on first use, so that a forked child starts quickly.
 --
--- Where the files are is found out once, when this one is loaded.  By the time another is
--- needed the program may have changed its directory, `package.path` or `require`, or have
--- emptied `package.loaded`; a late module still gets the modules that are there.
+-- The folder of the files is determined once, when this one is loaded.  By the time
+-- another is needed the program may have changed its directory, `package.path` or
+-- `require`, or have emptied `package.loaded`; a late module still gets the existing
+-- modules.
 local core = require 'child_process.core'
 
 local M = {}
@@ -15,7 +15,7 @@ local package_loaded, setupvalue = package.loaded, debug.setupvalue
 -- core.modules: name -> module, filled by `remember` and by late loading.
 local modules, preload = core.modules, package.preload
 
--- The loader for `require`, should `package.loaded` be emptied.
+-- The loader for `require`, in case `package.loaded` is emptied.
 local function again(name)
   return modules[name]
 end
@@ -24,8 +24,8 @@ local function keep(name, module)
   modules[name], preload[name] = module, again
 end
 
--- `@…/child_process/lazy.lua`.  nil inside of a host program, whose core has the files
--- (csrc/embedded.c), and in programs that bundle them in some way of their own.
+-- `@…/child_process/lazy.lua`. nil inside a host program, whose core has the files
+-- (csrc/embedded.c), and in programs that bundle them in another way.
 local PREFIX = debug.getinfo(1, 'S').source:match '^@(.*)lazy%.lua$'
 
 local function absolute(path)
@@ -41,8 +41,8 @@ local function find(name)
   return modules[name] or package_loaded[name]
 end
 
--- The chunk begins with its `require`s, and may not find the global one any more; from
--- then on its globals are those of everybody.
+-- The chunk begins with its `require`s, and the global one may be gone; after that it
+-- uses the normal globals.
 local function run(chunk, name, path, globals)
   local env = setmetatable({ require = M.require }, { __index = globals })
   setupvalue(chunk, 1, env)
@@ -59,11 +59,12 @@ local function load_file(name)
   end
   local text = file:read 'a'
   file:close()
-  -- named as `require` would have named it
+  -- with the name `require` would have given it
   return assert(load(text, '@' .. PREFIX .. file_name, 't', _G)), FOLDER .. file_name
 end
 
---- lazy.require(name) -> module: as `require`, for ours without asking the program.
+--- lazy.require(name) -> module: like `require`, but for our modules, independent of the
+-- program's.
 function M.require(name)
   if not name:find '^child_process%.' then
     return require(name)
@@ -83,7 +84,7 @@ function M.require(name)
   return find(name)
 end
 
--- Loading takes a descriptor, and garbage may hold them all.
+-- Loading takes a descriptor, and garbage may hold all of them.
 local function require_anyhow(name)
   local ok, module = pcall(M.require, name)
   if not ok then
@@ -100,7 +101,7 @@ function M.load(name)
   end
 end
 
---- lazy.remember(): the modules that are loaded now are those of this state for good.
+--- lazy.remember(): the modules loaded now belong to this state for good.
 function M.remember()
   for name, module in pairs(package_loaded) do
     if type(name) == 'string' and name:find '^child_process%.' and not modules[name] then

@@ -1,8 +1,8 @@
---- Reading in Lua's habits: `stream:lines()`, `readAll()`, `read('l')`; and asyncio's:
--- `readExactly`, `readUntil`.
+--- Reading in the style of Lua: `stream:lines()`, `readAll()`, `read('l')`; and of
+-- asyncio: `readExactly`, `readUntil`.
 --
--- The queue of a stream stays where it is until a whole piece is in it: a reader that
--- gives up loses nothing, and others can go on.  See stream/unread.lua.
+-- Nothing is taken from the queue of a stream until a whole piece is in it: a reader that
+-- gives up loses nothing, and others can continue.  See stream/unread.lua.
 local await = require 'child_process.await'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -18,9 +18,9 @@ end
 
 -- What a piece is -----------------------------------------------------------------------
 
--- Each of these makes a function take(stream) -> piece, how many bytes at its end are the
--- delimiter | nil, how many bytes must be there for the next try.  At the end the piece
--- is what is left, if anything is.
+-- Each of these makes a function take(stream) -> piece, the width of the delimiter at its
+-- end | nil, the bytes needed before the next try.  At the end of the stream the piece is
+-- the rest, if there is any.
 
 local function rest(stream, queue)
   local size = queue:size()
@@ -30,7 +30,8 @@ local function rest(stream, queue)
   return nil, 1
 end
 
--- `place`: where to go on looking when more has come; for ever right in one queue.
+-- `place`: where to continue the search when more has come; valid for the whole life of a
+-- queue.
 local function up_to(delims)
   local queue, place
   return function(stream)
@@ -82,7 +83,7 @@ end
 
 local EVENTS = { 'readable', 'data', 'end', 'close', 'error' }
 
--- A stream that is kept flows: a listener for `readable` would stop it.
+-- A kept stream flows, and a listener for `readable` would stop it.
 local function listen(registrations, stream, is_kept)
   for _, event in ipairs(EVENTS) do
     if event ~= (is_kept and 'readable' or 'data') then
@@ -119,7 +120,7 @@ local function await_piece(stream, what, take, timeout)
   return nil, not is_over(stream) and 'timeout' or nil
 end
 
--- The same, from a stream that may not come to its end.
+-- The same for one reading, without keeping the stream.
 local function next_piece(stream, what, take, timeout)
   timeout = await.check_timeout(timeout)
   unread.claim(stream)
@@ -138,7 +139,7 @@ local function next_piece(stream, what, take, timeout)
   refuse(stream.errored or errors.coded 'ERR_STREAM_PREMATURE_CLOSE')
 end
 
--- What next_piece gave -> the piece without its delimiter, or the rest of it as it is.
+-- Results of next_piece -> the piece without its delimiter, or the rest as it is.
 local function strip(piece, width)
   if piece and width > 0 then
     return piece:sub(1, -width - 1)
@@ -146,7 +147,7 @@ local function strip(piece, width)
   return piece
 end
 
--- What next_piece gave -> one value, if it was not too late.
+-- Results of next_piece -> one value, or nil, 'timeout'.
 local function give(piece, why)
   if piece == nil and why then
     return nil, why
@@ -168,7 +169,7 @@ local function check_one(delim, name)
   end
 end
 
--- The formats of Lua's files, which are no delimiters here, and what to use instead.
+-- The formats of Lua's files, which are not delimiters here, and what to use instead.
 local INSTEAD = {
   l = 'lines() without an argument',
   L = "readUntil '\\n'",
@@ -255,7 +256,7 @@ local function read_format(stream, format, timeout)
   return read(stream, timeout)
 end
 
---- stream:readAll([timeout]) -> string: all the rest, '' at the end.
+--- stream:readAll([timeout]) -> string: the rest of the stream, '' at the end.
 function methods:readAll(timeout)
   check_stream(self, 'stream:readAll(…)')
   local piece, why = next_piece(self, 'readAll()', everything, timeout)
@@ -274,7 +275,7 @@ function methods:readExactly(n, timeout)
 end
 
 --- stream:readUntil(delim [, timeout]) -> string up to `delim`, and with it; at the end
--- what is left, then nil.  For `delim` see lines().  asyncio: StreamReader.readuntil.
+-- the rest, then nil.  For `delim` see lines(). asyncio: StreamReader.readuntil.
 function methods:readUntil(delim, timeout)
   check_stream(self, 'stream:readUntil(…)')
   if delim == nil then
@@ -284,7 +285,7 @@ function methods:readUntil(delim, timeout)
   return give(next_piece(self, 'readUntil()', take, timeout))
 end
 
---- stream:chunks() for a loop: what has come, at least a byte, until the end.
+--- stream:chunks() for a loop: the bytes that have come, at least one, until the end.
 function methods:chunks()
   check_stream(self, 'stream:chunks()')
   local reading = unread.open(self)
@@ -300,14 +301,14 @@ function methods:chunks()
 end
 
 --- stream:lines([delim]) for a loop: each line without the delimiter, a '\n' if not
--- given; '\r' stays.  `delim` may be an array: the first that occurs counts, of several
--- at one place the longest.  One that is there is not waited for to become a longer one;
--- if it does all the same, what then comes belongs to it.
+-- given; '\r' stays.  `delim` may be an array: the first to occur counts, and of several
+-- at the same place the longest.  A complete delimiter is not held back in case it
+-- becomes a longer one; if it does, the later bytes belong to it.
 function methods:lines(delim)
   check_stream(self, 'stream:lines(…)')
   local delims = delimiters(delim)
   local take, reading = up_to(delims), unread.open(self)
-  -- lines that cannot be given at once
+  -- for a line that is not complete yet
   local function wait()
     reading.thread = coroutine.running()
     local piece, width = next_piece(self, 'lines()', take)

@@ -5,19 +5,19 @@
 -- changed again, the next change makes a copy.  So a walk sees what was registered when
 -- it began, and the copy costs no more than the walk before it.
 --
--- The entries stand at `first` … `last`; `false` in between is where one was taken out:
+-- The entries stand at `first` … `last`; `false` marks a removed one:
 --
 --   for i = list.first, list.last do
 --     local entry = list[i]
 --     if entry then … end
 --   end
 --
--- Adding is cheap, at either end.  Removing looks at the last few entries; in a longer
--- list it asks `places`, so that the cost of N additions and N removals is linear,
+-- Adding is cheap, at either end.  Removing searches the last few entries; in a longer
+-- list it uses `places`, so that the cost of N additions and N removals is linear,
 -- whatever their order.  This file knows nothing of emitters.
 local M = {}
 
--- How many entries are looked at one by one, and how many holes a list may always have.
+-- How many entries are searched one by one, and how many holes any list may have.
 local FEW = 16
 
 -- Numbers the events in the order in which they first got a listener.
@@ -34,7 +34,7 @@ local function is_of(entry, listener)
   return entry and (entry == listener or unwrap(entry) == listener)
 end
 
--- Without the holes; `places` is made again when it is needed.
+-- A copy without the holes; `places` is rebuilt when needed.
 local function copy(list)
   local to, last = { first = 1, birth = list.birth, walked = false }, 0
   for i = list.first, list.last do
@@ -50,9 +50,9 @@ end
 
 -- Places --------------------------------------------------------------------------------
 
--- listener -> queue of the places where it stands, in rising order.  An entry of once()
--- is found by itself and by its function.  The two ends of a queue are always true; a
--- place in the middle may have become a hole.
+-- listener -> queue of its places, in ascending order.  An entry of once() is found by
+-- itself and by its function.  Both ends of a queue are always valid; a place in the
+-- middle may have become a hole.
 
 local function note_key(places, key, at, in_front)
   local queue = places[key]

@@ -1,7 +1,7 @@
 --- Ticks, immediates and timers over the loop of the core.
 --
--- A tick runs when the callback that queued it has returned and before the loop goes on;
--- an immediate runs after the loop has polled; timers count milliseconds.
+-- A tick runs when the callback that queued it has returned and before the loop
+-- continues; an immediate runs after the loop has polled; timers count milliseconds.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
@@ -13,7 +13,7 @@ local function check_callback(fn)
   end
 end
 
--- There may be no descriptors for a loop.
+-- Opening the loop fails if no descriptors are left.
 local function opened(value, errno)
   if not value then
     error(errors.system(errno, 'uv_loop_init'), 3)
@@ -40,7 +40,7 @@ local ticks, first, last = {}, 1, 0
 local FEW = 1000
 
 -- Called by the core after each outermost callback, and again if it raised: a tick is
--- taken off the queue before it runs, so one that raises loses no other.
+-- removed from the queue before it runs, so one that raises does not lose the others.
 local function drain_ticks()
   while first <= last do
     local tick = ticks[first]
@@ -49,7 +49,7 @@ local function drain_ticks()
     tick[1](table.unpack(tick, 2, tick.n))
   end
   if last > FEW then
-    ticks = {} -- the table of a burst does not stay
+    ticks = {} -- do not keep the large table of a burst
   end
   first, last = 1, 0
 end
@@ -72,7 +72,7 @@ end
 local Immediate = { __name = 'child_process.Immediate' }
 Immediate.__index = Immediate
 
--- A ring in the order of their making, so that one that is cleared leaves at once.
+-- A ring in order of creation, so that a cleared one is removed immediately.
 local ring = {}
 ring.before, ring.behind = ring, ring
 
@@ -103,7 +103,7 @@ local function retire(immediate)
   end
 end
 
--- Those that are set meanwhile stand behind it, and wait for the next turn.
+-- Immediates set meanwhile are behind it, and wait for the next turn.
 local mark = {}
 
 core.on_check(function()
@@ -113,7 +113,8 @@ core.on_check(function()
     local immediate = ring.behind
     local fn = immediate.fn
     retire(immediate)
-    -- each one is a callback of its own: ticks run in between, an error stops none
+    -- each is a separate callback: ticks run in between, and an error does not stop the
+    -- rest
     core.call(fn, table.unpack(immediate, 1, immediate.n))
   end
   unlink(mark)
@@ -142,7 +143,7 @@ end
 
 Immediate.close = M.clearImmediate
 
---- loop.waiting() -> how many ticks wait, array of the immediates that do.
+--- loop.waiting() -> number of waiting ticks, array of waiting immediates.
 function M.waiting()
   local list, node = {}, ring.behind
   while node ~= ring do
@@ -212,7 +213,7 @@ M.clearInterval = M.clearTimeout
 
 local counted = {}
 
---- loop.count_at_end(name, fn): `fn()` is asked how many of them were never run.
+--- loop.count_at_end(name, fn): `fn()` returns how many of them never ran.
 function M.count_at_end(name, fn)
   counted[#counted + 1] = { name = name, fn = fn }
 end

@@ -1,16 +1,16 @@
---- The name that somebody probably meant.
+--- Finds the name that was probably meant.
 local M = {}
 
 -- Longer ones are not compared: the cost grows with the square.
 local MAX_LENGTH = 40
 
--- Case and the signs between words are no difference.
+-- Case and separators between words do not count.
 local function plain(name)
   return (name:lower():gsub('[_%-%s]', ''))
 end
 
 -- One row of the table of distances: `above` is the row before, `over` the one before
--- that, which a swap of two neighbours looks at.
+-- that, needed for a swap of two neighbours.
 local function next_row(a, b, i, above, over)
   local row = { [0] = i }
   for j = 1, #b do

@@ -1,4 +1,4 @@
---- net: stream sockets, over TCP (IPv4 and IPv6) and of this machine.  Node: net.
+--- net: stream sockets, over TCP (IPv4 and IPv6) and local ones.  Node: net.
 local args = require 'child_process.net.args'
 local core = require 'child_process.core'
 local server = require 'child_process.net.server'
@@ -15,8 +15,8 @@ local function class(methods, new)
   })
 end
 
---- net.Socket([options]) -> Socket; `prototype` holds the methods of all.  Node: class
--- net.Socket.
+--- net.Socket([options]) -> Socket; `prototype` has the methods of all sockets.  Node:
+-- class net.Socket.
 M.Socket = class(socket.Socket, socket.new)
 
 --- net.Server([options] [, onConnection]) -> Server.  Node: class net.Server.
@@ -49,8 +49,8 @@ end
 --- The same as `connect`.
 M.createConnection = M.connect
 
---- net.isIP(text) -> 4, 6, or 0 for anything that is no numeric address.  A zone may
--- have letters, digits and `-.:` only, though the system takes others.  Node: net.isIP.
+--- net.isIP(text) -> 4, 6, or 0 if it is not a numeric address.  A zone may have letters,
+-- digits and `-.:` only, although the system accepts more.  Node: net.isIP.
 function M.isIP(text)
   if type(text) ~= 'string' then
     return 0
