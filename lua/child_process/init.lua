@@ -99,7 +99,8 @@ M.ChildProcess = setmetatable({ prototype = child.methods }, { __call = child.ne
 --
 -- Options: the rows of options.lua that name this call, described in docs/reference.md.
 -- Raises on a wrong argument: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
--- ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL, ERR_IPC_ONE_PIPE.  A start that fails is an event `error`.  Node: child_process.spawn.
+-- ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL, ERR_IPC_ONE_PIPE.  A start that fails is an event
+-- `error`.  Node: child_process.spawn.
 function M.spawn(command, args, opts)
   return child.spawn(
     options.normalize('spawn', arguments.shuffle('spawn', command, args, opts))
