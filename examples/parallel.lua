@@ -152,14 +152,15 @@ local function finish(run, job, code, signal_name)
 end
 
 -- Without a timeout the jobs stay in our process group, and Ctrl-C reaches them too.
--- With one, each has its own group and is stopped with all that its shell has started.
+-- With one, each has its own group and is stopped with all that its shell has started,
+-- where the system can do that.
 local function start(run, job)
   job.out, job.err = assert(io.tmpfile()), assert(io.tmpfile())
   job.started = now()
   job.child = cp.spawn(job.command, {
     shell = true,
     stdio = { 'ignore', job.out, job.err },
-    killDescendants = run.timeout ~= nil,
+    killDescendants = run.has_groups,
     killAfter = 2000,
   })
   job.child:on('error', function(err)
@@ -229,6 +230,8 @@ local function main()
   run.limit = run.limit or tonumber(cp.spawn 'nproc':wait().stdout) or 4
   run.width, run.started = terminal_width(), now()
   run.next, run.running, run.done, run.failed = 1, 0, 0, 0
+  run.has_groups = run.timeout ~= nil
+    and pcall(cp.spawnSync, 'true', { killDescendants = true })
   run.ticker = cp.setInterval(draw, 100, run):unref()
   cp.process:on('SIGWINCH', function()
     run.width = run.width and terminal_width()

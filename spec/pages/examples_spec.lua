@@ -309,7 +309,18 @@ describe('examples/parallel.lua', function()
     assert.equal('met\n', result.stdout)
   end)
 
+  it('stops a job that takes too long', function()
+    local result =
+      run('parallel.lua', '-t', '0.5', job_file 'echo begun; exec sleep 600\n')
+    assert.equal(1, result.code)
+    assert.equal('begun\n', result.stdout)
+    assert.matches(' failed +timeout +[%d.]+ s\n', result.stderr)
+  end)
+
   it('stops a job that takes too long with all that it has started', function()
+    if t.backend() == 'uv' then
+      pending 'uv_spawn cannot give a child a group of its own'
+    end
     local fifo = make_fifo()
     -- ends when nobody holds the other end any more
     local reader = cp.execFile('cat', { fifo })
