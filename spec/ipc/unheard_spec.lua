@@ -186,6 +186,21 @@ describe('handles that nobody takes', function()
     assert.equal(before, fd_count())
   end)
 
+  it('are no more than 64 at the end, when all is read', function()
+    local peer, before = raw_peer.spawn(), fd_count()
+    for i = 1, 150 do
+      peer:attach('open 0 /dev/null'):handle { type = 'lua.Fd', msg = i }
+    end
+    peer:on_held(t.expect(function()
+      peer.child:kill 'SIGKILL'
+    end))
+    peer:message('x', 200000):finish()
+    t.once(peer.child, 'disconnect', function()
+      assert.is_true(fd_count() <= before + 64, fd_count() - before)
+    end)
+    t.once(peer.child, 'close')
+  end)
+
   it('are closed when the child has closed, and their messages are left', function()
     local before, seen = fd_count(), {}
     local peer = raw_peer.spawn()
