@@ -1,18 +1,19 @@
---- Why, how and with what error a child has ended; and its limits, which end it.
+--- Why, how and with what error a child has ended; and the limits that end it.
 --
--- A limit that is reached names a cause and calls `by`: that closes the pipes, where the
--- plan says so, and sends `killSignal`.  Results, traces and exec ask here for the rest.
+-- When a limit is reached it calls `by` with the cause: that closes the pipes, if the
+-- plan says so, and sends `killSignal`.  Results, traces and exec get all their facts
+-- here.
 --
 --   new --watch--> limits run --by(cause)--> signalled
 --                      |                         |
 --                      +-------- exited ---------+--> closed: `how` is complete
 --
--- The first cause counts, and the first error: a child that timed out and then wrote too
+-- The first cause and the first error count: a child that timed out and then wrote too
 -- much has timed out.
 --
--- With killDescendants a child leads a process group, which gets all signals in its place
--- (csrc/os/proc.h).  Its limits and the SIGKILL of killAfter then last until the group is
--- empty or the child has closed, and not only until it has exited.
+-- With killDescendants a child leads a process group, which gets all signals instead of
+-- it (csrc/os/proc.h).  Its limits and the SIGKILL of killAfter then last until the group
+-- is empty or the child has closed, and not only until it has exited.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
@@ -36,9 +37,9 @@ local function of(child)
   return ending
 end
 
--- What became of it ---------------------------------------------------------------------
+-- How it ended --------------------------------------------------------------------------
 
---- ending.note(child, cause, err): why it ends, or what went wrong, if nothing was noted
+--- ending.note(child, cause, err): records why it ends and the error, unless recorded
 -- before; both may be nil.
 function M.note(child, cause, err)
   local ending = of(child)
@@ -48,21 +49,21 @@ function M.note(child, cause, err)
   end
 end
 
---- ending.cause(child) -> 'timeout', 'idleTimeout', 'maxBuffer', 'abort' | nil: we have
--- not ended it.
+--- ending.cause(child) -> 'timeout', 'idleTimeout', 'maxBuffer', 'abort' | nil: it was
+-- not ended by us.
 function M.cause(child)
   return of(child).cause
 end
 
---- ending.reason(cause, pid, signal) -> what `reason` of a result is.
--- @param pid integer|nil: of a process that was started
+--- ending.reason(cause, pid, signal) -> the `reason` of a result.
+-- @param pid integer|nil: nil if it was not started
 function M.reason(cause, pid, signal)
   return cause or not pid and 'spawn' or signal and 'signal' or 'exit'
 end
 
 --- ending.how(child) -> { code, signal, reason, error, duration, usage } of a child that
--- has ended, or could not be started.  exitCode is then as in Node: the errno, which is
--- no exit code.
+-- has ended, or could not be started. exitCode is then the errno, as in Node, and not a
+-- real exit code.
 function M.how(child)
   local ending, pid, signal = of(child), child.pid, child.signalCode
   return {
@@ -78,7 +79,7 @@ function M.how(child)
   }
 end
 
---- ending.took(child, ms): from its start to its end.
+--- ending.took(child, ms): sets its duration, from start to end.
 function M.took(child, duration)
   of(child).duration = duration
 end
@@ -94,8 +95,8 @@ function M.is_closed(child)
   return of(child).closed == true
 end
 
---- ending.is_over(child): it has closed, and no process of its group is left but zombies:
--- some containers have nothing that reaps orphans.
+--- ending.is_over(child): it has closed, and only zombies are left of its group: some
+-- containers have no process that reaps orphans.
 function M.is_over(child)
   return of(child).closed and not (of(child).leads and core.lives(child))
 end
@@ -104,7 +105,7 @@ end
 
 local SIGKILL, SIGTERM = core.signals.SIGKILL, core.signals.SIGTERM
 
--- It has closed: its group is let go, and its cgroup emptied, which takes a moment.
+-- It has closed: releases its group and empties its cgroup, which takes a moment.
 local FIRST_PAUSE, LAST_PAUSE = 1, 1000 -- ms
 
 local function release(child, pause)
@@ -130,7 +131,7 @@ local function force(child)
   end
 end
 
---- ending.escalate(child, ms): SIGKILL so much later, unless it is to come earlier.
+--- ending.escalate(child, ms): schedules SIGKILL in `ms`, unless it is due earlier.
 function M.escalate(child, ms)
   local ending, due = of(child), now() + ms
   if not (ending.escalation and ending.due <= due) then
@@ -139,8 +140,8 @@ function M.escalate(child, ms)
   end
 end
 
---- ending.signalled(child, signo): a signal of ours was delivered: the first that is to
--- end it begins killAfter.
+--- ending.signalled(child, signo): a signal of ours was delivered: the first one meant to
+-- end it starts killAfter.
 function M.signalled(child, signo)
   local ending = of(child)
   local ends = signo == SIGTERM or signo == ending.signal
@@ -164,8 +165,8 @@ local function calm(ending)
   ending.escalation = nil
 end
 
---- ending.close_pipes(child): of its output.  Descendants may hold the other ends for
--- longer than anybody wants to wait.
+--- ending.close_pipes(child): closes those of its output.  Descendants may hold the other
+-- ends for longer than the caller wants to wait.
 function M.close_pipes(child)
   for _, name in ipairs { 'stdout', 'stderr' } do
     if child[name] then
@@ -175,9 +176,9 @@ function M.close_pipes(child)
 end
 
 --- ending.by(child, cause [, err]) -> boolean: ends it; true if the signal was delivered.
--- Its pipes are closed for exec, which is to call back soon, and after too much output,
--- the rest of which is unwanted.  What `kill` raises (the user may have replaced it)
--- becomes an event: there is no caller to raise it to.
+-- Its pipes are closed for exec, which has to call back soon, and after too much output,
+-- as the rest is unwanted.  An error raised by `kill` (the user may have replaced it)
+-- becomes an event, as there is no caller to raise it to.
 function M.by(child, cause, err)
   local ending = of(child)
   M.note(child, cause, err)
@@ -201,8 +202,8 @@ local function limit_time(child, ms, cause)
   end
 end
 
--- Time in which a stream is not read, paused or full, does not count: the child may wait
--- for us.
+-- Time while a stream is not being read, paused or full, does not count: the child may be
+-- waiting for us.
 local function idle_time(child)
   local least = math.huge
   for i = 1, child.stdio.n do
@@ -226,7 +227,7 @@ local function watch_idle(child, ms, left)
   end, left)
 end
 
--- The pipes of a child that has exited; of a terminal the end is ours (terminal.lua).
+-- The pipes of a child that has exited; a terminal is ended by us (stream/terminal.lua).
 local function cut_pipes(child)
   local ending = of(child)
   ending.drain_timer = nil
@@ -260,7 +261,7 @@ local function obey(child, signal)
   end
 end
 
---- ending.prepare(child, plan): what the plan says about its end; before the start.
+--- ending.prepare(child, plan): takes the plan's options for its end; before the start.
 -- `plan.closesPipes`: see `by`; the time limits then count until the child has closed,
 -- and not only until it has exited.
 function M.prepare(child, plan)
@@ -270,7 +271,7 @@ function M.prepare(child, plan)
   ending.in_cgroup, ending.wait_delay = plan.cgroup ~= nil, plan.waitDelay
 end
 
---- ending.watch(child, plan): it has been started: its limits run from now on.
+--- ending.watch(child, plan): it has been started; its limits run from now on.
 function M.watch(child, plan)
   limit_time(child, plan.timeout, 'timeout')
   if plan.idleTimeout then
@@ -310,8 +311,8 @@ function M.exited(child)
   end
 end
 
---- ending.closed(child): no limit is of interest any more.  What is left of its group
--- gets the SIGKILL that is under way.
+--- ending.closed(child): stops its limits.  The rest of its group still gets a scheduled
+-- SIGKILL.
 function M.closed(child)
   local ending = of(child)
   ending.closed = true
@@ -322,7 +323,7 @@ function M.closed(child)
     if ending.escalation and not core.lives(child) then
       calm(ending)
     end
-    -- elsewhere than in a cgroup the number of the group may be what SIGKILL needs
+    -- outside a cgroup, SIGKILL may still need the number of the group
     if ending.in_cgroup or not ending.escalation then
       release(child, FIRST_PAUSE)
     end

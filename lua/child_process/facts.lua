@@ -1,5 +1,5 @@
---- What an object of ours knows about itself, for cp.active: each class adds a function
--- here, so that nobody else has to know its private fields.
+--- What an object reports about itself to cp.active: each class adds a function here, so
+-- that no other file needs to know its private fields.
 local M = {}
 
 -- class of the handle in the core -> function(subject) -> table

@@ -1,8 +1,8 @@
---- Arguments and options of the caller -> one plan.
+--- Turns the caller's arguments and options into one plan.
 --
 -- Everything is checked here, before anything is started: a wrong name, type, range, NUL
 -- byte or form of arguments raises at once.  The plan is a new table that shares nothing
--- with the caller's; those are only read, and only their own fields (rawget).
+-- with the caller's tables, which are only read, and raw (rawget).
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local environment = require 'child_process.environment'
@@ -13,7 +13,7 @@ local pty = require 'child_process.options.pty'
 
 local M = {}
 
--- Nothing is added to the value: it says itself what is wrong with which argument.
+-- Adds no position: the error itself says what is wrong with which argument.
 local function refuse(err)
   error(err, 0)
 end
@@ -23,14 +23,14 @@ end
 local ALL = 'spawn exec execFile fork Sync'
 
 -- Each row: option, its checker, the calls that have it (`Sync`: the three that wait),
--- its field in the plan if that is named differently.  What Node documents for a call is
--- here for that call, with or without effect: any other name is refused.
+-- its field in the plan if that has another name.  Every option that Node documents for a
+-- call is here for that call, with or without effect: any other name is refused.
 local ROWS = {
   { 'cwd', checks.non_empty, ALL },
   { 'env', environment.read, ALL, 'variables' },
   { 'extendEnv', checks.boolean, ALL },
   { 'argv0', checks.text, 'spawn fork Sync' },
-  { 'argv0', checks.text, 'exec execFile', 'unused' }, -- as in Node, which checks it, too
+  { 'argv0', checks.text, 'exec execFile', 'unused' }, -- as in Node, which checks it as well
   { 'uid', identity.user, ALL },
   { 'gid', identity.group, ALL },
   { 'groups', identity.groups, ALL },
@@ -89,14 +89,14 @@ for _, call in ipairs(CALLS) do
   end
 end
 
--- child:spawn, for a ChildProcess that is made by hand, has three more.
+-- child:spawn, for a ChildProcess made by hand, has three more.
 rows_of['child:spawn'] = rows_of.spawn
 names_of['child:spawn'] = { file = true, args = true, envPairs = true }
 for name in pairs(names_of.spawn) do
   names_of['child:spawn'][name] = true
 end
 
---- options.names(call) -> table: the names of the options that a call has, as its keys.
+--- options.names(call) -> table: the names of a call's options, as keys.
 -- @param call string: e.g. `spawn`, `execSync`, `child:spawn`
 function M.names(call)
   return names_of[call]
@@ -121,7 +121,7 @@ local function describe_unknown(name, call)
   return ('options%s is not an option of %s%s'):format(shown, call, hint)
 end
 
--- Of several unknown names always the same one is reported.
+-- Of several unknown names, the same one is always reported.
 local function check_names(opts, call)
   local known, unknown = names_of[call], nil
   for name in next, opts do
@@ -135,7 +135,7 @@ local function check_names(opts, call)
   end
 end
 
--- What terminal ours is says nothing about the child's.
+-- Our own TERM says nothing about the child's terminal.
 local function environment_of(plan)
   local variables = plan.variables
   local term = variables and variables.TERM
@@ -166,7 +166,7 @@ end
 
 -- The plan ------------------------------------------------------------------------------
 
--- Node makes strings of numbers and booleans; of other values nothing useful could come.
+-- Node converts numbers and booleans to strings; other values have no useful text.
 local function argument(value, index)
   local name = ('args[%d]'):format(index)
   if type(value) == 'number' or type(value) == 'boolean' then
@@ -184,30 +184,30 @@ local function copy_arguments(args)
   return copy
 end
 
--- As in Node the arguments are joined as they are: quoting is the caller's.
+-- As in Node, the arguments are joined as they are: quoting is up to the caller.
 local function apply_shell(plan, file, args)
   table.insert(args, 1, file)
   return plan.shell, { '-c', table.concat(args, ' ') }
 end
 
--- A plan is known by this: anything else has not been checked.
+-- Marks a plan: any other table has not been checked.
 local Plan = { __name = 'child_process.Plan' }
 
--- `args` is argv with argv[0]; `file` what is executed.
+-- `args` is argv with argv[0]; `file` the program to execute.
 local function new_plan(plan, file, args)
   plan.file, plan.args = file, args
   return setmetatable(plan, Plan)
 end
 
---- options.is_plan(value) -> boolean: whether it was made here.
+--- options.is_plan(value) -> boolean: whether this file made it.
 function M.is_plan(value)
   return getmetatable(value) == Plan
 end
 
---- options.normalize(call, file, args, opts) -> plan, from what arguments.lua gave.
+--- options.normalize(call, file, args, opts) -> plan, from the results of arguments.lua.
 --
--- The plan holds `file` (what is executed), `args` (argv, argv[0] at index 1), `env`
--- (array of `NAME=value`; nil: that of this process), and under their own names the
+-- The plan has `file` (the program to execute), `args` (argv, argv[0] at index 1), `env`
+-- (array of `NAME=value`; nil: this process's environment), and under their own names the
 -- options of the call: times in ms, nil for no limit; `killSignal` a number; `stdio` and
 -- `customFds` as given.
 -- @param call string: whose options are read, e.g. `spawn`
@@ -224,9 +224,9 @@ function M.normalize(call, file, args, opts)
   return new_plan(plan, file, args)
 end
 
---- options.by_hand(opts) -> plan, for a ChildProcess that is made by hand: `file`, `args`
--- (argv with argv[0], default the file), `envPairs` (array of `NAME=value`), and the
--- options of spawn.  Raises as `normalize`.  Node: ChildProcess.prototype.spawn.
+--- options.by_hand(opts) -> plan, for a ChildProcess made by hand: `file`, `args` (argv
+-- with argv[0], default the file), `envPairs` (array of `NAME=value`), and the options of
+-- spawn.  Raises as `normalize`.  Node: ChildProcess.prototype.spawn.
 function M.by_hand(opts)
   if type(opts) ~= 'table' then
     refuse(errors.invalid_arg_type('options', 'of type table', opts))
@@ -240,7 +240,7 @@ function M.by_hand(opts)
   return new_plan(plan, file, args)
 end
 
--- Only a path can replace the default shell, and '' asks for none.
+-- Only a path can replace the default shell, and '' means no shell.
 local function with_shell(opts)
   local copy = {}
   for name, value in next, opts do
@@ -250,8 +250,8 @@ local function with_shell(opts)
   return copy
 end
 
---- options.normalize_exec(call, command, opts) -> plan as `normalize` makes it, of a
--- shell that runs `command`.
+--- options.normalize_exec(call, command, opts) -> plan, as from `normalize`, of a shell
+-- that runs `command`.
 -- @param call string: `exec` or `execSync`
 -- Raises as `normalize`.  Node: child_process.exec.
 function M.normalize_exec(call, command, opts)

@@ -1,7 +1,7 @@
---- What a child prints: collected for exec and for results, kept for those who read on.
+--- A child's output: collected for exec and results, kept for later readers.
 --
--- Which of its streams are whose is decided here, when somebody waits and when the child
--- has ended; what becomes of one of them is in stream/unread.lua.
+-- This file decides, when a caller waits and when the child has ended, which streams have
+-- a reader of their own; stream/unread.lua keeps the output of a single stream.
 local collect = require 'child_process.collect'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
@@ -11,8 +11,8 @@ local unread = require 'child_process.stream.unread'
 
 local M = {}
 
--- As much more is kept of what nobody has asked for when the child ends.  All that its
--- pipe holds fits in; more can only come from others that write to it.
+-- So much unread output is kept beyond that when the child ends.  The contents of its
+-- pipe fit; more can only come from other writers.
 local KEEP = 1024 * 1024
 
 -- `child._output`: `limit`: maxBuffer; `stdout`, `stderr`: the collectors of results.
@@ -43,14 +43,14 @@ local function too_much(child, name, is_limit)
 end
 
 --- output.collect(child, name, limit) -> collector of `stdout` or `stderr`, whoever else
--- listens; more than `limit` bytes end the child.
+-- listens; output beyond `limit` bytes ends the child.
 function M.collect(child, name, limit)
   local collector = collect.new(child[name], limit, too_much(child, name, true))
   of(child)[name] = child[name] and collector
   return collector
 end
 
---- output.text(child, name) -> string | nil: there is no pipe, or somebody else has read.
+--- output.text(child, name) -> string | nil: not a pipe, or it has another reader.
 function M.text(child, name)
   local collector, source = of(child)[name], child[name]
   if collector then
@@ -59,12 +59,12 @@ function M.text(child, name)
   return source and source.bytesRead == 0 and '' or nil
 end
 
--- A terminal is in two slots.
+-- A terminal occupies two slots.
 local function name_of(child, source)
   return source == child.stdio[2] and 'stdout' or source == child.stdio[3] and 'stderr'
 end
 
--- Lets it flow into a store: of the result, unless somebody has read a part of it.
+-- Lets it flow into a store: that of the result, unless part of it has been read.
 local function keep(child, source, slot, limit)
   local name, asked = name_of(child, source), of(child).limit
   local called = name or ('stdio[%d]'):format(slot)
@@ -85,7 +85,7 @@ local function each_source(child, fn)
   end
 end
 
--- A loop whose body waits for the child cannot read on meanwhile.
+-- A loop whose body waits for the child cannot continue to read meanwhile.
 local function gather(child, source, slot)
   if
     source.readable
@@ -99,8 +99,8 @@ local function gather(child, source, slot)
   end
 end
 
---- output.gather(child): somebody waits for it: what nobody reads, and what the caller
--- itself reads in a loop around this, must not hold the child up.
+--- output.gather(child): a caller waits for the child: unread streams, and those the
+-- caller itself reads in a loop around the wait, must not block the child.
 function M.gather(child)
   each_source(child, gather)
 end
@@ -119,7 +119,7 @@ local function run_out(child, source, slot)
   end
 end
 
--- The end of a stream that is lent to another child would never come.
+-- The end of a stream lent to another child would never come.
 local function hang_up(child, source, slot)
   if lending.is_lent(source) then
     lending.forgo(source)
@@ -129,7 +129,7 @@ local function hang_up(child, source, slot)
   end
 end
 
---- output.run_out(child): it has ended: what nobody reads runs out, so that its streams
+--- output.run_out(child): the child has ended: unread streams are drained, so that they
 -- close.
 function M.run_out(child)
   each_source(child, hang_up)

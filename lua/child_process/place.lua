@@ -1,10 +1,10 @@
---- Where the program's own code is on the stack.
+--- Finds the program's own code on the stack.
 local M = {}
 
--- Kept: the program may take them away later.
+-- Local copies: the program may remove the originals later.
 local getinfo, loaded, pcall, xpcall = debug.getinfo, package.loaded, pcall, xpcall
 
--- What the names of our own files begin with.
+-- The prefix of the names of our own files.
 local SOURCE = getinfo(1, 'S').source
 local OWN = SOURCE:match '^(.*)place' or SOURCE
 
@@ -26,7 +26,7 @@ function M.of(fn)
   return ('%s:%d'):format(info.short_src, info.linedefined)
 end
 
--- C functions that ask for a text without being a message handler.
+-- C functions that ask for text but are not message handlers.
 local function is_known(fn)
   for _, library in pairs(loaded) do
     if type(library) == 'table' then
@@ -40,8 +40,8 @@ local function is_known(fn)
   return false
 end
 
---- place.is_handled() -> boolean: for a `__tostring`: whether it is called by a message
--- handler in C, as that of lua5.4: a function that is in no library, called by the C
+--- place.is_handled() -> boolean: for a `__tostring`: whether a message handler in C
+-- called it, like that of lua5.4: a function outside all libraries, called by the C
 -- function that raises (`error`, `assert`, ours).
 function M.is_handled()
   local handler, raising = getinfo(3, 'Sf'), getinfo(4, 'Sf')

@@ -1,7 +1,7 @@
---- The `process` object: this process, as Node's `process` has it.
+--- The `process` object: this process, like Node's `process`.
 --
--- What not every process needs is loaded on first use: a forked child must be quick to
--- start.
+-- Parts that not every process needs are loaded on first use: a forked child must start
+-- quickly.
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local environment = require 'child_process.environment'
@@ -20,7 +20,8 @@ local M = {}
 local methods = { send = channel.methods.send, disconnect = channel.methods.disconnect }
 events.extend(methods)
 
--- What was sent is waited for when the process ends, as long as the other side reads on.
+-- When the process ends it waits for sent messages to be written, while the peer reads
+-- on.
 local FLUSH_TIMEOUT = 10000 -- ms
 
 local function check(result, errno, syscall, fields)
@@ -30,7 +31,7 @@ local function check(result, errno, syscall, fields)
   return result
 end
 
--- What becomes a C string: cut short in Node, refused here.
+-- A value that becomes a C string: Node truncates it at a null byte, this refuses it.
 local function check_text(value, what)
   if type(value) ~= 'string' then
     error(errors.invalid_arg_type(what, 'of type string', value), 3)
@@ -54,8 +55,8 @@ function methods:cwd()
 end
 
 --- process:chdir(directory): changes the working directory.  Raises a system error, in
--- which as in Node `path` is where we are and `dest` the directory; ERR_INVALID_ARG_TYPE,
--- ERR_INVALID_ARG_VALUE.  Node: process.chdir, chdir(2).
+-- which, as in Node, `path` is the current directory and `dest` the new one;
+-- ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.  Node: process.chdir, chdir(2).
 function methods:chdir(directory)
   check_self(self, 'chdir')
   check_text(directory, 'directory')
@@ -77,7 +78,8 @@ end
 --- process:kill(pid [, signal]) -> true: kill(2); a negative pid is a process group, 0
 -- our own, and 0 as the signal only tests.  Raises ERR_UNKNOWN_SIGNAL,
 -- ERR_INVALID_ARG_TYPE, or a system error such as ESRCH, or EINVAL for a number that is
--- no signal.  Unlike child:kill it knows only the number.  Node: process.kill.
+-- not a signal.  Unlike child:kill it knows only the pid, which may have been reused.
+-- Node: process.kill.
 function methods:kill(pid, signal)
   check_self(self, 'kill')
   local number = math.tointeger(tonumber(pid))
@@ -95,7 +97,7 @@ function methods:kill(pid, signal)
   return check(ok, errno, 'kill')
 end
 
---- process:hrtime() -> integer nanoseconds of a clock that only goes forward.
+--- process:hrtime() -> integer nanoseconds of a monotonic clock.
 function methods:hrtime()
   return core.hrtime()
 end
@@ -108,7 +110,7 @@ local function octal(text)
   return tonumber(text, 8)
 end
 
---- process:umask([mask]) -> integer: the mask before; sets it if one is given, a number
+--- process:umask([mask]) -> integer: the previous mask; sets a new one if given, a number
 -- or a string of octal digits, of which the last nine bits count.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE.
 -- Node: process.umask.
@@ -125,7 +127,8 @@ function methods:umask(mask)
   return core.umask(number and math.tointeger(number))
 end
 
---- process:memoryUsage() -> { rss, heapUsed }: bytes of the process, and of this state.
+--- process:memoryUsage() -> { rss, heapUsed }: bytes used by the process and by this Lua
+-- state.
 function methods:memoryUsage()
   return { rss = core.rss(), heapUsed = math.floor(collectgarbage 'count' * 1024) }
 end
@@ -134,13 +137,12 @@ end
 
 local exit = os.exit
 
---- process.flush(process): what was sent is written, for os.exit in a child that we have
--- booted.
+--- process.flush(process): writes pending messages, for os.exit in a booted child.
 function M.flush(process)
   channel.flush(process, FLUSH_TIMEOUT)
 end
 
--- Once, whatever a listener does; what it raises ends the process all the same.
+-- Once, whatever a listener does; if it raises, the process ends nevertheless.
 local function announce_exit(process)
   local _ <close> = setmetatable({}, {
     __close = function()
@@ -153,7 +155,7 @@ local function announce_exit(process)
   end
 end
 
--- Node takes the text of an integer too.
+-- Node also accepts an integer as text.
 local function exit_code(value, level)
   local number = tonumber(value)
   if value == nil or value == core.null then
@@ -167,7 +169,7 @@ local function exit_code(value, level)
 end
 
 --- process:exit([code]): ends the process with `code` (default `process.exitCode`, or 0),
--- after the event `exit(code)` and after what was sent has been written.
+-- after the event `exit(code)` and after pending messages have been written.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node: process.exit.
 function methods:exit(code)
   check_self(self, 'exit')
@@ -178,7 +180,7 @@ end
 
 -- Signals -------------------------------------------------------------------------------
 
--- Nothing is installed before somebody listens, and it goes with the last listener.
+-- A signal is watched from its first listener to its last.
 local function watch_signal(process, name)
   local watches = process._watches
   local listened = process:listenerCount(name) > 0
@@ -197,7 +199,7 @@ local function watch_signal(process, name)
   end
 end
 
---- Called when an event has got or lost a listener.  A signal's name is the event
+--- Called when an event has gained or lost a listener.  A signal's name is the event
 -- `name(name, number)`; listening for it does not keep the loop alive.  Raises EINVAL for
 -- SIGKILL and SIGSTOP.  Node: process, Signal events.
 methods[events.LISTENING] = function(self, name)
@@ -226,11 +228,11 @@ local function arguments(exec_path)
   return argv
 end
 
--- Asked once: by the time it is needed the file may have been replaced.
+-- Read once, now: by the time it is needed the file may have been replaced.
 local exe = core.exe()
 
--- The program that runs us, if it is an interpreter; a host program is none, and says
--- itself what is to be used (lcp_set_exec_path), at any time.
+-- The running program, if it is an interpreter.  A host program is not one, and can set
+-- the path at any time (lcp_set_exec_path).
 local function find_exec_path()
   if core.exec_path then
     return core.exec_path
@@ -249,7 +251,7 @@ end
 
 -- The object ----------------------------------------------------------------------------
 
--- Made when first asked for, and kept.
+-- Created on first use, then stored.
 local made = {
   stdin = function()
     return load_standard().open(0)
@@ -302,7 +304,8 @@ end
 
 local CODECS = { json = load_json, advanced = load_advanced }
 
--- We were started with a channel: ours alone, so children do not hear of it.
+-- Opens the channel we were started with.  It is for us alone, so its variables are
+-- removed and children do not inherit them.
 local function open_channel(process)
   local fd = math.tointeger(tonumber(os.getenv('NODE_CHANNEL_FD'):match '^%d+$'))
   local mode = os.getenv 'NODE_CHANNEL_SERIALIZATION_MODE' or 'json'
@@ -320,7 +323,7 @@ end
 
 --- cp.process: `pid, ppid, platform, env, argv, argv0, execPath, execArgv, exitCode,
 -- stdin, stdout, stderr, connected, channel` and the methods above, `send`, `disconnect`.
--- One a Lua state: its streams must not compete for a descriptor.
+-- One per Lua state: two would compete for the descriptors of its streams.
 function M.get()
   if not core.process then
     core.process =
@@ -333,8 +336,8 @@ function M.get()
   return core.process
 end
 
---- process.startable(path) -> what to execute for it: our own program can be started
--- again after its file has gone.
+--- process.startable(path) -> the path to execute for it: our own program can be started
+-- again even after its file is gone.
 function M.startable(path)
   if path == exe and not core.can_execute(path) then
     return '/proc/self/exe'
@@ -343,7 +346,7 @@ function M.startable(path)
 end
 
 --- process.run_to_end(process): runs the loop until nothing is left, with `beforeExit`,
--- or until cp.stop(); for a child that we have booted.
+-- or until cp.stop(); for a booted child.
 function M.run_to_end(process)
   repeat
     local stopped = core.run 'default'

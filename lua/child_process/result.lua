@@ -1,11 +1,11 @@
---- What became of a child, as one table: of `wait()` and of the Sync calls alike.
+--- The outcome of a child as one table, for `wait()` and the Sync calls alike.
 --
 -- `ok`; `reason`: `exit`, `signal`, `spawn` (it could not be started), or the limit that
 -- ended it; `code` (and `status`, Node's name in the Sync calls): nil unless it exited;
--- `signal`, `pid`, `error`; `stdout`, `stderr` and `output`, which has them by their
--- descriptors, from 1 for stdin; `duration` (ms) and `usage`; `forced`: it got SIGKILL
--- after another signal of ours; `truncated`: its output was given up before its end, and
--- `heldBy`: by whom its pipes were held then.
+-- `signal`, `pid`, `error`; `stdout`, `stderr` and `output`, which has them by
+-- descriptor, index 1 for stdin; `duration` (ms) and `usage`; `forced`: it got SIGKILL
+-- after another signal of ours; `truncated`: its output was given up before end of file,
+-- and `heldBy`: the processes that held its pipes then.
 local M = {}
 
 local Result = { __name = 'child_process.Result' }
@@ -39,7 +39,7 @@ function Result.__tostring(r)
   return (table.concat(parts, ', '):gsub('%c', ' '))
 end
 
---- result.new(fields) -> result: the table itself, with what follows from the others.
+--- result.new(fields) -> result: the same table, with the derived fields added.
 function M.new(fields)
   fields.ok = fields.reason == 'exit' and fields.code == 0
   fields.status = fields.code

@@ -1,4 +1,4 @@
---- Descriptors that only garbage holds are no shortage: see csrc/shortage.c.
+--- Retries when only garbage holds the descriptors: see csrc/shortage.h.
 local core = require 'child_process.core'
 
 local M = {}
@@ -11,8 +11,8 @@ local function again(fn, arguments, ...)
   return ...
 end
 
---- shortage.retry(fn, …) -> what `fn(…)` returns, which is nil and a negative errno when
--- it fails: called once more if it was for lack of descriptors, after a collection.
+--- shortage.retry(fn, …) -> the results of `fn(…)`, which returns nil and a negative
+-- errno on failure: for lack of descriptors it is called once more, after a collection.
 function M.retry(fn, ...)
   return again(fn, table.pack(...), fn(...))
 end

@@ -1,17 +1,17 @@
---- Commands as people read them.
+--- Formats commands for people.
 local errors = require 'child_process.errors'
 
 local M = {}
 
 local MAX_WORDS = 24
 
---- show.word(text) -> string: quoted where it would be misread; one line in any case.
+--- show.word(text) -> string: quoted if it could be misread; always one line.
 function M.word(text)
   return text:find '^[%w_./:=@%%+,~-]+$' and #text <= 128 and text or errors.inspect(text)
 end
 
 --- show.command(file, args) -> string: program and arguments (`args` has argv[0] first);
--- what is too long is cut.
+-- truncated if too long.
 function M.command(file, args)
   local list = { M.word(file or '?') }
   args = args or {}

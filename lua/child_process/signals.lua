@@ -22,7 +22,7 @@ local function find(value, allow_zero)
   return (names[signo] or allow_zero and signo == 0) and signo
 end
 
--- SIGNONE is one letter from nothing that anybody has meant.
+-- No suggestion for values too far from any name, such as SIGNONE.
 local function hint(value)
   if type(value) ~= 'string' or value == '' then
     return ''
@@ -32,7 +32,7 @@ local function hint(value)
   return nearest.hint(meant, core.signals, 1)
 end
 
---- signals.number(value [, allow_zero]) -> integer: of a signal's name (in any case) or
+--- signals.number(value [, allow_zero]) -> integer, from a signal's name (in any case) or
 -- number; 0 only with `allow_zero`.  Raises ERR_UNKNOWN_SIGNAL.  Node: child.kill.
 function M.number(value, allow_zero)
   local signo = find(value, allow_zero)
@@ -43,7 +43,8 @@ function M.number(value, allow_zero)
   return signo
 end
 
---- signals.name(number) -> string: `SIGTERM`; a number that has no name as it is.
+--- signals.name(number) -> string: `SIGTERM`; a number without a name is returned as it
+-- is.
 function M.name(signo)
   return names[signo] or tostring(signo)
 end

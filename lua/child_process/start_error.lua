@@ -1,12 +1,12 @@
---- Why a process could not be started, for people.
+--- Explains to people why a process could not be started.
 local errors = require 'child_process.errors'
 
 local M = {}
 
 local OUT_OF_DESCRIPTORS = { EMFILE = true, ENFILE = true }
 
--- The first bytes of the file that a path leads to; nil if there is none, and for a name
--- without a slash: that was looked for in PATH.
+-- The first line of the file at a path; nil if there is none, and for a name without a
+-- slash, which was searched for in PATH.
 local function first_line(plan, path)
   if not path:find '/' then
     return nil
@@ -23,8 +23,8 @@ local function interpreter_of(plan)
   return line and line:match '^#![ \t]*([^ \t\n]+)'
 end
 
--- For a whole command line in the place of the program, `cp.spawn 'ls -l'`: what to do
--- instead.  A path that begins with no file was meant as a path.
+-- For a whole command line instead of a program, `cp.spawn 'ls -l'`: what to do instead.
+-- A path whose first word is not a file was meant as a path.
 local function advice(plan)
   local words = {}
   for word in plan.file:gmatch '%S+' do
@@ -43,11 +43,11 @@ end
 --- start_error.new(call, plan, errno, stage, file) -> error value with Node's fields
 -- (`errno`, `code`, `syscall`, `path`, `spawnargs`) and `stage`, the step that failed.
 --
--- `path` is what is at fault: a directory that cannot be entered or a file that cannot be
--- opened is no missing command, and neither is a script whose interpreter is missing.
+-- `path` is the culprit: a directory that cannot be entered, a file that cannot be
+-- opened, or a script's missing interpreter, and not always the command.
 -- @param call string: `spawn` or `spawnSync`
--- @param stage string|nil: as the core names it
--- @param file string|nil: that of `stdio` which could not be opened
+-- @param stage string|nil: the core's name for it
+-- @param file string|nil: the one in `stdio` that could not be opened
 function M.new(call, plan, errno, stage, file)
   local err = errors.system(errno, ('%s %s'):format(call, plan.file), {
     path = plan.file,

@@ -1,4 +1,4 @@
---- The options `stdio`, `stdin`, `stdout`, `stderr` -> what the core opens: one entry a
+--- The options `stdio`, `stdin`, `stdout`, `stderr` -> entries for the core, one for each
 -- descriptor of the child, see stdio/item.lua.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -12,7 +12,7 @@ local MAX_SLOTS = 1024
 
 -- Slots ---------------------------------------------------------------------------------
 
--- The last index that counts: arrays of the caller may have holes.
+-- The last index in use: the caller's arrays may have holes.
 local function last_index(list)
   local last = math.tointeger(rawget(list, 'n')) or 0
   for key in next, list do
@@ -37,7 +37,7 @@ local function copy_list(list)
   return slots
 end
 
--- `stdio` or, where that is not given, its older form customFds.
+-- `stdio` or, if that is missing, its older form customFds.
 local function read_list(plan)
   local asked = plan.stdio
   if item.is_open(asked) then
@@ -56,7 +56,7 @@ end
 local OPTIONS = { 'stdin', 'stdout', 'stderr' }
 
 --- stdio.slots(plan) -> slots: the items for each descriptor of the child, from 1 to `n`;
--- `names`: slot -> the option that it comes from, if that is not `stdio`.
+-- `names`: slot -> the option it comes from, if not `stdio`.
 -- @param plan table: `stdio`, `customFds`, `stdin`, `stdout`, `stderr`
 -- Raises ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE.
 function M.slots(plan)
@@ -87,8 +87,8 @@ local function check_one_channel(slots)
   end
 end
 
--- Lends the streams that the child gets, and returns them: only once nothing in the list
--- can be wrong any more.  `stdin`: what descriptor 0 counts as, if anything.
+-- Lends the streams that the child gets, and returns them; only after everything in the
+-- list has been checked.  `stdin`: the stream that descriptor 0 stands for, if any.
 local function lend(slots, entries, stdin)
   local lent = {}
   for i = 1, slots.n do
@@ -116,7 +116,7 @@ local function check_idle(idle, entries)
   end
 end
 
--- Streams are lent last: nothing raises behind that.
+-- Streams are lent last: nothing raises after that.
 local function resolve(plan, slots, stdin)
   check_one_channel(slots)
   local entries = {}
@@ -137,9 +137,9 @@ local function own_stdin()
   return core.process and rawget(core.process, 'stdin') or nil
 end
 
---- stdio.resolve(plan) -> array of entries, list of the streams that are lent: see
+--- stdio.resolve(plan) -> array of entries, list of the lent streams, see
 -- stream/lending.lua.
--- @param plan table: as for `slots`, or with `slots` that somebody has looked at;
+-- @param plan table: as for `slots`, or with `slots` already computed;
 --   `keeps_stdin`: descriptor 0 is not meant to be read by the child; `idleTimeout`,
 --   which needs a pipe
 -- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_ARG_TYPE, ERR_INVALID_SYNC_FORK_INPUT,
@@ -149,7 +149,7 @@ function M.resolve(plan)
   return resolve(plan, slots, not plan.keeps_stdin and own_stdin() or nil)
 end
 
--- `{ input = bytes }` stands for a pipe into the child that has just these bytes in it.
+-- `{ input = bytes }` stands for a pipe into the child with exactly these bytes.
 local function take_input(value, i, name)
   local bytes = type(value) == 'table' and rawget(value, 'input')
   if bytes == nil or bytes == false then
@@ -164,11 +164,11 @@ local function take_input(value, i, name)
 end
 
 --- stdio.resolve_sync(plan) -> array of entries, table: slot -> bytes for it, list of the
--- streams that are lent.
+-- lent streams.
 --
--- As `resolve`, for a child that is waited for, while we read nothing anyway: without a
--- channel, and an item may be `{ input = bytes }`, which is a pipe whose reader gets
--- these bytes and then the end.
+-- Like `resolve`, for a Sync call, during which we read nothing: without a channel, and
+-- an item may be `{ input = bytes }`, a pipe whose reader gets these bytes and then end
+-- of file.
 -- @param plan table: as for `slots`; `input`: bytes for slot 1, if that is a pipe
 -- Raises as `resolve`, ERR_IPC_SYNC_FORK.
 function M.resolve_sync(plan)

@@ -1,12 +1,12 @@
 --- Streams: Node's Readable, Writable and Duplex over a handle of the core.
 --
--- One class for all three.  A side that a stream does not have looks like one that is
--- over.  This file has what both sides share: creation, destruction and the handle; the
--- sides are in readable.lua, flowing.lua and unread.lua, writable.lua, and piping.lua.
+-- One class for all three.  A missing side looks like a finished one.  This file has what
+-- both sides share: creation, destruction and the handle; the sides are in readable.lua,
+-- flowing.lua and unread.lua, writable.lua, and piping.lua.
 --
--- What the user may look at are plain fields with Node's names, kept up to date.  What
--- begins with an underscore belongs to this class, whose files are stream.lua and those
--- in stream/; others of the library use the functions below.
+-- Public state is in plain fields with Node's names.  Fields with a leading underscore
+-- belong to this class, whose files are stream.lua and those in stream/; other files of
+-- the library use the functions below.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
@@ -31,7 +31,7 @@ local WRITABLE_HIGH_WATER_MARK = 16384
 
 local ECANCELED = -125
 
--- The errors of a reader that went away.
+-- The errors caused by a reader that is gone.
 local BROKEN_PIPE = { EPIPE = true, ECONNRESET = true }
 
 local Stream = events.extend { __name = 'child_process.Stream' }
@@ -41,7 +41,7 @@ for _, part in ipairs { unread, flowing, writable, piping } do
   end
 end
 Stream.__index = Stream
-Stream[Stream] = true -- by this a class that inherits from it is known, too
+Stream[Stream] = true -- marks subclasses as well
 
 --- The class, to be extended: `setmetatable(Sub, { __index = stream.Stream })`.
 M.Stream = Stream
@@ -51,8 +51,8 @@ local defaults = {
   closed = false,
   allowHalfOpen = false,
   _manual_start = false,
-  -- how far the end has come: 'open', 'destroyed'; then 'failed', its `error` has been
-  -- emitted, or 'passed', there was none; 'closed': and so has `close`
+  -- progress of the end: 'open', 'destroyed'; then 'failed' (`error` has been emitted) or
+  -- 'passed' (no error); then 'closed' (`close` has been emitted)
   _end_state = 'open',
 }
 
@@ -74,8 +74,8 @@ local OPTIONAL = { 'errored', '_handle', '_failed', '_on_destroy', '_unread' }
 -- Creation ------------------------------------------------------------------------------
 
 --- stream.init(self, handle, options): makes `self` a stream; for new() and for
--- subclasses.  See new() for the arguments.  With `options.connecting` there is no
--- handle yet: what is written waits for `attach`.
+-- subclasses.  See new() for the arguments.  With `options.connecting` there is no handle
+-- yet: writes wait for `attach`.
 function M.init(self, handle, options)
   self._has_readable = options.readable == true
   self._has_writable = options.writable == true
@@ -99,17 +99,18 @@ function M.init(self, handle, options)
 end
 
 --- stream.new(handle, options) -> Stream
--- @param handle core.stream|nil: what it reads and writes, owned by the stream from now;
+-- @param handle core.stream|nil: the handle to read and write, owned by the stream from
+-- now on;
 --   nil for a start that failed, see `fail_start`
 -- @param options table: `readable`, `writable`: the sides it has; `allowHalfOpen`: false
 --   finishes the writing side at the end of the reading side; `manualStart`: nothing is
---   read before somebody asks; `shared`: nor more than is asked for, see readable.lua;
---   `standard`: it is one of process.stdin and its like; `quiet`: nobody need listen for
---   the error of a reader that has gone; `owner`: the child whose it is;
+--   read before it is requested; `shared`: nor more than is requested, see readable.lua;
+--   `standard`: it is process.stdin, stdout or stderr; `quiet`: the error of a reader
+--   that is gone needs no listener; `owner`: the child it belongs to;
 --   `readableHighWaterMark` (65536), `writableHighWaterMark` (16384): bytes.
---   Functions for what is special about a stream, each called with it:
+--   Functions for special streams, each called with the stream:
 --   `on_destroy(stream, err)`, when the handle has been closed; `on_attach(stream)`;
---   `on_take(stream)`, see take_handle; in the place of what is done otherwise
+--   `on_take(stream)`, see take_handle; and, instead of the default actions,
 --   `on_drop(stream)` and `on_hang_up(stream)`
 function M.new(handle, options)
   local self = setmetatable({}, Stream)
@@ -118,8 +119,8 @@ function M.new(handle, options)
 end
 
 --- stream.reset(self, handle, options): makes a destroyed stream a new one, as init()
--- does.  Listeners stay, what the user has said about flowing and the encoding, and all
--- fields that are not of this class.
+-- does.  Kept: listeners, the user's choice of flowing and encoding, and all fields that
+-- do not belong to this class.
 function M.reset(self, handle, options)
   local encoding = self.readableEncoding
   for _, fields in ipairs(parts) do
@@ -144,28 +145,28 @@ end
 
 -- The handle ----------------------------------------------------------------------------
 
---- stream.handle(stream) -> core.stream | nil: it has none, yet or any more.
+--- stream.handle(stream) -> core.stream | nil: it has none yet, or no longer.
 function M.handle(self)
   return self._handle
 end
 
---- stream.set_handle(stream, handle): it has one, but does nothing with it before that is
+--- stream.set_handle(stream, handle): sets the handle, without using it before it is
 -- attached.
 function M.set_handle(self, handle)
   self._handle = handle
 end
 
---- stream.is_terminal(stream) -> boolean: whether it is that of a child.
+--- stream.is_terminal(stream) -> boolean: whether it is the terminal of a child.
 function M.is_terminal(self)
   return self._is_terminal == true
 end
 
---- stream.sides(stream) -> boolean, boolean: whether it was made to be read, and written.
+--- stream.sides(stream) -> boolean, boolean: whether it was made readable, and writable.
 function M.sides(self)
   return self._has_readable, self._has_writable
 end
 
---- stream.attach(stream, handle): takes a handle over: starts to read and, if the stream
+--- stream.attach(stream, handle): takes over a handle: starts to read and, if the stream
 -- was connecting, to write.
 function M.attach(self, handle)
   self._handle = handle
@@ -181,10 +182,10 @@ function M.attach(self, handle)
   end
 end
 
---- stream.take_handle(stream) -> handle, unread: gives the handle up without closing it:
--- the stream is then as one that is not connected yet, without an event.  The handle is
--- nil if there is none any more, `unread` what was read from it and not taken.  A write
--- that is under way goes on as long as the handle does; whoever closes that calls
+--- stream.take_handle(stream) -> handle, unread: gives up the handle without closing it:
+-- the stream is then like one not connected yet, and no event is emitted.  The handle is
+-- nil if there is none any more, `unread` the bytes read from it and not taken.  A
+-- pending write continues as long as the handle is open; the code that closes it calls
 -- `lose_handle`.
 function M.take_handle(self)
   local handle = self._handle
@@ -200,8 +201,8 @@ function M.take_handle(self)
   return handle, self._chunks:take()
 end
 
---- stream.lose_handle(stream): the handle that was taken is closed: what it has not
--- written is lost.
+--- stream.lose_handle(stream): the taken handle has been closed: its unwritten bytes are
+-- lost.
 function M.lose_handle(self)
   if self._write_size > 0 then
     writable.on_written(self, ECANCELED)
@@ -228,8 +229,8 @@ function Stream:ref()
   return self
 end
 
---- stream:unref() -> stream: it does not keep the loop alive any more.  Nothing more is
--- read from process.stdin then, unless there is a listener for `data` or `readable`.
+--- stream:unref() -> stream: it no longer keeps the loop alive.  Nothing more is read
+-- from process.stdin then, unless there is a listener for `data` or `readable`.
 function Stream:unref()
   errors.check_self(self, 'stream:unref(…)', 'setEncoding')
   if self._handle then
@@ -241,7 +242,7 @@ end
 
 -- Destruction ---------------------------------------------------------------------------
 
--- True for an error that is not raised when nobody listens: of a child's stdin.
+-- True for an error that is not raised without a listener: that of a child's stdin.
 function Stream:_is_quiet(err)
   return self._quiet_epipe == true
     and type(err) == 'table'
@@ -249,8 +250,8 @@ function Stream:_is_quiet(err)
     and not has(self, 'error')
 end
 
--- A socket that connects again at once is a new stream already ('open') when its former
--- self has its last events.
+-- A socket that reconnects immediately is a new stream ('open') when the last events of
+-- the old one are emitted.
 local function emit_error(self, err)
   if self._end_state == 'destroyed' then
     self._end_state = err and 'failed' or 'passed'
@@ -260,7 +261,7 @@ local function emit_error(self, err)
   end
 end
 
--- Once, whatever listeners raise: callbacks that still wait, then `close`.
+-- Once, whatever listeners raise: pending callbacks, then `close`.
 local function emit_close(self, had_error)
   if self._end_state == 'open' then
     self:emit('close', had_error)
@@ -286,9 +287,9 @@ local function close_handle(self)
   end
 end
 
---- stream:destroy([err]) -> stream: closes it at once.  What is not written is lost, and
--- its callbacks get `err` or ERR_STREAM_DESTROYED.  Then come `error(err)`, if there is
--- one, and `close(hadError)`.  Without effect on a stream that is destroyed.  Node:
+--- stream:destroy([err]) -> stream: closes it immediately.  Unwritten chunks are lost,
+-- and their callbacks get `err` or ERR_STREAM_DESTROYED.  Then come `error(err)`, if
+-- there is one, and `close(hadError)`.  No effect on a destroyed stream.  Node:
 -- stream.destroy.
 function Stream:destroy(err)
   errors.check_self(self, 'stream:destroy(…)', 'setEncoding')
@@ -298,7 +299,7 @@ function Stream:destroy(err)
   self.errored = self.errored or err or nil
   self.destroyed, self.closed, self._end_state = true, true, 'destroyed'
   self.readable, self.writable, self.writableNeedDrain = false, false, false
-  -- a write that is under way hears of it last, when the handle is closed
+  -- the callback of a pending write comes last, when the handle is closed
   if not self._writing and writable.has_pending(self) then
     nextTick(writable.fail_pending, self)
   end
@@ -311,8 +312,8 @@ function Stream:destroy(err)
   return self
 end
 
---- stream.drop(stream): no more of a child's output is wanted, whoever holds the other
--- end.
+--- stream.drop(stream): discards further output of a child, whichever processes hold the
+-- other end.
 function M.drop(self)
   if self._on_drop then
     self:_on_drop()
@@ -321,7 +322,7 @@ function M.drop(self)
   end
 end
 
--- Nothing comes after `rest`, which was read last, or after the error.
+-- Ends it with `rest`, the last bytes read, or with the error.
 function Stream:_end_with(rest, errno)
   local function finish()
     readable.on_read(self, nil, errno)
@@ -336,8 +337,8 @@ end
 --- stream.quiet(stream), for the silence of a child: see readable.lua.
 M.quiet = readable.quiet
 
---- stream.cut(stream) -> array of { pid, command, fd } | nil: others have the other end,
--- who they are; it ends with what can be read now.
+--- stream.cut(stream) -> array of { pid, command, fd } | nil: the other processes that
+-- have the other end; the stream ends with the bytes that can be read now.
 function M.cut(self)
   local handle = self._handle
   local holders = handle and core.holders(handle)
@@ -351,16 +352,16 @@ function M.cut(self)
   return holders
 end
 
---- stream.hang_up(stream): the child has ended.  A pipe goes on, as others may have the
--- other end.
+--- stream.hang_up(stream): the child has ended.  A pipe continues, as other processes may
+-- have its other end.
 function M.hang_up(self)
   if self._on_hang_up then
     self:_on_hang_up()
   end
 end
 
---- stream:close(…): `destroy` for what can be read, else `finish`, with the arguments of
--- each.
+--- stream:close(…): `destroy` for a readable stream, otherwise `finish`, with the same
+-- arguments.
 function Stream:close(...)
   errors.check_self(self, 'stream:close(…)', 'setEncoding')
   if self._has_readable then

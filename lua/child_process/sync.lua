@@ -1,7 +1,7 @@
---- spawnSync, execSync, execFileSync: a whole process in one call that waits for it.
+--- spawnSync, execSync, execFileSync: run a whole process in one blocking call.
 --
--- The loop has no part in it (csrc/sync.c), so they may be called anywhere, callbacks and
--- coroutines included; children that run beside are attended to afterwards.
+-- They do not use the loop (csrc/sync.c), so they may be called anywhere, including
+-- callbacks and coroutines; events of other children are handled afterwards.
 local arguments = require 'child_process.options.arguments'
 local core = require 'child_process.core'
 local encodings = require 'child_process.encoding'
@@ -29,7 +29,7 @@ local function decode(output, name)
   end
 end
 
--- Makes the plan one for the core; raises what is wrong with `stdio`.
+-- Prepares the plan for the core; raises errors in `stdio`.
 local function prepare(plan)
   plan.stdio, plan.inputs, plan.lent = stdio.resolve_sync(plan)
   plan.maxBuffer = plan.maxBuffer or DEFAULT_MAX_BUFFER
@@ -41,7 +41,7 @@ local function failed_start(plan, errno, stage, file)
   return results.new { pid = 0, reason = 'spawn', error = err }
 end
 
--- The errors that the limits leave in a result.
+-- The errors set in a result by limits.
 local LIMITS = { ETIMEDOUT = 'timeout', ENOBUFS = 'maxBuffer' }
 
 local function reason(r, err)
@@ -81,7 +81,7 @@ end
 
 local FIELDS = { 'pid', 'output', 'stdout', 'stderr', 'status', 'signal', 'error' }
 
--- The error of a result, with all fields of the result; nil if all is well.
+-- The error of a result, with all fields of the result; nil if it succeeded.
 local function error_of(result, command)
   local err = result.error
   if not err and result.status == 0 then
@@ -96,7 +96,7 @@ local function error_of(result, command)
   return err
 end
 
--- As in Node the child's stderr is shown when it has ended, unless `stdio` is given; or,
+-- As in Node, the child's stderr is shown when it has ended, unless `stdio` is given; or,
 -- beyond Node, `stderr`.
 local function checked(plan, command)
   local is_shown = item.is_open(plan.stdio) and item.is_open(plan.stderr)

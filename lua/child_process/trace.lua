@@ -1,7 +1,7 @@
---- What there is to tell to those who look inside (cp.debug): a table for each event.
+--- The events of cp.debug, a table for each.
 --
--- `trace.on` is false unless somebody looks; whoever has something to tell tests it
--- first, so that nothing is made for nobody:
+-- `trace.on` is false unless a target is set; callers test it first, so that tracing
+-- costs nothing otherwise:
 --
 --   if trace.on then trace.spawn(child, plan) end
 --
@@ -30,13 +30,13 @@ end
 
 -- Where things come from ----------------------------------------------------------------
 
---- handle of the core -> where it was made; only of what was made while somebody looked.
+--- handle of the core -> where it was made, if that was while tracing was on.
 M.origins = setmetatable({}, { __mode = 'k' })
 
 -- Waiting -------------------------------------------------------------------------------
 
---- What waits now, in coroutines and outside; as with `origins`, only what began while
--- somebody looked.  Each: `what` (`wait()`), `at`, `number` in order of beginning.
+--- The waits in progress, in coroutines and outside, if they began while tracing was on.
+-- Each: `what` (`wait()`), `at`, `number` in order of beginning.
 M.waiting = setmetatable({}, { __mode = 'k' })
 
 local Wait = {}
@@ -47,7 +47,7 @@ end
 
 local waits = 0
 
---- trace.wait(what) -> to-be-closed value: as long as that is open, the caller waits.
+--- trace.wait(what) -> to-be-closed value: the caller waits until that is closed.
 function M.wait(what)
   waits = waits + 1
   local wait = setmetatable({ what = what, at = place.where(), number = waits }, Wait)
@@ -57,7 +57,7 @@ end
 
 -- Children ------------------------------------------------------------------------------
 
--- A start, as all events that come of it show it.
+-- The fields of a start that all its later events repeat.
 local function new_start(plan, child)
   return {
     pid = child and child.pid,
@@ -84,12 +84,12 @@ function M.spawn(child, plan)
   tell_of(child._traced, 'spawn', {})
 end
 
---- It could not be started; `how` is that of ending.lua.
+--- It could not be started; `how`: see ending.how.
 function M.failed(child, plan, how)
   tell_of(new_start(plan, child), 'exit', how)
 end
 
---- It has ended.  Of one that was started before somebody looked less is known.
+--- It has ended.  Less is known of a child started before tracing was on.
 function M.exit(child, how)
   local start = child._traced
     or { pid = child.pid, file = child.spawnfile, args = child.spawnargs }
@@ -97,7 +97,7 @@ function M.exit(child, how)
   tell_of(start, 'exit', how)
 end
 
---- A call that waits is about to start a program.  Returns what `exit_sync` wants.
+--- A Sync call is about to start a program.  Returns the argument for `exit_sync`.
 function M.spawn_sync(plan)
   local start = new_start(plan)
   tell_of(start, 'spawn', {})
@@ -118,7 +118,7 @@ function M.exit_sync(start, result)
 end
 
 --- A signal was sent, or could not be (`errno`).
--- @param pid integer|nil: of a process that was never started
+-- @param pid integer|nil: nil if the process was never started
 -- @param reason string|nil: why the library sent it: `timeout`, `maxBuffer`, `abort`
 function M.kill(pid, signo, errno, reason)
   tell('kill', {
@@ -132,7 +132,7 @@ end
 
 -- Channels ------------------------------------------------------------------------------
 
---- The id of the process on the other side.
+--- The process id of the peer.
 function M.peer(ipc)
   return ipc.owner == core.process and core.ppid() or ipc.owner.pid
 end
@@ -142,7 +142,7 @@ function M.connect(ipc)
   tell('connect', { pid = M.peer(ipc), serialization = ipc.codec.name })
 end
 
---- A message of `size` bytes was sent; `pending`: the bytes that wait to be written.
+--- A message of `size` bytes was sent; `pending`: the unwritten bytes.
 function M.send(ipc, size, pending)
   tell('send', { pid = M.peer(ipc), size = size, pending = pending })
 end
@@ -163,7 +163,7 @@ function M.disconnect(ipc, err)
   tell('disconnect', { pid = M.peer(ipc), reason = reason, error = err })
 end
 
---- Something became of a handle on its way: `sent`, `waiting` (behind another one),
+--- A passed handle has changed its state: `sent`, `waiting` (behind another one),
 -- `acknowledged`, `refused` or `received`.
 function M.handle(ipc, kind, state)
   tell('handle', { pid = M.peer(ipc), type = kind, state = state })

@@ -1,7 +1,7 @@
---- The forms in which the seven calls take their arguments, sorted out.
+--- Sorts out the forms in which the seven calls take their arguments.
 --
--- An empty table or one with the keys 1 to n only is an array of arguments; one with
--- string keys holds options.  What is wrong is answered by what to write instead.
+-- A table that is empty or has only the keys 1 to n is an array of arguments; one with
+-- string keys has options.  Errors say what to write instead.
 local checks = require 'child_process.options.checks'
 local errors = require 'child_process.errors'
 
@@ -11,7 +11,7 @@ local function refuse(err)
   error(err, 0)
 end
 
--- How messages call the first argument.
+-- The first argument's name in messages.
 local FIRST = { exec = 'command', execSync = 'command', fork = 'modulePath' }
 
 -- Advice --------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ local function instead_of_callback(call)
     or call .. " takes no callback: listen for 'close', or use cp.execFile"
 end
 
--- For what stands in the place of the arguments or of the options.
+-- For a value in the place of the arguments or of the options.
 local function instead(call, file, value)
   if type(value) == 'string' then
     return 'write ' .. example(call, file, value)
@@ -73,7 +73,7 @@ local function check_options(call, file, value)
   return value
 end
 
--- Node ignores what follows the callback; options there are surely meant to count.
+-- Node ignores anything after the callback, but options there are surely meant to count.
 local function check_callback(call, callback, after)
   if callback ~= nil and type(callback) ~= 'function' then
     refuse(errors.invalid_arg_type('callback', 'of type function', callback))

@@ -1,7 +1,7 @@
---- What the value of an option may be.
+--- Checks the values of options.
 --
--- A checker is `(value, name) -> the value for the plan`; it raises what is wrong with
--- the value, which says by itself which argument it is about.
+-- A checker is `(value, name) -> the value for the plan`; it raises an error that names
+-- the argument.
 local abort = require 'child_process.abort'
 local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
@@ -30,12 +30,12 @@ end
 M.boolean = of_type 'boolean'
 M.bytes = of_type 'string'
 
---- For what is looked at elsewhere, or not at all.
+--- For values checked elsewhere, or not at all.
 function M.anything(value)
   return value
 end
 
---- What becomes a C string.
+--- A value that becomes a C string.
 function M.text(value, name)
   M.bytes(value, name)
   if value:find('\0', 1, true) then
@@ -44,7 +44,7 @@ function M.text(value, name)
   return value
 end
 
---- What names a program, or is one.
+--- The name of a program, or a command.
 function M.command(value, name)
   if M.text(value, name) == '' then
     refuse(errors.invalid_arg_value(name, 'cannot be empty', value))
@@ -52,7 +52,7 @@ function M.command(value, name)
   return value
 end
 
---- '' is no directory and no shell, as in Node.
+--- As in Node, '' is neither a directory nor a shell.
 function M.non_empty(value, name)
   return M.text(value, name) ~= '' and value or nil
 end
@@ -89,12 +89,12 @@ function M.mode(value, name)
   return tonumber(value, 8)
 end
 
---- Timers reach 24.8 days; what lies beyond must not fire earlier than that.
+--- Timers reach 24.8 days; longer times must not fire earlier than that.
 function M.milliseconds(value, name)
   return math.min(whole(value, name), math.tointeger(MAX_TIMER))
 end
 
---- A limit in time, of which 0 is none: the plan then has none either.
+--- A timeout; 0 means no limit, and then the plan has none.
 function M.limit(value, name)
   local ms = M.milliseconds(value, name)
   return ms > 0 and ms or nil
@@ -132,7 +132,8 @@ function M.serialization(value, name)
   return value
 end
 
---- Node finds out when the child has ended; nothing need be run for that.
+--- Node finds an unknown encoding only when the child has ended; no child is needed for
+-- that.
 function M.known_encoding(value, name)
   return encodings.check(M.bytes(value, name))
 end
@@ -171,7 +172,7 @@ function M.array(value, name)
   return value, count
 end
 
---- A hole shows as an item that is nil, since as many as there are get looked at.
+--- A hole shows as a nil item, since items up to the number of keys are checked.
 function M.strings(value, name)
   local _, count = M.array(value, name)
   local copy = {}

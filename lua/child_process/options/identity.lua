@@ -1,7 +1,7 @@
---- The options that say who a child is and what it may use: ids, groups, limits, rights.
+--- The options for a child's identity and resources: ids, groups, limits, rights.
 --
--- Names of users and groups are looked up here, before the start.  What the system then
--- refuses is an error of the start, whose stage has the option's name.
+-- Names of users and groups are looked up here, before the start.  A later refusal by the
+-- system is a failed start, whose stage has the option's name.
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -33,8 +33,8 @@ local function look_up(find, kind)
   end
 end
 
---- identity.user(value, name) -> uid: of a user's name or number.
--- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE.  getpwnam_r(3).
+--- identity.user(value, name) -> uid, from a user's name or number.
+-- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE. getpwnam_r(3).
 M.user = look_up(core.find_user, 'user')
 
 --- identity.group(value, name) -> gid, likewise.  getgrnam_r(3).
@@ -55,8 +55,8 @@ function M.groups(value, name)
   return list
 end
 
---- identity.process_group(value, name) -> 0 for a group of its own, the number of the one
--- to join, or nil: ours.
+--- identity.process_group(value, name) -> 0 for a new group, the number of the one to
+-- join, or nil for ours.
 function M.process_group(value, name)
   if type(value) == 'boolean' then
     return value and 0 or nil
@@ -165,7 +165,7 @@ local function groups_of(plan)
   return list
 end
 
--- What has the child lead a group of its own, or a session.
+-- Options that make the child the leader of a new group or session.
 local GROUPED = { 'detached', 'killDescendants', 'pty' }
 
 local function check_group(plan)
@@ -178,8 +178,8 @@ local function check_group(plan)
   end
 end
 
---- identity.apply(plan): what these options mean together, under the core's names.
--- Raises ERR_INVALID_ARG_VALUE, ERR_FEATURE_UNAVAILABLE_ON_PLATFORM.
+--- identity.apply(plan): combines these options, under the core's names.  Raises
+-- ERR_INVALID_ARG_VALUE, ERR_FEATURE_UNAVAILABLE_ON_PLATFORM.
 function M.apply(plan)
   check_backend(plan)
   check_group(plan)

@@ -1,4 +1,4 @@
---- The option `pty`: what terminal a child gets.
+--- The option `pty`: the terminal that a child gets.
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -36,9 +36,9 @@ local function read_fields(given, name)
   return fields
 end
 
---- pty.read(value, name) -> { cols, rows, term, echo, raw } | nil: no terminal.
+--- pty.read(value, name) -> { cols, rows, term, echo, raw } | nil for no terminal.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
--- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where processes are started by libuv.
+-- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM if processes are started by libuv.
 function M.read(value, name)
   if value == false then
     return nil
@@ -62,10 +62,10 @@ function M.read(value, name)
   }
 end
 
--- Options that say what a terminal says.
+-- Options for streams that the terminal replaces.
 local STREAMS = { 'stdio', 'customFds', 'stdin', 'stdout', 'stderr' }
 
---- pty.check_others(plan): with a terminal some other options make no sense.
+--- pty.check_others(plan): refuses options that make no sense with a terminal.
 -- Raises ERR_INVALID_ARG_VALUE.
 function M.check_others(plan)
   if not plan.pty then

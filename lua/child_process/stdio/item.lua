@@ -1,7 +1,8 @@
---- One item of `stdio` -> the entry by which the core opens one descriptor of the child.
+--- Turns one item of `stdio` into the entry with which the core opens one descriptor of
+-- the child.
 --
--- A slot is `fd`, the child's descriptor number (from 0), and `name`, how messages call
--- it: `stdio`, as Node does, or the option that it comes from.
+-- A slot is `fd`, the child's descriptor number (from 0), and `name`, for messages:
+-- `stdio`, as in Node, or the option it comes from.
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -31,12 +32,13 @@ local by_name = {
   end,
 }
 
---- item.is_word(value) -> boolean: a word for a descriptor, and for the first three.
+--- item.is_word(value) -> boolean: a word valid for one descriptor or for the first
+-- three.
 function M.is_word(value)
   return by_name[value] ~= nil and value ~= 'ipc'
 end
 
---- item.is_open(value) -> boolean: it leaves a slot as it is by default.
+--- item.is_open(value) -> boolean: it keeps the default of a slot.
 function M.is_open(value)
   return value == nil or value == false or value == core.null
 end
@@ -57,7 +59,7 @@ local function refuse(value, slot, reason)
   error(errors.invalid_arg_value(slot.name, reason, value), 0)
 end
 
--- What the child writes to one of the two then stands in the order of its writes.
+-- Output on the two then appears in the order of the child's writes.
 local function same_as_stdout(slot)
   if slot.fd ~= STDERR then
     refuse('stdout', slot, "can be 'stdout' for descriptor 2, stderr, alone")
@@ -65,7 +67,7 @@ local function same_as_stdout(slot)
   return 'same'
 end
 
--- As messages call it that are not Node's.
+-- Its name in messages other than Node's.
 local function full_name(slot)
   return slot.name == 'stdio' and ('options.stdio[%d]'):format(slot.fd + 1) or slot.name
 end
@@ -83,7 +85,7 @@ local function from_string(value, slot)
   error(errors.coded('ERR_INVALID_SYNC_FORK_INPUT', name, shown, hint), 0)
 end
 
--- As in Node a negative number asks for a pipe.
+-- As in Node, a negative number asks for a pipe.
 local function from_number(value, slot)
   local number = math.tointeger(value)
   if not number or number > MAX_FD then
@@ -143,7 +145,7 @@ local function read_fields(given, name)
   return fields
 end
 
--- The core opens it, when nothing in the list can be wrong any more.
+-- The core opens it, after everything in the list has been checked.
 local function from_path(value, slot)
   local name = full_name(slot)
   local fields = read_fields(value, name)
@@ -162,9 +164,9 @@ end
 -- The entry -----------------------------------------------------------------------------
 
 --- item.entry(value, slot) -> 'in' (the child reads a pipe), 'out' (it writes one),
--- 'duplex' (a pair of sockets), 'ipc' (the same, for the channel), 'ignore', 'same' (as
--- the slot before), a descriptor number, a stream of the core, or { path, reads, append,
--- mode }.
+-- 'duplex' (a socket pair), 'ipc' (the same, for the channel), 'ignore', 'same' (as the
+-- slot before), a descriptor number, a stream of the core, or { path, reads, append, mode
+-- }.
 -- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_ARG_TYPE, ERR_INVALID_SYNC_FORK_INPUT,
 -- ERR_OUT_OF_RANGE.
 function M.entry(value, slot)
