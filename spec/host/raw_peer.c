@@ -1,4 +1,5 @@
-/* raw_peer.c - a child that speaks bytes and descriptors on its channel, as told.
+/* raw_peer.c [PROGRAM ARGUMENT …] - a child that speaks bytes and descriptors on its
+ * channel, as told; or the parent of PROGRAM, which gets the other end of one.
  *
  * One command a line on its standard input; it ends with that:
  *   attach KIND [ARGUMENT …]   one more descriptor goes with the next bytes, see kinds
@@ -23,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MOST = 253, BYTES = 1 << 20 };
@@ -246,12 +248,30 @@ static void obey(const char *line) {
     die(line);
 }
 
-int main(void) {
+/* The other end is its descriptor 3; waits for nothing. */
+static int run(char **argv) {
+  int fds[2];
+  checked(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), "socketpair");
+  if (checked(fork(), "fork") == 0) {
+    close(fds[0]);
+    if (fds[1] != 3) {
+      checked(dup2(fds[1], 3), "dup2");
+      close(fds[1]);
+    }
+    setenv("NODE_CHANNEL_FD", "3", 1);
+    execvp(argv[0], argv);
+    die(argv[0]);
+  }
+  close(fds[1]);
+  return fds[0];
+}
+
+int main(int argc, char **argv) {
   const char *number = getenv("NODE_CHANNEL_FD");
   char *line = NULL;
   size_t room = 0;
   ssize_t n;
-  channel = number != NULL ? atoi(number) : -1;
+  channel = argc > 1 ? run(argv + 1) : number != NULL ? atoi(number) : -1;
   checked(fcntl(channel, F_SETFD, FD_CLOEXEC), "NODE_CHANNEL_FD");
   checked(fcntl(channel, F_SETFL, 0), "NODE_CHANNEL_FD");
   while ((n = getline(&line, &room, stdin)) > 0) {
@@ -259,5 +279,6 @@ int main(void) {
     obey(line);
   }
   free(line);
-  return 0;
+  close(channel);
+  return argc > 1 && wait(NULL) < 0;
 }

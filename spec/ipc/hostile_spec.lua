@@ -99,6 +99,88 @@ describe('what a child may send as', function()
   end
 end)
 
+-- The other way round: all that costs no error to one child, the rest to one each.
+describe('what a parent may send', function()
+  local CHILD = [[
+    local cp = require 'child_process'
+    local process, heard = cp.process, 0
+    process:on('message', function(message, handle)
+      heard = heard + 1
+      if message == 'after' then print(heard) process:disconnect() end
+      if type(handle) == 'table' then
+        handle:on('error', function() end)
+        handle = handle.destroy and handle:destroy() or handle:close()
+      elseif handle then
+        handle:close()
+      end
+    end)
+    process:on('error', function() print 'error' end)
+    process:on('disconnect', function() print 'disconnect' end)
+    cp.run()]]
+
+  local function send(peer, row)
+    for _, kind in ipairs(row.attach or {}) do
+      peer:attach(kind)
+    end
+    peer:bytes(row.bytes or raw_peer.encode(row.message, peer.serialization), row.times)
+  end
+
+  -- of what it has got, and what is printed of `times`
+  local function printed(peer)
+    local lines = {}
+    for line in peer.answers():gmatch '[^\n]+' do
+      lines[#lines + 1] = not line:find '^sent ' and line or nil
+    end
+    return table.concat(lines, ' ')
+  end
+
+  local function rows(serialization, costs_error)
+    local list = {}
+    for _, field in ipairs(hostile.fields) do
+      for _, row in ipairs(field) do
+        local fits = (row.only or serialization) == serialization
+        if fits and not row.unfinished and (row.outcome == 'error') == costs_error then
+          list[#list + 1] = row
+        end
+      end
+    end
+    return list
+  end
+
+  for _, serialization in ipairs { 'json', 'advanced' } do
+    it(
+      ('and is accepted or refused leaves the channel as it is, in %s'):format(
+        serialization
+      ),
+      function()
+        local peer, heard = raw_peer.parent(CHILD, serialization), 1
+        peer:tell 'relent'
+        for _, row in ipairs(rows(serialization, false)) do
+          send(peer, row)
+          heard = heard + (row.heard or 0)
+        end
+        peer:message('after'):finish()
+        t.once(peer.child, 'close', function(code)
+          assert.equal(0, code)
+          assert.equal(('%d disconnect'):format(heard), printed(peer))
+        end)
+      end
+    )
+
+    it(('and is wrong costs one error, in %s'):format(serialization), function()
+      for _, row in ipairs(rows(serialization, true)) do
+        local peer = raw_peer.parent(CHILD, serialization)
+        send(peer, row)
+        peer:message('after'):finish()
+        t.once(peer.child, 'close', function()
+          assert.equal('error disconnect', printed(peer), row.value)
+        end)
+        cp.run()
+      end
+    end)
+  end
+end)
+
 describe('a descriptor of a child', function()
   it(
     'opened for neither reading nor writing comes as a file that can do neither',

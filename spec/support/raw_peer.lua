@@ -44,6 +44,21 @@ function M.spawn(options)
   }, Peer)
 end
 
+--- raw_peer.parent(code, serialization) -> Peer: the same as the parent of a program that
+-- has this module; `answers()` is what that has printed, and what it has sent.
+function M.parent(code, serialization)
+  local exe, args = t.lua(code)
+  table.insert(args, 1, exe)
+  local env = { PATH = os.getenv 'PATH', NODE_CHANNEL_SERIALIZATION_MODE = serialization }
+  local options = { stdio = { 'pipe', 'pipe', 'inherit' }, env = env }
+  local child = t.cp.spawn(t.built 'raw_peer', args, options)
+  local answers = t.collect(child.stdout)
+  return setmetatable(
+    { child = child, answers = answers, serialization = serialization },
+    Peer
+  )
+end
+
 --- peer:tell(command) -> peer
 function Peer:tell(command)
   self.child.stdin:write(command .. '\n')
