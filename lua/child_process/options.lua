@@ -30,7 +30,7 @@ local ROWS = {
   { 'env', environment.read, ALL, 'variables' },
   { 'extendEnv', checks.boolean, ALL },
   { 'argv0', checks.text, 'spawn fork Sync' },
-  { 'argv0', checks.text, 'exec execFile', 'unused' }, -- as in Node, which checks it as well
+  { 'argv0', checks.text, 'exec execFile', 'unused' }, -- only checked, as in Node
   { 'uid', identity.user, ALL },
   { 'gid', identity.group, ALL },
   { 'groups', identity.groups, ALL },

@@ -1,4 +1,4 @@
---- What the parts of the class dgram.Socket share.
+--- The shared parts of the class dgram.Socket.
 local errors = require 'child_process.errors'
 local lookup = require 'child_process.net.lookup'
 
@@ -21,14 +21,14 @@ function M.check_running(self)
   end
 end
 
---- Raises what the system says, as Node's socket options do.
+--- Raises a system error, as Node's socket options do.
 function M.check(ok, errno, syscall)
   if not ok then
     error(errors.system(errno, syscall), 3)
   end
 end
 
---- Looks up, unless the socket is closed meanwhile: callback(err, address).
+--- Looks up a host: callback(err, address), unless the socket is closed meanwhile.
 function M.resolve(self, host, callback)
   local options = { family = M.FAMILY[self.type], datagram = true }
   local entry
@@ -39,7 +39,7 @@ function M.resolve(self, host, callback)
   self._lookups[entry] = true
 end
 
---- An error for a callback, or else an event.
+--- Passes an error to the callback, if there is one, or emits it.
 function M.tell(self, callback, err)
   if callback then
     callback(err)
@@ -48,7 +48,7 @@ function M.tell(self, callback, err)
   end
 end
 
---- { address, family, port } of an end of a socket, or nil, errno.
+--- { address, family, port } of one end of a socket, or nil, errno.
 function M.name(ask, fd)
   local address, port, family = nil, EBADF, nil
   if fd then

@@ -1,4 +1,4 @@
---- How a dgram.Socket gets bound, and what it receives.
+--- Binding a dgram.Socket, and receiving.
 local args = require 'child_process.net.args'
 local base = require 'child_process.dgram.base'
 local core = require 'child_process.core'
@@ -49,7 +49,7 @@ local function bind_failed(self, err)
   self:emit('error', err)
 end
 
---- Makes the socket, with the options that must be set before it is bound.
+--- Creates the socket, with the options that must be set before it is bound.
 function M.open(self)
   local handle = self._udp
   local ok, errno = shortage.retry(handle.open, handle, base.FAMILY[self.type])
@@ -100,7 +100,7 @@ local function adopt(self, fd)
   end
 end
 
--- `callback` listens for `listening`, and not any more after an error.
+-- `callback` listens for `listening`, until an error comes.
 local function listen_once(self, callback)
   local on_error, on_listening
   function on_listening()
@@ -127,10 +127,11 @@ end
 -- socket:bind(options [, callback]) -> socket
 --
 -- Messages come from now on: `listening`, then `message(data, rinfo)`, with `rinfo` =
--- { address, family, port, size }.  Without a port the system chooses; without an
--- address, on all.  Options: `port, address`, or `fd` (a bound UDP socket, owned by this
--- one from now on).  Raises ERR_SOCKET_ALREADY_BOUND, ERR_SOCKET_DGRAM_NOT_RUNNING,
--- ERR_SOCKET_BAD_PORT, ERR_INVALID_FD_TYPE; the rest is an event `error`.
+-- { address, family, port, size }. Without a port the system chooses one; without an
+-- address it is bound to all.  Options: `port, address`, or `fd` (a bound UDP socket,
+-- owned by this socket from now on).  Raises ERR_SOCKET_ALREADY_BOUND,
+-- ERR_SOCKET_DGRAM_NOT_RUNNING, ERR_SOCKET_BAD_PORT, ERR_INVALID_FD_TYPE; the rest is an
+-- event `error`.
 -- Node: socket.bind, bind(2).
 function methods:bind(first, second, third)
   errors.check_self(self, 'socket:bind(…)', 'addMembership')

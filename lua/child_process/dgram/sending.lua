@@ -28,7 +28,7 @@ local function sent(item, errno)
   base.tell(item.socket, callback, err)
 end
 
--- Sends what waits until the kernel takes no more.
+-- Sends waiting datagrams until the kernel takes no more.
 local function flush(self)
   local unsent = self._unsent
   while self._udp and unsent[1] do
@@ -47,7 +47,7 @@ end
 
 methods._flush = flush
 
--- Nothing that waits will be sent any more: tells all, one that raises included.
+-- None of the waiting datagrams will be sent: calls all callbacks, even if one raises.
 function methods:_give_up()
   local unsent = self._unsent
   while unsent[1] do
@@ -134,8 +134,8 @@ end
 --- socket:send(msg [, offset, length] [, port] [, address] [, callback])
 --
 -- Sends a datagram: a string, an array of strings, or `length` bytes of a string from
--- `offset` (from 0) on.  Without an address to this machine; a connected socket takes
--- neither port nor address.  Binds the socket if need be.  `callback(err, bytes)`;
+-- `offset` (from 0) on.  Without an address it goes to this machine; a connected socket
+-- takes neither port nor address.  Binds the socket if need be.  `callback(err, bytes)`;
 -- without it a failure is an event `error`.  Raises ERR_INVALID_ARG_TYPE,
 -- ERR_SOCKET_BAD_PORT, ERR_BUFFER_OUT_OF_BOUNDS, ERR_SOCKET_DGRAM_NOT_RUNNING,
 -- ERR_SOCKET_DGRAM_IS_CONNECTED.  Node: socket.send, send(2).
@@ -193,9 +193,9 @@ local function connect_to(self, address, port, callback)
   nextTick(self.emit, self, 'connect')
 end
 
---- socket:connect(port [, address] [, callback]): send() goes there, and messages come
--- from there only.  Then `connect`; a failure goes to `callback(err)` or is an event
--- `error`.  Raises ERR_SOCKET_BAD_PORT, ERR_SOCKET_DGRAM_IS_CONNECTED.
+--- socket:connect(port [, address] [, callback]): send() goes to that address, and only
+-- messages from it are received.  Then `connect`; a failure goes to `callback(err)` or is
+-- an event `error`.  Raises ERR_SOCKET_BAD_PORT, ERR_SOCKET_DGRAM_IS_CONNECTED.
 -- Node: socket.connect, connect(2).
 function methods:connect(port, address, callback)
   errors.check_self(self, 'socket:connect(…)', 'addMembership')

@@ -33,7 +33,7 @@ local function check_ttl(ttl)
   return math.tointeger(ttl) or -1
 end
 
---- socket:setBroadcast(on): whether datagrams may go to a broadcast address.  This and
+--- socket:setBroadcast(on): allows or forbids sending to a broadcast address.  This and
 -- the other options raise a system error, EBADF before the socket is bound.
 -- Node: socket.setBroadcast, socket(7).
 function methods:setBroadcast(on)
@@ -41,7 +41,7 @@ function methods:setBroadcast(on)
   set_option(self, 'broadcast', on and 1 or 0, 'setBroadcast')
 end
 
---- socket:setTTL(ttl) -> ttl: how many routers a datagram may pass, 1 to 255.
+--- socket:setTTL(ttl) -> ttl: sets how many routers a datagram may pass, 1 to 255.
 function methods:setTTL(ttl)
   errors.check_self(self, 'socket:setTTL(…)', 'addMembership')
   set_option(self, 'ttl', check_ttl(ttl), 'setTTL')
@@ -55,7 +55,8 @@ function methods:setMulticastTTL(ttl)
   return ttl
 end
 
---- socket:setMulticastLoopback(on) -> on: whether multicast also comes back to us.
+--- socket:setMulticastLoopback(on) -> on: sets whether our own multicast is received
+-- here.
 function methods:setMulticastLoopback(on)
   errors.check_self(self, 'socket:setMulticastLoopback(…)', 'addMembership')
   set_option(self, 'multicast_loop', on and 1 or 0, 'setMulticastLoopback')
@@ -83,7 +84,7 @@ local function membership(self, group, interface, join, syscall)
   end
 end
 
---- socket:addMembership(group [, interface]): receives what is sent to a multicast
+--- socket:addMembership(group [, interface]): receives datagrams sent to a multicast
 -- group.  `interface`: its address (IPv4), or `::%name` (IPv6).  Raises ERR_MISSING_ARGS,
 -- a system error.  Node: socket.addMembership.
 function methods:addMembership(group, interface)

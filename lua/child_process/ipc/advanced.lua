@@ -1,7 +1,7 @@
 --- The 'advanced' serialization of messages: V8's structured-clone format, as Node's
 -- channel writes it (version 15; 13 to 15 are read).
 --
--- Lua values, and their form in Node.  Another Lua gets the same value back.
+-- Lua values and their form in Node.  A Lua peer gets the same value back.
 --
 --   nil, as the message        undefined
 --   cp.null                    null
@@ -45,15 +45,15 @@
 --   Error                      error value of ours: `name`, `message`, `stack`, `cause`
 --   new Number(1) and such     the value in it
 --
--- A table that came for something other than an Object or an Array says so by its
+-- A table that stands for something other than an Object or an Array says so in its
 -- metatable: `__jstype` is 'BigInt', 'Map', 'Set', 'Date' or 'RegExp' (a Map only where
 -- its keys would not show it).  It goes back as the same thing, and any table with such a
 -- field in its metatable is sent as one.  An empty Array comes with `__jsontype`.
 --
 -- `decode` raises an Error with the code ERR_IPC_INVALID_MESSAGE for anything but one
--- whole value.  No input makes it take more memory or time than a fixed multiple of its
--- length: numbers as keys that would crowd a Lua table raise, and so do objects nested
--- deeper than 20 000 levels.
+-- whole value.  No input takes more memory or time than a fixed multiple of its length:
+-- numeric keys that would crowd a Lua table raise, and so do objects nested deeper than
+-- 20 000 levels.
 --
 -- Node: advanced serialization; HTML: StructuredSerialize.
 local codec = require 'child_process.ipc.codec'

@@ -1,15 +1,15 @@
---- The channel between two processes, as both ends see it: `send`, `disconnect`, and the
--- events `message`, `internalMessage`, `disconnect`.
+--- The channel between two processes, the same for both ends: `send`, `disconnect`, and
+-- the events `message`, `internalMessage`, `disconnect`.
 --
--- Frames and descriptors are the core's (csrc/channel.c), their meaning is the codec's;
--- what is to be sent is in outgoing.lua, what nobody has heard yet in inbox.lua, passed
--- handles in handles.lua.  Here is the life of a channel:
+-- The core does frames and descriptors (csrc/channel.c), the codec gives them meaning;
+-- outgoing.lua has the messages to send, inbox.lua those without a listener yet,
+-- handles.lua the passed handles.  This file has the life of a channel:
 --
 --   open           `connected`
---   disconnecting  by us: nothing is told any more; open until all is sent
+--   disconnecting  by us: no more messages are delivered; open until all is sent
 --   closed         by us, by the peer's end, or after an error: no byte goes either way
 --   announced      `disconnect` has been emitted
---   ended          the peer is no more: handles are no longer kept for a later listener
+--   ended          the peer is gone: handles are no longer kept for a later listener
 --
 -- The owner of a channel is a ChildProcess or `process`; its whole state is `owner._ipc`.
 local core = require 'child_process.core'
@@ -35,8 +35,8 @@ local send, deliver = outgoing.send, inbox.deliver
 
 -- Keeping the loop alive ----------------------------------------------------------------
 
--- channel:ref() and channel:unref() decide; until one is called, the listeners do.  Bytes
--- that wait for the peer keep the loop alive in any case.
+-- channel:ref() and channel:unref() decide; until one is called, the listeners do.
+-- Unsent bytes keep the loop alive in any case.
 local Control = { __name = 'child_process.Channel' }
 Control.__index = Control
 
@@ -51,13 +51,13 @@ local function apply_ref(control)
   end
 end
 
---- channel:ref(): the channel keeps the loop alive, whoever listens.
+--- channel:ref(): the channel keeps the loop alive, with or without listeners.
 function Control:ref()
   self.explicit = true
   apply_ref(self)
 end
 
---- channel:unref(): it does not.
+--- channel:unref(): it does not keep the loop alive.
 function Control:unref()
   self.explicit = false
   apply_ref(self)
@@ -82,7 +82,7 @@ local function channel_closed()
   return errors.coded 'ERR_IPC_CHANNEL_CLOSED'
 end
 
--- Called once, when no byte goes either way any more.
+-- Called once, when no more bytes go either way.
 local function announce_disconnect(owner)
   local ipc = owner._ipc
   if not ipc.announced then
@@ -112,7 +112,7 @@ local function close(ipc, err)
   nextTick(announce_disconnect, owner)
 end
 
--- The peer broke the rules, or the system failed: one error, then the end.
+-- The peer broke the protocol, or the system failed: one error, then the end.
 local function break_off(ipc, err)
   local owner = ipc.owner
   if not ipc.closed then
@@ -126,7 +126,7 @@ local function close_if_flushed(ipc)
   if not ipc.disconnecting or ipc.closed or outgoing.has_more(out) then
     return
   elseif out.dirty then
-    outgoing.flush(out) -- which comes back
+    outgoing.flush(out) -- which calls this again
   elseif not out.blocked then
     close(ipc)
   end
@@ -134,8 +134,8 @@ end
 
 -- Reading -------------------------------------------------------------------------------
 
--- How much more is read: nothing from a peer that does not read our answers, and only as
--- much as may be kept while nobody listens.
+-- Sets how much more is read: nothing from a peer that does not read our answers, and
+-- only as much as may be kept while there is no listener.
 local function update_room(ipc)
   local room = outgoing.is_choked(ipc.out) and 0 or inbox.room(ipc.inbox)
   if room ~= ipc.room and not ipc.closed then
@@ -149,7 +149,7 @@ local function is_internal(message)
   return type(cmd) == 'string' and cmd:find '^NODE_.' ~= nil
 end
 
--- The protocol of handles, from the first one on, or the first message about one.
+-- The protocol of handles, loaded with the first handle or the first message about one.
 local function handles_of(ipc)
   if not ipc.handles then
     ipc.handles = load_handles()
@@ -158,7 +158,7 @@ local function handles_of(ipc)
   return ipc.handles
 end
 
--- What came with a handle is an internal message itself, if it looks like one.
+-- A message that came with a handle can be internal itself.
 local function deliver_handle(ipc, message, arrived)
   local owner = ipc.owner
   if not is_internal(message) then
@@ -175,7 +175,7 @@ end
 
 local function on_internal(ipc, message)
   local ok, handles = pcall(handles_of, ipc)
-  if not ok then -- there was no descriptor to load it with
+  if not ok then -- no descriptor was left to load it
     return break_off(ipc, errors.new('Error', nil, tostring(handles)))
   end
   local arrived = handles.on_internal(ipc.passing, message)
@@ -186,7 +186,7 @@ local function on_internal(ipc, message)
   ipc.owner:emit('internalMessage', message)
 end
 
--- With a `problem` it is no message.
+-- With a `problem` it is not a message.
 local function on_frame(ipc, size, message, problem)
   if trace.on then
     trace.receive(ipc, size)
@@ -212,7 +212,7 @@ local function on_written(ipc, sent, errno)
   outgoing.written(ipc.out, sent, errno)
 end
 
--- Called when an event has got or lost a listener.
+-- Called when an event has gained or lost a listener.
 methods[events.LISTENING] = function(self, name)
   local ipc = self._ipc
   if ipc and (name == 'message' or name == 'disconnect') then
@@ -247,7 +247,7 @@ local function check_options(options)
   end
 end
 
--- As in Node the callback may stand in any of the later places.
+-- As in Node, the callback may be any of the later arguments.
 local function sort_out(handle, options, callback)
   if type(handle) == 'function' then
     return nil, nil, handle
@@ -262,10 +262,10 @@ end
 --
 -- `handle` is a net.Server, net.Socket, dgram.Socket, pipe, Lua file, descriptor, or
 -- object with getfd(); `options.keepOpen` keeps a socket open here.  `callback(err)` runs
--- when the message is written or lost, and of one with a handle when the other process
--- has taken it, or could not (ERR_IPC_HANDLE_REFUSED).  On a closed channel that, or an
+-- when the message is written or lost, and for one with a handle when the peer has taken
+-- it, or could not (ERR_IPC_HANDLE_REFUSED).  On a closed channel the callback, or an
 -- event `error`, gets ERR_IPC_CHANNEL_CLOSED.  Raises ERR_MISSING_ARGS,
--- ERR_INVALID_ARG_TYPE, ERR_INVALID_HANDLE_TYPE, and what the codec raises.
+-- ERR_INVALID_ARG_TYPE, ERR_INVALID_HANDLE_TYPE, and errors of the codec.
 -- Node: subprocess.send.
 function methods:send(message, handle, options, callback)
   if not SENDABLE[type(message)] then
@@ -288,8 +288,8 @@ function methods:send(message, handle, options, callback)
   return send(out, message, callback)
 end
 
---- owner:disconnect(): closes the channel when all that was sent before is written; then
--- comes `disconnect`.  On a closed one an event `error`, ERR_IPC_DISCONNECTED.
+--- owner:disconnect(): closes the channel when all messages sent before are written; then
+-- emits `disconnect`.  On a closed channel it emits `error`, ERR_IPC_DISCONNECTED.
 -- Node: subprocess.disconnect.
 function methods:disconnect()
   errors.check_self(self, 'child:disconnect(…)', 'send')
@@ -303,7 +303,7 @@ function methods:disconnect()
   update_room(ipc)
   outgoing.flush(ipc.out)
   if not ipc.closed then
-    -- as in Node `channel` stays while something is still to be sent
+    -- as in Node, `channel` stays while something is still to be sent
     return
   end
   self.channel = nil
@@ -354,8 +354,8 @@ function M.exists(owner)
   return owner._ipc ~= nil
 end
 
---- channel.drain(owner): tells all that the other side had sent before it ended, and its
--- end, at once.
+--- channel.drain(owner): delivers immediately everything the peer sent before it ended,
+-- and its end.
 function M.drain(owner)
   local ipc = owner._ipc
   if ipc and not ipc.closed then
@@ -366,9 +366,9 @@ function M.drain(owner)
   end
 end
 
---- channel.ended(owner): the other process is no more, or has closed the channel.
--- Handles that nobody has taken are closed, and those of a message that was cut off: one
--- may be what keeps the channel open, the other end of it.
+--- channel.ended(owner): the peer is gone, or has closed the channel.  Untaken handles
+-- are closed, and those of a truncated message: one of them may be the other end of the
+-- channel, and keep it open.
 function M.ended(owner)
   local ipc = owner._ipc
   if ipc then
@@ -378,8 +378,8 @@ function M.ended(owner)
   end
 end
 
---- channel.flush(owner, ms): waits until all is written, for a process that ends, as long
--- as the other side takes something every `ms` milliseconds.
+--- channel.flush(owner, ms): waits until everything is written, for a process that ends,
+-- as long as the peer takes some bytes every `ms` milliseconds.
 function M.flush(owner, ms)
   local ipc = owner._ipc
   if ipc and not ipc.closed then

@@ -1,6 +1,6 @@
---- What the two serializations of messages have in common.  The work is done in C
--- (csrc/codec), by name: a channel encodes and decodes there, and needs this only for a
--- problem, and for messages that wait.
+--- The common part of the two serializations of messages.  The work is done in C
+-- (csrc/codec), by name: a channel encodes and decodes there, and needs this only for
+-- errors and for queued messages.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 
@@ -9,13 +9,13 @@ local codec_encode, codec_decode = core.codec_encode, core.codec_decode
 local M = {}
 
 --- codec.new(name, overhead, invalid) -> table:
---   name               as in the option `serialization`
---   overhead           bytes of a frame around a message
---   encode(value)      -> bytes; raises what refuse() does
+--   name               a value of the option `serialization`
+--   overhead           bytes that a frame adds to a message
+--   encode(value)      -> bytes; raises as refuse() does
 --   decode(bytes)      -> value; raises invalid(text)
 --   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` names the value
 --                      that cannot be sent
---   invalid(text)      -> the error for bytes that are no message: `text` says why
+--   invalid(text)      -> the error for bytes that are not a message: `text` says why
 function M.new(name, overhead, invalid)
   local codec = { name = name, overhead = overhead, invalid = invalid }
 

@@ -1,9 +1,9 @@
---- Handles over a channel: which objects travel, how each is taken apart and rebuilt, and
+--- Passed handles: which objects can travel, how each is taken apart and rebuilt, and
 -- Node's protocol for it.
 --
--- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The
--- peer says NODE_HANDLE_ACK when it has it; until then all later messages wait (see
--- outgoing.lua).  NODE_HANDLE_NACK asks for it once more.
+-- A handle goes with a message `{ cmd = 'NODE_HANDLE', type = …, msg = … }`.  The peer
+-- answers NODE_HANDLE_ACK when it has the handle; until then all later messages wait (see
+-- outgoing.lua).  NODE_HANDLE_NACK asks for it again.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local lazy = require 'child_process.lazy'
@@ -24,22 +24,22 @@ function M.new(out)
   return {
     out = out,
     lists = sockets.new(out),
-    short = false, -- the last one could not be taken for lack of descriptors
-    told = false, -- that has been an `error` already
+    short = false, -- the last one could not be received for lack of descriptors
+    told = false, -- that has been reported as an `error`
   }
 end
 
 -- Conversions ---------------------------------------------------------------------------
 
 -- Each: `matches(value)`; `take(value, options, message, lists) -> descriptor, release`,
--- or nil if it has none any more, with the `lists` of sockets.lua; `rebuild(object,
+-- or nil if it no longer has one, with the `lists` of sockets.lua; `rebuild(object,
 -- message, counted) -> value`, see Arrived.
--- `release()` is called when the peer has it, or never will.  A descriptor that is no
--- number is a handle that the sender gives up: it is closed before.
-local conversions = {} -- in the order in which they are asked
+-- `release()` is called when the peer has it, or never will.  A descriptor that is not a
+-- number is a handle that the sender gives up, which is closed before.
+local conversions = {} -- in the order in which they are tried
 local by_type = {} -- the name on the wire -> conversion
 
---- handles.register(type, conversion): adds a class of objects that travel.
+--- handles.register(type, conversion): adds a class of objects that can travel.
 function M.register(name, conversion)
   conversions[#conversions + 1] = conversion
   conversion.type = conversion.wire_type or name
@@ -63,7 +63,7 @@ M.register('lua.File', {
   end,
 })
 
--- Anything else that has a descriptor arrives as an object that has one.
+-- Anything else with a descriptor arrives as an object that owns one.
 M.register('lua.Fd', {
   matches = function(value)
     return core.fd_of(value) ~= nil
@@ -76,7 +76,7 @@ M.register('lua.Fd', {
   end,
 })
 
--- Those of net and dgram, when there is a first one.
+-- Loads the conversions of net and dgram, on first use.
 local function load_others()
   if not by_type['net.Socket'] then
     load_net().register(M.register)
@@ -97,15 +97,15 @@ end
 
 -- Sending -------------------------------------------------------------------------------
 
--- Takes the handle apart; what is in the entry then can be written at any later time.
--- What the sender keeps is copied: it may be closed, and its number be that of something
--- else, before the peer has it.  Returns an error, or nil.
+-- Takes the handle apart; the entry can then be written at any later time.  A descriptor
+-- that the sender keeps is copied: it may be closed, and its number reused, before the
+-- peer has it.  Returns an error, or nil.
 local function take(state, entry, message, handle, options)
   local conversion = conversion_for(handle)
   local wrapped = { cmd = 'NODE_HANDLE', type = conversion.type, msg = message }
   local descriptor, release = conversion.take(handle, options, wrapped, state.lists)
   if not descriptor then
-    return nil -- it has been sent before: only the message is left
+    return nil -- the handle has been sent before: only the message is left
   end
   local carried, errno = descriptor, nil
   if type(descriptor) == 'number' then
@@ -120,11 +120,11 @@ local function take(state, entry, message, handle, options)
 end
 
 --- handles.send(state, message, handle, options, callback): sends a message with a
--- handle, now or in its turn.  Raises ERR_INVALID_HANDLE_TYPE, and what the codec raises.
+-- handle, now or in its turn.  Raises ERR_INVALID_HANDLE_TYPE, and errors of the codec.
 function M.send(state, message, handle, options, callback)
   local out = state.out
-  -- first, so that a message that cannot be sent leaves the handle as it is; with one it
-  -- lies one level deeper
+  -- first, so that a message that cannot be sent leaves the handle as it is; with a
+  -- handle the message is nested one level deeper
   local entry = { payload = out.codec.encode(message), callback = callback }
   out.codec.encode { msg = message }
   local err = take(state, entry, message, handle, options)
@@ -137,13 +137,13 @@ end
 
 -- Receiving -----------------------------------------------------------------------------
 
--- What has arrived stays a descriptor until somebody hears of it: a server would take
--- connections, and keep the loop alive.  `message` is the one that it came with.
+-- An arrived handle stays a descriptor until it is delivered: a server would accept
+-- connections, and keep the loop alive.  `message` is the one it came with.
 local Arrived = { __name = 'child_process.ArrivedHandle' }
 Arrived.__index = Arrived
 
---- arrived:rebuild() -> what the sender had; nil for a type that is not known.  Without a
--- descriptor to load the rest of the types with, the object that has this one.
+--- arrived:rebuild() -> the sender's object; nil for an unknown type.  If no descriptor
+-- is left to load the other types, an object that owns the arrived descriptor.
 function Arrived:rebuild()
   local name = self.message.type
   if not by_type[name] and not pcall(load_others) then
@@ -154,7 +154,7 @@ function Arrived:rebuild()
   return (by_type[name].rebuild(self.object, self.message, self.counted))
 end
 
---- arrived:discard(): nobody will hear of it.
+--- arrived:discard(): it will not be delivered.
 function Arrived:discard()
   self.object:close()
   if self.counted then
@@ -162,8 +162,8 @@ function Arrived:discard()
   end
 end
 
--- The peer sends the handle again when it hears that it has not come, and gives up after
--- some times; so what is missing a second time, after the collection, is told here.
+-- The peer sends a handle again after NODE_HANDLE_NACK, and gives up after some attempts.
+-- So a descriptor that is missing a second time, after a collection, is reported here.
 local function fall_short(state, errno)
   local owner = state.out.owner
   core.shortage(errno, true)
@@ -209,7 +209,7 @@ function M.on_internal(state, message)
   end
 end
 
---- handles.fail(state): at the end of the channel every question is over.
+--- handles.fail(state): at the end of the channel all pending requests fail.
 function M.fail(state)
   sockets.fail(state.lists)
 end

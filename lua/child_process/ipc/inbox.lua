@@ -1,10 +1,10 @@
---- Messages that have come and that nobody has heard: kept, in order, until there is a
--- listener for `message`.
+--- Received messages without a listener: kept, in order, until there is a listener for
+-- `message`.
 --
 -- A peer must not fill our memory, nor use up our descriptors: beyond a bound nothing
--- more is read, and the peer finds that its messages are not taken.  What is kept is the
--- text of each, which is as large as what was sent, and not the tables in it, which may
--- be many times larger; it is decoded a second time.
+-- more is read, and the peer's writes block.  A message is kept as its text, which is as
+-- large as what was sent, and not as tables, which may be many times larger; it is
+-- decoded a second time.
 local loop = require 'child_process.loop'
 
 local M = {}
@@ -15,9 +15,9 @@ local MOST_BYTES = 4 * 1024 * 1024
 local MOST_HANDLES = 64
 local EACH = 64 -- bytes, roughly, of a message's place in the list and of its string
 
---- inbox.new(owner, handle, codec) -> the state that all functions below take.
+--- inbox.new(owner, handle, codec) -> the state, which all functions below take.
 -- @param owner table: gets the messages
--- @param handle core.channel: has the text of a message while that is delivered
+-- @param handle core.channel: has the text of a message while it is delivered
 function M.new(owner, handle, codec)
   return {
     owner = owner,
@@ -27,7 +27,7 @@ function M.new(owner, handle, codec)
     last = 0,
     bytes = 0,
     handles = 0,
-    shut = false, -- who has disconnected hears no more
+    shut = false, -- disconnected: nothing more is delivered
     scheduled = false,
   }
 end
@@ -36,7 +36,8 @@ local function is_heard(box)
   return box.owner:listenerCount 'message' > 0
 end
 
---- inbox.room(box) -> how many more bytes may be kept; nil: any, since they are heard.
+--- inbox.room(box) -> how many more bytes may be kept; nil: no limit, as there is a
+-- listener.
 function M.room(box)
   if box.shut or is_heard(box) then
     return nil
@@ -79,7 +80,7 @@ local function is_empty(box)
   return box.first > box.last
 end
 
---- inbox.deliver(box, message) -> boolean: false if it is kept.
+--- inbox.deliver(box, message) -> boolean: false if it is kept for later.
 function M.deliver(box, message)
   if not box.shut then
     if box.first <= box.last or not box.owner:emit('message', message) then
@@ -103,7 +104,7 @@ function M.deliver_handle(box, message, arrived)
   return true
 end
 
--- What a listener gets of it.
+-- The arguments for a listener.
 local function open(box, entry)
   if type(entry) == 'string' then
     return box.codec.decode(entry)
@@ -115,7 +116,8 @@ local function open(box, entry)
   return message.msg, arrived and arrived:rebuild()
 end
 
--- One a tick: a listener may go, disconnect, or raise, and the others are still there.
+-- One per tick: if a listener is removed, disconnects or raises, the others are still
+-- there.
 local function hand_over(box)
   box.scheduled = false
   if not is_empty(box) and is_heard(box) then
@@ -125,7 +127,7 @@ local function hand_over(box)
   end
 end
 
---- inbox.hand_over(box): what is kept is told, if there is somebody who listens.
+--- inbox.hand_over(box): delivers the kept messages, if there is a listener.
 function M.hand_over(box)
   if not box.scheduled and not is_empty(box) then
     box.scheduled = true
@@ -133,8 +135,7 @@ function M.hand_over(box)
   end
 end
 
---- inbox.close_handles(box): unless somebody listens, the handles are closed; their
--- messages stay.
+--- inbox.close_handles(box): without a listener, closes the handles; their messages stay.
 function M.close_handles(box)
   if box.handles == 0 or is_heard(box) then
     return
@@ -149,7 +150,7 @@ function M.close_handles(box)
   box.handles = 0
 end
 
---- inbox.shut(box): what is kept is forgotten, and what still comes.
+--- inbox.shut(box): drops kept and later messages.
 function M.shut(box)
   box.shut = true
   while not is_empty(box) do

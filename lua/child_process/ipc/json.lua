@@ -7,11 +7,11 @@
 -- `__jsontype = 'array'`, or without a `__jsontype` one of cjson's own.  An empty array
 -- that was received has such a metatable, so that it is one again when it is sent on.
 --
--- `encode` raises TypeError ERR_INVALID_ARG_VALUE with the path to a value that JSON has
--- no form for, such as `message.a[3]: a function cannot be sent`: functions, userdata,
--- threads, strings that are not UTF-8, tables with holes, with keys of different types,
--- or that contain themselves, and more than 20 000 levels of nesting.  No metamethod is
--- called.
+-- `encode` raises TypeError ERR_INVALID_ARG_VALUE with the path to a value that JSON
+-- cannot represent, such as `message.a[3]: a function cannot be sent`: functions,
+-- userdata, threads, strings that are not UTF-8, tables with holes, with keys of
+-- different types, or that contain themselves, and more than 20 000 levels of nesting.
+-- No metamethod is called.
 --
 -- `decode`: null is `cp.null`; of two equal keys the last counts; half a surrogate pair
 -- and bytes that are not UTF-8 become U+FFFD, as in Node.  It raises SyntaxError for
@@ -19,7 +19,7 @@
 local codec = require 'child_process.ipc.codec'
 local errors = require 'child_process.errors'
 
-local NEWLINE = 1 -- byte behind each message
+local NEWLINE = 1 -- byte after each message
 
 return codec.new('json', NEWLINE, function(text)
   return errors.new('SyntaxError', nil, text)

@@ -1,5 +1,5 @@
---- How servers, sockets, UDP sockets and pipes travel.  Loaded when the first one is sent
--- or arrives.
+--- Passes servers, sockets, UDP sockets and pipes.  Loaded when the first one is sent or
+-- arrives.
 local base = require 'child_process.dgram.base'
 local core = require 'child_process.core'
 local dgram = require 'child_process.dgram'
@@ -23,7 +23,7 @@ local function is_socket(value)
   return is_a(value, net.Socket)
 end
 
--- The server that accepted it goes on counting it, over there.
+-- The server that accepted it continues to count it, in the other process.
 local function register_with_server(lists, socket, message)
   local server = servers.of(socket)
   local key = server and servers.key(server)
@@ -36,7 +36,7 @@ local function register_with_server(lists, socket, message)
   end
 end
 
--- What has been read already travels with it; a Node does not look for that.
+-- Bytes that have been read already travel with it; Node ignores them.
 local function take_socket(socket, options, message, lists)
   local own = stream.handle(socket)
   local fd = own and own:fileno()
@@ -56,7 +56,8 @@ local function take_socket(socket, options, message, lists)
   end
 end
 
--- `counted` goes with the socket, closed or collected; see sockets.lua.
+-- `counted` lives as long as the socket, until it is closed or collected; see
+-- sockets.lua.
 local function rebuild_socket(object, message, counted)
   local handle = core.open_socket(object)
   if not handle then
@@ -80,8 +81,8 @@ local function rebuild_socket(object, message, counted)
   return socket
 end
 
--- Lent until the channel ends, as we do not see when the other side is done with it.  The
--- list does not hold a pipe that nobody has any more.
+-- Lent until the channel ends, as we cannot see when the peer is done with it.  The list
+-- has weak references, so that a dropped pipe can be collected.
 local function lend(pipe, lists)
   if not lists.lent then
     lists.lent = setmetatable({}, { __mode = 'k' })
@@ -99,8 +100,7 @@ local function lend(pipe, lists)
   lending.lend(pipe)
 end
 
--- Beyond Node: the sender keeps its own end, but reads no more of what is not meant for
--- it.
+-- Beyond Node: the sender keeps its own end, but stops reading bytes meant for the peer.
 local function take_pipe(pipe, _, message, lists)
   local handle, readable_side, writable_side = stream.handle(pipe), stream.sides(pipe)
   if handle and readable_side then
@@ -125,7 +125,7 @@ local function rebuild_server(object)
   return servers.adopt(server, object) and server or object
 end
 
--- As in Node both sides go on with it.
+-- As in Node, both processes continue to use it.
 local function take_udp(socket, _, message)
   message.dgramType = socket.type
   return base.fileno(socket), keep
@@ -143,7 +143,8 @@ local function rebuild_udp(object, message)
   return object
 end
 
---- net_handles.register(register): adds them by `register(type, conversion)`.
+--- net_handles.register(register): adds the conversions with `register(type,
+-- conversion)`.
 function M.register(register)
   local socket = { matches = is_socket, take = take_socket, rebuild = rebuild_socket }
   register('net.Socket', socket)
@@ -161,7 +162,7 @@ function M.register(register)
     take = take_udp,
     rebuild = rebuild_udp,
   })
-  -- to the other side a pipe is a socket
+  -- the peer sees a pipe as a socket
   register('pipe', {
     wire_type = 'net.Socket',
     matches = stream.is_stream,

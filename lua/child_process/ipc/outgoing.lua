@@ -1,10 +1,10 @@
---- What one end of a channel has to send, in order.
+--- The messages that one end of a channel has to send, in order.
 --
--- A message is `held back` while a handle in front of it waits for its acknowledgement,
--- then queued in the core (csrc/channel.c), which sends at once or at the end of the
--- turn, then `blocked` as long as the socket takes no more, then sent: its callback runs.
--- That of a handle runs when the peer has it.  Answers of our own are never held back, so
--- that two peers that send each other handles cannot wait for each other.
+-- A message is `held back` while an earlier handle waits for its acknowledgement, then
+-- queued in the core (csrc/channel.c), which sends it immediately or at the end of the
+-- turn, then `blocked` while the socket takes no more, then sent: its callback runs.  The
+-- callback of a handle runs when the peer has it.  Our own answers are never held back,
+-- so that two peers passing handles to each other cannot deadlock.
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
 local shortage = require 'child_process.shortage'
@@ -14,18 +14,19 @@ local M = {}
 
 local nextTick = loop.nextTick
 
-local MAX_RETRIES = 10 -- of a handle that the peer could not take
+local MAX_RETRIES = 10 -- for a handle that the peer could not take
 
 local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
 
--- Bytes of answers that may wait for a peer that asks and does not read.
+-- The most bytes of answers queued for a peer that asks but does not read.
 local MOST_ANSWERS = 1024 * 1024
 
---- outgoing.new(owner, handle, codec, hooks) -> the state that all functions below take.
--- @param owner table: gets `drain`, and `error` for what is lost without a callback
+--- outgoing.new(owner, handle, codec, hooks) -> the state, which all functions below
+-- take.
+-- @param owner table: emits `drain`, and `error` for messages lost without a callback
 -- @param handle core.channel
 -- @param hooks table: `on_blocked()`, when `blocked` has changed; `on_sent()`, whenever
---   something has gone
+--   bytes have been sent
 function M.new(owner, handle, codec, hooks)
   return {
     owner = owner,
@@ -36,12 +37,12 @@ function M.new(owner, handle, codec, hooks)
     waiting = {}, -- first .. last: { at = bytes sent by then, fn = callback }
     first = 1,
     last = 0,
-    queued = 0, -- bytes, of all that there ever were
-    sent = 0, -- of those
-    answers = 0, -- bytes of answers since everything was sent
+    queued = 0, -- total bytes
+    sent = 0, -- how many of them
+    answers = 0, -- bytes of answers since the queue was last empty
     blocked = false, -- the socket takes no more
-    dirty = false, -- something is to be flushed at the end of the turn
-    shut = false, -- nothing more is taken: we have disconnected, or the peer is gone
+    dirty = false, -- there are bytes to flush at the end of the turn
+    shut = false, -- nothing more is accepted: we have disconnected, or the peer is gone
     need_drain = false, -- send() has returned false
     unanswered = nil, -- the entry whose handle waits for the peer
     held_back = { first = 1, last = 0 }, -- the entries behind it
@@ -88,7 +89,7 @@ local function sent_up_to(out, sent)
   out.on_sent()
 end
 
--- The peer is gone.  What it sent before is still read, and its end told then.
+-- The peer is gone.  Its earlier messages are still read, and then its end is reported.
 local function write_failed(out)
   out.shut, out.answers = true, 0
   set_blocked(out, false)
@@ -96,7 +97,7 @@ local function write_failed(out)
   out.on_sent()
 end
 
---- outgoing.flush(out): gives what is queued to the socket.
+--- outgoing.flush(out): gives the queue to the socket.
 function M.flush(out)
   out.dirty = false
   local sent = out.handle:flush()
@@ -107,7 +108,7 @@ function M.flush(out)
   end
 end
 
---- outgoing.written(out, sent, errno): more has gone, by itself.
+--- outgoing.written(out, sent, errno): the core has sent more.
 function M.written(out, sent, errno)
   if errno then
     write_failed(out)
@@ -134,8 +135,9 @@ local function end_of_turn(out)
   end
 end
 
--- The first message of a turn goes out at once; what follows in the same turn, together
--- at its end, unless it is much or the turn is long: the core says when it is `due`.
+-- The first message of a turn is sent immediately; later ones of the same turn together
+-- at its end, unless they are large or the turn is long: the core says when they are
+-- `due`.
 local function flush_in_time(out, total, pending, due)
   if pending == 0 then
     sent_up_to(out, total)
@@ -147,8 +149,8 @@ local function flush_in_time(out, total, pending, due)
   end
 end
 
--- After the core has taken a message.  Returns what send() does, and the error if it is
--- lost.
+-- After the core has taken a message.  Returns the result of send(), and the error if it
+-- is lost.
 local function queued(out, callback, total, pending, due)
   if not total then
     local err = errors.system(pending, 'write')
@@ -168,7 +170,8 @@ local function queued(out, callback, total, pending, due)
   return free
 end
 
--- Writes a message; a number is an errno, anything else what the codec has against it.
+-- Writes a message; a number is an errno, anything else the codec's reason for refusing
+-- it.
 local function write_message(out, message, callback)
   local total, pending, due = out.handle:send(message)
   if out.dirty and total and not (due or callback or trace.on) and pending < BACKLOG then
@@ -180,7 +183,8 @@ local function write_message(out, message, callback)
   return queued(out, callback, total, pending, due)
 end
 
---- outgoing.answer(out, message): sends a message of our own, before all that waits.
+--- outgoing.answer(out, message): sends one of our own messages, before all that are held
+-- back.
 function M.answer(out, message)
   local before = out.queued
   write_message(out, message)
@@ -189,17 +193,16 @@ function M.answer(out, message)
   end
 end
 
---- outgoing.is_choked(out) -> boolean: the peer asks, but does not read the answers.
+--- outgoing.is_choked(out) -> boolean: the peer asks but does not read the answers.
 function M.is_choked(out)
   return out.answers > MOST_ANSWERS
 end
 
 -- In turn -------------------------------------------------------------------------------
 
--- An entry has `payload`, what the codec has made of a message, and `callback`; one with
--- a handle also `type`, `carried`, the object with its descriptor, `release()`, to be
--- called when the peer has it, or never will, `at`, how many bytes will have been sent by
--- then, and `retries`.
+-- An entry has `payload`, the encoded message, and `callback`; one with a handle also
+-- `type`, `carried`, the object with its descriptor, `release()`, called when the peer
+-- has it or never will, `at`, the total bytes sent by then, and `retries`.
 
 local function tell(out, entry, state)
   if trace.on then
@@ -264,12 +267,12 @@ function M.send(out, message, callback)
   return write_message(out, message, callback)
 end
 
---- outgoing.send_entry(out, entry) -> boolean: the same for what is encoded already.
+--- outgoing.send_entry(out, entry) -> boolean: the same for an encoded message.
 function M.send_entry(out, entry)
   return (out.unanswered and hold_back or send_now)(out, entry)
 end
 
--- Sends what was held back, up to the next handle.
+-- Sends the messages held back, up to the next handle.
 local function go_on(out)
   local entry = not out.unanswered and next_held_back(out)
   while entry do
@@ -279,7 +282,7 @@ local function go_on(out)
   out.on_sent()
 end
 
--- The handle that waits is over there, or, with `err`, never will be.
+-- The peer has the pending handle or, with `err`, will never get it.
 local function settle(out, state, err)
   local entry = out.unanswered
   out.unanswered = nil
@@ -290,7 +293,7 @@ local function settle(out, state, err)
   end
 end
 
---- outgoing.acknowledged(out): the peer has the handle that waits.
+--- outgoing.acknowledged(out): the peer has the pending handle.
 function M.acknowledged(out)
   if out.unanswered then
     settle(out, 'acknowledged')
@@ -314,8 +317,8 @@ local function resend(out, entry)
   queued(out, nil, total, pending, due)
 end
 
---- outgoing.refused(out): the peer could not take it, and gets it once more, ten times.
--- One who says so of what has not gone yet is not believed.
+--- outgoing.refused(out): the peer could not take it; it is sent again, up to ten times.
+-- A refusal of a handle that has not been sent yet is ignored.
 function M.refused(out)
   local entry = out.unanswered
   if not entry or entry.at > out.sent then
@@ -329,13 +332,13 @@ function M.refused(out)
   end
 end
 
---- outgoing.has_more(out) -> boolean: something waits for the peer's answer.
+--- outgoing.has_more(out) -> boolean: something is waiting for the peer's answer.
 function M.has_more(out)
   return out.unanswered ~= nil or out.held_back.first <= out.held_back.last
 end
 
---- outgoing.send_all(out): without waiting for answers, since this process is about to
--- end, and nothing could be sent later.
+--- outgoing.send_all(out): sends everything without waiting for answers, since this
+-- process is about to end.
 function M.send_all(out)
   while out.unanswered do
     let_go(out.unanswered)
@@ -353,8 +356,8 @@ local function drop(entry, err)
   end
 end
 
---- outgoing.fail(out, err): the channel is closed, and all callbacks get `err`, but for a
--- handle that went and was not refused: it is as well off as any message that went.
+--- outgoing.fail(out, err): the channel is closed, and all callbacks get `err`, except
+-- that of a handle sent and not refused, which counts as sent like any message.
 function M.fail(out, err)
   local entry = out.unanswered
   out.unanswered, out.dirty, out.shut = nil, false, true

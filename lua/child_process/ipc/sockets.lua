@@ -1,8 +1,8 @@
---- Sockets of a server that live in other processes: counted and waited for.
+--- Counts, and waits for, sockets of a server that live in other processes.
 --
--- A socket that a server accepted and that is sent away belongs to two lists under the
--- server's key: the sender can ask how many the other side has, and when all of them are
--- closed; the other side knows.  Node's messages NODE_SOCKET_*.
+-- An accepted socket that is passed on belongs to two lists under the server's key: the
+-- sender asks how many the peer has, and when all of them are closed; the peer answers.
+-- Node's messages NODE_SOCKET_*.
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
 local outgoing = require 'child_process.ipc.outgoing'
@@ -26,33 +26,32 @@ local function request(list, cmd, reply, callback)
   end
   local requests = lists.requests
   requests[#requests + 1] = { key = list.key, reply = reply, callback = callback }
-  -- behind the sockets that wait: they count
+  -- after the waiting sockets, which count as well
   outgoing.send(lists.out, { cmd = cmd, key = list.key })
 end
 
--- What a peer may say; anything else is none.
+-- The peer's count; anything invalid counts as 0.
 local function count_in(message)
   local count = message and math.tointeger(message.count)
   return count and count > 0 and count or 0
 end
 
---- list:getConnections(callback): `callback(err, count)`, how many sockets the other side
--- has.
+--- list:getConnections(callback): `callback(err, count)`, how many sockets the peer has.
 function Sent:getConnections(callback)
   request(self, 'NODE_SOCKET_GET_COUNT', 'NODE_SOCKET_COUNT', function(err, message)
     callback(err, count_in(message))
   end)
 end
 
---- list:close(callback): `callback()` when they are all closed, or the other side is
--- gone, and they with it.
+--- list:close(callback): `callback()` when they are all closed, or the peer is gone with
+-- them.
 function Sent:close(callback)
   request(self, 'NODE_SOCKET_NOTIFY_CLOSE', 'NODE_SOCKET_ALL_CLOSED', function()
     callback()
   end)
 end
 
---- list:once('exit', fn): `fn()` when the other side is gone.
+--- list:once('exit', fn): `fn()` when the peer is gone.
 function Sent:once(_, fn)
   table.insert(self.exit_listeners, fn)
 end
@@ -70,7 +69,7 @@ end
 
 -- The side that received ---------------------------------------------------------------
 
--- One socket in the list of its key, which goes with the last.
+-- One socket in the list of its key; the list goes with the last one.
 local Counted = { __name = 'child_process.CountedSocket' }
 Counted.__index = Counted
 
@@ -94,14 +93,14 @@ function Counted:close()
   end
 end
 
--- Or it is garbage: the answer must not be written in the middle of anything.
+-- Or it is garbage: then on a tick, as a finalizer may run in the middle of anything.
 function Counted:__gc()
   if not self.closed then
     loop.nextTick(self.close, self)
   end
 end
 
---- sockets.received(lists, key) -> Counted, to be closed with the socket, or dropped.
+--- sockets.received(lists, key) -> Counted, closed with the socket, or dropped.
 function M.received(lists, key)
   local list = lists.received[key] or { open = 0, asked = false }
   lists.received[key] = list
@@ -150,8 +149,8 @@ function M.on_internal(lists, message)
   end
 end
 
---- sockets.fail(lists): at the end of the channel every question is over.  Calls
--- `lists.at_end()`, if somebody has set it.
+--- sockets.fail(lists): at the end of the channel all pending requests fail.  Calls
+-- `lists.at_end()`, if set.
 function M.fail(lists)
   local requests = lists.requests
   lists.requests, lists.over = {}, true

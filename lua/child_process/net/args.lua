@@ -1,11 +1,11 @@
---- The argument forms that the classes of net and dgram share.
+--- Argument forms shared by the classes of net and dgram.
 local errors = require 'child_process.errors'
 
 local M = {}
 
---- A port number, from a number or a text of one; raises ERR_SOCKET_BAD_PORT.
--- @param what string: how the message calls it
--- @param least integer: 0, or 1 where 0 is no port
+--- A port, from a number or numeric text; raises ERR_SOCKET_BAD_PORT.
+-- @param what string: its name in the message
+-- @param least integer: 0, or 1 if 0 is not allowed
 function M.port(value, what, least)
   local number = type(value) ~= 'boolean' and math.tointeger(tonumber(value))
   if not number or number < least or number > 65535 then
@@ -26,8 +26,8 @@ local function field(value, name)
   return value[name]
 end
 
---- Whether the value is a handle of the core that has that method.  Not every userdata
--- can be asked.
+--- Whether the value is a handle of the core with that method.  Indexing other userdata
+-- may raise.
 function M.is_handle(value, method)
   local ok, found = pcall(field, value, method)
   return type(value) == 'userdata' and ok and found ~= nil
@@ -43,8 +43,8 @@ end
 
 local FAMILIES = { [0] = 0, [4] = 4, [6] = 6, IPv4 = 4, IPv6 = 6 }
 
---- The family of an address, as options and `address()` have it: 4, 6, or 0 for any.
--- Raises ERR_INVALID_ARG_VALUE.
+--- The family of an address, as in options and `address()`: 4, 6, or 0 for any.  Raises
+-- ERR_INVALID_ARG_VALUE.
 function M.family(value)
   local family = value == nil and 0 or FAMILIES[value]
   if not family then
@@ -54,7 +54,7 @@ function M.family(value)
   return family
 end
 
--- The number that a value stands for as a port or a backlog.
+-- A value as the number of a port or a backlog.
 local function number_of(value)
   local number = type(value) ~= 'boolean' and tonumber(value)
   return number and number >= 0 and number or nil

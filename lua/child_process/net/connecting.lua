@@ -1,7 +1,7 @@
---- How a socket gets connected: a name's addresses, one after the other.
+--- Connects a socket: tries the addresses of a name one after the other.
 --
--- Meanwhile the socket has an `_attempt`: what is tried, and what failed so far; its
--- lookup, or in the socket's `_connector` what the core is trying.
+-- Meanwhile the socket has an `_attempt`: the addresses, and the errors so far; its
+-- lookup or, in the socket's `_connector`, the core's current attempt.
 local args = require 'child_process.net.args'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -12,7 +12,7 @@ local shortage = require 'child_process.shortage'
 
 local M = {}
 
--- How long an address may take while there are others, in ms.  Node:
+-- How many ms an address may take while there are others.  Node:
 -- autoSelectFamilyAttemptTimeout.
 local ATTEMPT_TIMEOUT = 250
 local ETIMEDOUT = -110
@@ -24,7 +24,7 @@ local function check_tcp(options)
   if from and core.ip_family(from) == 0 then
     error(errors.coded('ERR_INVALID_IP_ADDRESS', from), 0)
   end
-  -- what `address()` of a server returns names the host by `address`
+  -- the result of a server's `address()` has the host as `address`
   host = host or args.optional(options.address, 'string', 'options.address')
   return {
     host = host or 'localhost',
@@ -57,7 +57,7 @@ local function stop_timer(attempt)
   end
 end
 
---- connecting.stop(socket): nothing more comes of it.
+--- connecting.stop(socket): abandons the attempt.
 function M.stop(self)
   local attempt = self._attempt
   self._attempt, self.connecting = nil, false
@@ -153,7 +153,7 @@ local function try_soon(self, attempt)
   end)
 end
 
--- What follows is on its way before the listeners of `lookup` are called.
+-- The next step is scheduled before the listeners of `lookup` are called.
 local function found(self, attempt, err, addresses)
   attempt.lookup = nil
   if err then
@@ -168,7 +168,7 @@ local function found(self, attempt, err, addresses)
 end
 
 --- connecting.start(socket, attempt, connected): calls connected(socket, handle), or
--- destroys the socket with the error; neither in this call.
+-- destroys the socket with the error; never within this call.
 function M.start(self, attempt, connected)
   attempt.connected = connected
   self._attempt, self.connecting = attempt, true

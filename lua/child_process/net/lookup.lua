@@ -1,11 +1,11 @@
---- Names to addresses.
+--- Resolves names to addresses.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
 
 local M = {}
 
--- What Node says for a name without an address.
+-- The codes for which Node says ENOTFOUND.
 local NOT_FOUND = { EAI_NONAME = true, EAI_NODATA = true }
 
 local function not_resolved(errno, host)
@@ -17,9 +17,9 @@ local function not_resolved(errno, host)
   return err
 end
 
---- lookup.resolve(host, options, callback) -> what can be closed to hear nothing any
--- more.  `callback(err, addresses)` comes in a later tick or turn, with at least one
--- numeric address; a numeric host is its own.  Errors: ENOTFOUND, EAI_AGAIN, …
+--- lookup.resolve(host, options, callback) -> an object; closing it cancels the callback.
+-- `callback(err, addresses)` comes in a later tick or turn, with at least one numeric
+-- address; a numeric host resolves to itself.  Errors: ENOTFOUND, EAI_AGAIN, …
 -- @param options table: `family` (4, 6, or 0 for both), `datagram` (boolean)
 function M.resolve(host, options, callback)
   if core.ip_family(host) ~= 0 then

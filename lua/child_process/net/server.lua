@@ -1,4 +1,4 @@
---- net.Server: a listening socket that gives sockets.
+--- net.Server: a listening socket that accepts connections.
 local args = require 'child_process.net.args'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
@@ -31,14 +31,15 @@ Server.__index = Server
 --- The class.
 M.Server = Server
 
---- server.fileno(server) -> descriptor | nil: it does not listen.
+--- server.fileno(server) -> descriptor | nil: not listening.
 function M.fileno(self)
   return self._acceptor and self._acceptor:fileno()
 end
 
-Server[core.shared] = M.fileno -- a child may have it
+Server[core.shared] = M.fileno -- can be shared with a child
 
---- server.key(server) -> string | nil: by which other processes count its sockets.
+--- server.key(server) -> string | nil: the key under which other processes count its
+-- sockets.
 function M.key(self)
   return self._connectionKey
 end
@@ -62,7 +63,7 @@ local function accept_failed(self, errno)
   self:emit('error', errors.system(errno, 'accept'))
 end
 
--- More than maxConnections: closed at once.
+-- Beyond maxConnections: closes the connection immediately.
 local function drop(self, handle)
   local fd = handle:fileno()
   local own, own_port, own_family = core.sockname(fd)
@@ -95,7 +96,7 @@ local function new_socket(self, handle)
   return s
 end
 
--- The user sets `maxConnections`; what is no number above 0 is no limit.
+-- The user sets `maxConnections`; anything but a number above 0 means no limit.
 local function is_full(self)
   local most = math.type(self.maxConnections) and self.maxConnections
   return most and most > 0 and self._connections >= most
@@ -121,15 +122,15 @@ local function close_if_drained(self)
   end
 end
 
--- A socket of ours was destroyed or given away.
+-- One of its sockets was destroyed or passed on.
 function Server:_connection_gone()
   self._connections = self._connections - 1
   close_if_drained(self)
 end
 
---- server.add_worker(server, list): a process has got sockets of ours.  `list` knows how
--- many are open there: it has the methods getConnections(callback(err, count)),
--- close(callback()) for when all are closed, and once('exit', fn) for the end of that
+--- server.add_worker(server, list): another process has some of its sockets.  `list`
+-- knows how many are open there, with the methods getConnections(callback(err, count)),
+-- close(callback()), called when all are closed, and once('exit', fn) for the end of that
 -- process.
 function M.add_worker(self, list)
   self._workers = self._workers or {}
@@ -160,8 +161,8 @@ local function ask_workers(self, each, finished)
   end
 end
 
---- server:getConnections(callback) -> server: `callback(err, count)`: open connections,
--- those that were sent to child processes included.  Node: server.getConnections.
+--- server:getConnections(callback) -> server: `callback(err, count)`: counts open
+-- connections, including those passed to child processes.  Node: server.getConnections.
 function Server:getConnections(callback)
   errors.check_self(self, 'server:getConnections(…)', 'getConnections')
   args.optional(callback, 'function', 'callback')
@@ -206,7 +207,7 @@ local function accept_from(self, handle)
   return errno
 end
 
--- True, or the error comes in the next tick.
+-- True; otherwise the error is emitted in the next tick.
 local function start_accepting(self, handle)
   local errno = accept_from(self, handle)
   if errno then
@@ -222,8 +223,8 @@ local function open(self, handle)
 end
 
 --- server.adopt(server, object) -> boolean: listens on the descriptor of an object,
--- without the event `listening`: it did before.  False, and the object keeps it, if it
--- is nothing to listen on.
+-- without the event `listening`, as it was listening already.  False if it cannot listen;
+-- then the object keeps the descriptor.
 function M.adopt(self, object)
   local handle = core.open_server(object, BACKLOG)
   if handle then
@@ -242,7 +243,7 @@ local function try_listen(...)
   return shortage.retry(core.listen, ...)
 end
 
--- Everywhere: IPv6 and with it IPv4, or IPv4 where there is no IPv6.
+-- On all addresses: IPv6 including IPv4, or IPv4 if there is no IPv6.
 local function listen_anywhere(port, backlog, only6)
   local handle, errno = try_listen('::', port, backlog, only6)
   if handle or core.errname(errno) == EADDRINUSE then
@@ -252,7 +253,7 @@ local function listen_anywhere(port, backlog, only6)
   return handle, errno, '0.0.0.0'
 end
 
--- address: nil for everywhere; port: nil for a path
+-- address: nil for all addresses; port: nil for a path
 local function listen_at(self, address, port, options)
   local backlog, only6 = options.backlog or BACKLOG, options.ipv6Only == true
   local handle, errno, at
@@ -290,8 +291,8 @@ local function listen_fd(self, options)
   open(self, handle)
 end
 
--- What there is to listen on: a server of the core, what an object has as `_handle`, as
--- in Node, or that of a server of ours, which loses it.
+-- The handle to listen on: a server of the core, the `_handle` of an object, as in Node,
+-- or that of another Server, which loses it.
 local function handle_of(options)
   if type(options) == 'table' and options[Server] then
     return options:_take_acceptor()
@@ -324,7 +325,7 @@ local function listen_options(self, options)
   end
 end
 
--- The caller's table stays as it is.
+-- The caller's table is not changed.
 local function copy(options, backlog)
   local own = {}
   for key, value in next, options do
@@ -337,13 +338,13 @@ end
 --- server:listen([port [, host]] | path | handle | options [, backlog] [, callback])
 -- -> server
 --
--- Without a host it listens everywhere, on IPv6 and IPv4; without a port, or with 0, on a
--- port of the system's choice (see `address`).  A local socket's path is removed when
+-- Without a host it listens on all addresses, IPv6 and IPv4; without a port, or with 0,
+-- on a port chosen by the system (see `address`).  A local socket's path is removed when
 -- the server closes.  Options: `port, host, path, backlog` (511), `ipv6Only`, `fd` (a
--- socket that is bound or listens, owned by the server from now on).  `handle` is a
--- server of the core, or an object with one, which loses it.  Then `listening`
--- (`callback` listens once) or `error`.  Raises ERR_SERVER_ALREADY_LISTEN,
--- ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
+-- bound or listening socket, owned by the server from now on).  `handle` is a server of
+-- the core, or an object with one, which loses it.  Then it emits `listening` (`callback`
+-- listens once) or `error`.  Raises ERR_SERVER_ALREADY_LISTEN, ERR_SOCKET_BAD_PORT,
+-- ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
 -- Node: server.listen, listen(2).
 function Server:listen(...)
   errors.check_self(self, 'server:listen(…)', 'getConnections')
@@ -371,8 +372,8 @@ function Server:listen(...)
   return self
 end
 
---- server:address() -> { address, family, port }, a local socket's path, or nil while it
--- does not listen.  Raises a system error.  Node: server.address.
+--- server:address() -> { address, family, port }, a local socket's path, or nil if it is
+-- not listening.  Raises a system error.  Node: server.address.
 function Server:address()
   errors.check_self(self, 'server:address(…)', 'getConnections')
   local fd = self._acceptor and self._acceptor:fileno()
@@ -411,7 +412,7 @@ function Server:_close_handle()
 end
 
 local function close_workers(self)
-  self._connections = self._connections + 1 -- not drained before they are
+  self._connections = self._connections + 1 -- not drained before the workers are
   ask_workers(self, function(list, done)
     list:close(done)
   end, function()
@@ -419,9 +420,10 @@ local function close_workers(self)
   end)
 end
 
---- server:close([callback]) -> server: no more connections; `close` comes when all that
--- there are have ended, also those in child processes.  `callback(err)` listens once for
--- that; it gets ERR_SERVER_NOT_RUNNING if the server did not listen.  Node: server.close.
+--- server:close([callback]) -> server: accepts no more connections; emits `close` when
+-- all existing ones have ended, including those in child processes.  `callback(err)`
+-- listens once for that; it gets ERR_SERVER_NOT_RUNNING if the server was not listening.
+-- Node: server.close.
 function Server:close(callback)
   errors.check_self(self, 'server:close(…)', 'getConnections')
   args.optional(callback, 'function', 'callback')
@@ -456,13 +458,13 @@ local function set_ref(self, on)
   return self
 end
 
---- server:ref() -> server: listening, it keeps the loop alive, which is the default.
+--- server:ref() -> server: it keeps the loop alive while it listens (the default).
 function Server:ref()
   errors.check_self(self, 'server:ref(…)', 'getConnections')
   return set_ref(self, true)
 end
 
---- server:unref() -> server: it does not.
+--- server:unref() -> server: it does not keep the loop alive.
 function Server:unref()
   errors.check_self(self, 'server:unref(…)', 'getConnections')
   return set_ref(self, false)
@@ -472,9 +474,9 @@ end
 
 --- net.createServer([options] [, onConnection]) -> Server.
 --
--- Options: `allowHalfOpen` (false), `pauseOnConnect` (false: nothing is read from a new
--- socket before resume()), `noDelay`, `keepAlive`, `keepAliveInitialDelay` (ms).
--- `onConnection(socket)` listens for `connection`.  Events: `listening`,
+-- Options: `allowHalfOpen` (false), `pauseOnConnect` (false; if true, nothing is read
+-- from a new socket before resume()), `noDelay`, `keepAlive`, `keepAliveInitialDelay`
+-- (ms).  `onConnection(socket)` listens for `connection`.  Events: `listening`,
 -- `connection(socket)`, `drop(data)`, `error`, `close`.  Raises ERR_INVALID_ARG_TYPE.
 -- Node: net.createServer.
 function M.new(options, on_new)

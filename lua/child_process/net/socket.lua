@@ -37,9 +37,9 @@ local function fileno(self)
   return handle and handle:fileno()
 end
 
--- Fields that are asked for when they are read ------------------------------------------
+-- Fields computed when they are read ----------------------------------------------------
 
--- An end's { address, port, family }, asked for once; none for a local socket.
+-- { address, port, family } of one end, asked for once; nil for a local socket.
 local function name_of(self, slot, ask)
   local name = rawget(self, slot)
   if not name then
@@ -61,7 +61,7 @@ local function peer(self)
   return name_of(self, '_peer_name', core.peername)
 end
 
--- As in Node our end has a name only as long as it is open here.
+-- As in Node, our end has a name only while it is open here.
 local function own(self)
   return stream.handle(self) and name_of(self, '_own_name', core.sockname) or {}
 end
@@ -107,8 +107,8 @@ function Socket.__index(self, key)
   return value
 end
 
---- socket:address() -> { address, family, port } of the local end; empty if there is
--- none.  Node: socket.address.
+--- socket:address() -> { address, family, port } of the local end; an empty table if
+-- there is none.  Node: socket.address.
 function Socket:address()
   errors.check_self(self, 'socket:address(…)', 'setKeepAlive')
   local name = own(self)
@@ -161,7 +161,7 @@ local function on_written(self, errno)
   writable.on_written(self, errno)
 end
 
--- Only a socket with a time-out pays for it.
+-- Only a socket with a timeout pays for it.
 local function note_activity(self)
   local handle = stream.handle(self)
   if handle and self.timeout and self.timeout > 0 then
@@ -169,8 +169,8 @@ local function note_activity(self)
   end
 end
 
---- socket:setTimeout(ms [, callback]) -> socket: the event `timeout` when nothing has
--- been read or written for `ms` milliseconds; 0 ends that.  The socket stays open.
+--- socket:setTimeout(ms [, callback]) -> socket: emits `timeout` when nothing has been
+-- read or written for `ms` milliseconds; 0 switches that off.  The socket stays open.
 -- `callback` listens once.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.  Node:
 -- socket.setTimeout.
 function Socket:setTimeout(ms, callback)
@@ -202,8 +202,8 @@ local function set_option(self, name, value)
   end
 end
 
---- socket:setNoDelay([on]) -> socket: small writes are sent at once; without an argument
--- on.  Before it is connected: then.  Node: socket.setNoDelay, tcp(7).
+--- socket:setNoDelay([on]) -> socket: sends small writes immediately; default on.  Before
+-- the connection it takes effect then.  Node: socket.setNoDelay, tcp(7).
 function Socket:setNoDelay(on)
   errors.check_self(self, 'socket:setNoDelay(…)', 'setKeepAlive')
   self._no_delay = on ~= false
@@ -212,8 +212,8 @@ function Socket:setNoDelay(on)
 end
 
 --- socket:setKeepAlive([on [, initialDelay]]) -> socket: probes after `initialDelay` ms
--- without traffic, in whole seconds; 0: the system's default.  Without an argument off.
--- Node: socket.setKeepAlive, tcp(7).
+-- without traffic, in whole seconds; 0: the system's default.  Default off.  Node:
+-- socket.setKeepAlive, tcp(7).
 function Socket:setKeepAlive(on, initialDelay)
   errors.check_self(self, 'socket:setKeepAlive(…)', 'setKeepAlive')
   local seconds = (tonumber(initialDelay) or 0) / 1000
@@ -241,13 +241,13 @@ local function set_ref(self, on)
   return self
 end
 
---- socket:ref() -> socket: it keeps the loop alive, which is the default.
+--- socket:ref() -> socket: it keeps the loop alive (the default).
 function Socket:ref()
   errors.check_self(self, 'socket:ref(…)', 'setKeepAlive')
   return set_ref(self, true)
 end
 
---- socket:unref() -> socket: it does not, also while it connects.
+--- socket:unref() -> socket: it does not keep the loop alive, not even while it connects.
 function Socket:unref()
   errors.check_self(self, 'socket:unref(…)', 'setKeepAlive')
   return set_ref(self, false)
@@ -263,7 +263,7 @@ local function begin_traffic(self)
   end
 end
 
--- What child_process.net.connecting calls.
+-- Called by child_process.net.connecting.
 local function connected(self, handle)
   stream.set_handle(self, handle)
   if self._unreferenced then
@@ -277,7 +277,7 @@ local function connected(self, handle)
   begin_traffic(self)
 end
 
--- The server that counts it hears that it is gone.
+-- Tells the server that counts it that it is gone.
 local function leave_server(self)
   local server = self._server
   if server then
@@ -295,7 +295,7 @@ local function on_destroy(self)
   leave_server(self)
 end
 
--- It goes to another process.
+-- It is passed to another process.
 local function on_take(self)
   disarm(self)
   self.timeout = 0
@@ -315,7 +315,7 @@ local function stream_options(options, connecting_now)
   }
 end
 
--- A destroyed socket becomes a new one, that is not connected.
+-- Turns a destroyed socket into a new, unconnected one.
 local function renew(self)
   self._peer_name, self._own_name = nil, nil
   stream.reset(self, nil, stream_options(self._options, true))
@@ -325,10 +325,10 @@ end
 --
 -- Connects to `port` at `host` (`localhost`) or to a local socket at `path`; on Linux a
 -- path that begins with a NUL is an abstract name.  Options: `port, host, path, family,
--- localAddress, localPort`.  A name's addresses are tried one after the other.  What is
--- written meanwhile waits.  Then `connect` and `ready` (`callback` listens once for
--- `connect`), or `error`, then `close`.  A destroyed socket can connect anew.  Raises
--- ERR_MISSING_ARGS, ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE,
+-- localAddress, localPort`.  A name's addresses are tried one after the other.  Writes
+-- wait until it is connected.  Then it emits `connect` and `ready` (`callback` listens
+-- once for `connect`), or `error`, then `close`.  A destroyed socket can connect again.
+-- Raises ERR_MISSING_ARGS, ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE,
 -- ERR_INVALID_IP_ADDRESS.  Node: socket.connect, connect(2).
 function Socket:connect(...)
   errors.check_self(self, 'socket:connect(…)', 'setKeepAlive')
@@ -351,7 +351,7 @@ end
 
 -- Writing and ending --------------------------------------------------------------------
 
---- As in Stream; on a socket that was never connected ERR_SOCKET_CLOSED.
+--- As in Stream; ERR_SOCKET_CLOSED on a socket that was never connected.
 function Socket:write(chunk, name, callback)
   if type(self) ~= 'table' then
     error(errors.no_self 'socket:write(…)', 2)
@@ -370,7 +370,8 @@ function Socket:write(chunk, name, callback)
   return false
 end
 
---- socket:destroySoon(): destroys it when all is written.  Node: socket.destroySoon.
+--- socket:destroySoon(): destroys it when everything is written.  Node:
+-- socket.destroySoon.
 function Socket:destroySoon()
   errors.check_self(self, 'socket:destroySoon(…)', 'setKeepAlive')
   if self.writable then
@@ -385,8 +386,8 @@ function Socket:destroySoon()
   end
 end
 
---- socket:resetAndDestroy() -> socket: closes a TCP connection with a reset; while it
--- connects, after that.  Otherwise destroys it with ERR_SOCKET_CLOSED, a local socket
+--- socket:resetAndDestroy() -> socket: closes a TCP connection with a reset, after
+-- connecting if need be.  Otherwise destroys it with ERR_SOCKET_CLOSED, a local socket
 -- with ERR_INVALID_HANDLE_TYPE.  Node: socket.resetAndDestroy.
 function Socket:resetAndDestroy()
   errors.check_self(self, 'socket:resetAndDestroy(…)', 'setKeepAlive')
@@ -419,11 +420,11 @@ local function open_fd(fd)
   error(err.code == 'EINVAL' and errors.coded('ERR_INVALID_FD_TYPE', 'UNKNOWN') or err, 3)
 end
 
---- net.Socket([options]) -> Socket, to be connected by `connect`.
+--- net.Socket([options]) -> Socket, not connected yet.
 --
 -- Options: `fd` (a connected stream socket or an end of a pipe, owned by the socket from
 -- now on), `handle` (a stream of the core), `allowHalfOpen` (false: our side ends with
--- the other's), `readable`, `writable` (both true), `pauseOnCreate`.  Raises
+-- the peer's), `readable`, `writable` (both true), `pauseOnCreate`.  Raises
 -- ERR_INVALID_FD_TYPE, ERR_OUT_OF_RANGE, a system error.  Node: new net.Socket.
 function M.new(options)
   options = args.optional(options, 'table', 'options') or {}

@@ -1,9 +1,9 @@
 --- The modes of a reading side: flowing, paused, pulled; and its encoding.
 --
--- `readableFlowing` is nil until somebody shows interest, then true or false.  A
--- listener for `data` and resume() make the stream flow; pause() stops it; while
--- somebody listens for `readable` it is pulled with read().  A change of mode takes
--- effect on the next tick.
+-- `readableFlowing` is nil until the stream is used, then true or false.  A listener for
+-- `data` and resume() make the stream flow; pause() stops it; while there is a listener
+-- for `readable` it is pulled with read().  A change of mode takes effect on the next
+-- tick.
 local encoding = require 'child_process.encoding'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
@@ -39,8 +39,8 @@ local function resume_now(self)
   end
 end
 
---- stream:resume() -> stream: lets data flow; without a listener for `data` it is thrown
--- away.  The mode does not change while somebody listens for `readable`.
+--- stream:resume() -> stream: lets data flow; without a listener for `data` it is
+-- discarded.  The mode does not change while there is a listener for `readable`.
 -- Node: readable.resume.
 function methods:resume()
   errors.check_self(self, 'stream:resume(…)', 'setEncoding')
@@ -89,7 +89,7 @@ local function set_decoder(self, name)
   end
 end
 
--- What is buffered becomes text; text of an earlier decoder stays as it is.
+-- Buffered bytes become text; text from an earlier decoder stays as it is.
 local function decode_buffered(self, old)
   local content = self._chunks:take()
   if old then
@@ -106,7 +106,7 @@ local function decode_buffered(self, old)
 end
 
 --- stream:setEncoding([name]) -> stream: from now on chunks are text of that encoding,
--- what is buffered included; no character is cut between two of them.  Without a name
+-- including buffered ones; no character is split between two chunks.  Without a name
 -- `utf8`; `buffer` is raw bytes again.  Raises ERR_UNKNOWN_ENCODING.
 -- Node: readable.setEncoding.
 function methods:setEncoding(name)
@@ -124,7 +124,7 @@ end
 
 -- Listeners -----------------------------------------------------------------------------
 
--- Unless it has been lent meanwhile: who listens has asked before that.
+-- Unless it has been lent meanwhile: the listener was added before that.
 local function poke(self, loans)
   if self._loans == loans then
     readable.poke(self)
@@ -132,7 +132,7 @@ local function poke(self, loans)
 end
 
 -- A listener for `data` makes the stream flow, unless it was paused; one for `readable`
--- stops the flow: whoever listens calls read().
+-- stops the flow, since such a listener calls read().
 local function listening(self, name)
   if name == 'data' then
     if has(self, 'readable') then
@@ -157,11 +157,12 @@ local function listening(self, name)
   return self
 end
 
--- A tick after a listener for `readable` went: once() in a row must not change the mode.
+-- A tick after a listener for `readable` was removed: repeated once() must not change the
+-- mode.
 local function not_listening(self)
   self._readable_listening = has(self, 'readable')
   if self._resume_scheduled and self._paused == false then
-    -- the resume() that is under way must make it flow
+    -- the scheduled resume() must make it flow
     self.readableFlowing = true
   elseif has(self, 'data') then
     self:resume()
@@ -208,7 +209,7 @@ function methods:removeAllListeners(name)
   return self
 end
 
--- What is taken is for them, too.
+-- Listeners for `data` also get the bytes that are taken from the queue.
 methods[events.LISTENING] = function(self, name)
   if name == 'data' then
     self._chunks:tap(has(self, 'data'))

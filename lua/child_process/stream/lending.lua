@@ -1,9 +1,9 @@
---- Streams that other processes have, too: lent to a child by its `stdio`, or passed on.
+--- Streams shared with other processes: lent to a child by its `stdio`, or passed on.
 --
--- A lent stream is the child's until the child has ended: nothing is read here meanwhile,
--- not even ahead, unless somebody asks.  Afterwards reading goes on if it was going on
--- before.  One that nobody reads is closed then, so that its writer learns that there is
--- no reader any more.
+-- A lent stream belongs to the child until the child has ended: meanwhile nothing is read
+-- here, not even ahead, unless a reader asks.  Afterwards reading continues if it was in
+-- progress before.  Without a reader it is closed then, so that its writer learns that
+-- there is no reader any more.
 local events = require 'child_process.events'
 local loop = require 'child_process.loop'
 local readable = require 'child_process.stream.readable'
@@ -15,12 +15,12 @@ local M = {}
 --- Defaults of the class.
 M.defaults = {
   _lent = false, -- once at least
-  _loans = 0, -- how many children have it now
-  -- what was going on when it was lent: false, 'flowing', 'reading' (somebody waits)
+  _loans = 0, -- the number of children that have it now
+  -- the activity when it was lent: false, 'flowing', 'reading' (a call waits)
   _interrupted = false,
 }
 
--- What goes on here, before it is interrupted.
+-- The current activity here, before it is interrupted.
 local function reading(self)
   if self.readableFlowing then
     return 'flowing'
@@ -37,7 +37,7 @@ local function interrupt(self)
   readable.stop(self)
 end
 
---- lending.lend(stream): what comes is for a child now.
+--- lending.lend(stream): its bytes are for a child now.
 function M.lend(self)
   self._lent, self._shared = true, true
   self._loans = self._loans + 1
@@ -46,20 +46,20 @@ function M.lend(self)
   end
 end
 
---- lending.is_lent(stream) -> boolean: lent, and nobody here has asked since.
+--- lending.is_lent(stream) -> boolean: lent, and not read here since.
 function M.is_lent(self)
   return self._lent and not self.readableFlowing and not has(self, 'readable')
 end
 
---- lending.forgo(stream): the child that writes it has ended, and the rest is for the one
--- that has it now.  What was interrupted still goes on afterwards.
+--- lending.forgo(stream): the child that writes it has ended, and the rest is for the
+-- child that has it now.  An interrupted activity still continues afterwards.
 function M.forgo(self)
   if not self._interrupted then
     self:destroy()
   end
 end
 
--- Standard streams are the host's, and who writes says when that is over.
+-- Standard streams belong to the host, and a stream being written ends with its writer.
 local function is_of_use(self)
   return self._is_standard or self._has_writable or not M.is_lent(self)
 end
@@ -76,10 +76,10 @@ local function go_on(self)
   end
 end
 
--- A child that it was lent to has ended.
+-- A child it was lent to has ended.
 local function give_one_back(self)
   if self._loans == 0 then
-    return -- it has been connected anew
+    return -- it has been reconnected
   end
   self._loans = self._loans - 1
   if self._loans == 0 and self._has_readable and not self.destroyed then
@@ -93,9 +93,9 @@ local function give_back(list)
   end
 end
 
---- lending.give_back_soon(list): a child that had these streams has ended.  Who waits for
--- that may go on reading them, or lend them once more: first the caller goes on, which
--- is a turn later outside of coroutines.
+--- lending.give_back_soon(list): a child that had these streams has ended.  A caller
+-- waiting for that may read on, or lend them again: so it continues first, which is a
+-- turn later outside coroutines.
 function M.give_back_soon(list)
   if #list > 0 then
     loop.setImmediate(loop.setImmediate, give_back, list)

@@ -1,9 +1,8 @@
---- pipe() and unpipe(): one stream's data into others, at the pace of the slowest.
+--- pipe() and unpipe(): pass one stream's data to others, at the pace of the slowest.
 --
--- The source is paused when a destination says that it is full, and flows again when
--- all that said so have drained.  Which ones those are is kept as a round number: a
--- link waits while its round is that of the source, so that one increment forgets them
--- all.
+-- The source is paused when a destination is full, and flows again when all full ones
+-- have drained.  These are marked by a round number: a link waits while its round equals
+-- the source's, so one increment clears them all.
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local loop = require 'child_process.loop'
@@ -46,8 +45,8 @@ local function hold(link)
   end
 end
 
--- Takes all listeners away; a source that waited for this destination goes on, if there
--- is anybody left to read.
+-- Removes all listeners; a source that waited for this destination flows again, if there
+-- is a reader left.
 local function cut(link)
   link.broken = true
   for name, listener in pairs(link.listeners) do
@@ -68,7 +67,8 @@ local function index_of(links, dest)
   end
 end
 
--- An error of the destination ends the pipe, but stays unhandled if nobody else listens.
+-- An error of the destination ends the pipe, but stays unhandled without another
+-- listener.
 local function on_error(link, err)
   local dest = link.dest
   link.src:unpipe(dest)
@@ -93,7 +93,7 @@ local function listen_to_dest(link)
   function listeners.finish()
     link.src:unpipe(dest)
   end
-  -- before the user's: they see the pipe undone
+  -- before the user's listeners, so that they find the pipe undone
   dest:prependListener('error', listeners.error)
   dest:once('close', listeners.close)
   dest:once('finish', listeners.finish)
@@ -121,7 +121,7 @@ local function listen_to_src(link, finishes)
   src:on('data', link.on_data)
 end
 
--- A stream, or an object with the two methods that a pipe needs.
+-- A stream, or an object with the two methods a pipe needs.
 local function is_writable(dest)
   local meta = getmetatable(dest)
   local indexed = type(dest) == 'table' or type(meta) == 'table' and meta.__index
@@ -161,7 +161,7 @@ function methods:pipe(dest, options)
 end
 
 --- stream:unpipe([dest]) -> stream: undoes pipe(dest), or every pipe; each destination
--- gets the event `unpipe(stream)`.  Without any destination left the stream is paused.
+-- gets the event `unpipe(stream)`.  The stream is paused if no destination is left.
 -- Node: readable.unpipe.
 function methods:unpipe(dest)
   errors.check_self(self, 'stream:unpipe(…)', 'setEncoding')

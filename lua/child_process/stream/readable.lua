@@ -1,17 +1,17 @@
 --- The reading side of a stream: from the handle through a queue of strings to `data`,
--- `readable` and `end`.  Who decides whether it flows is in flowing.lua.
+-- `readable` and `end`. flowing.lua decides whether it flows.
 --
 -- The handle reads ahead until the queue (csrc/chunks.c) holds `readableHighWaterMark`
 -- bytes and is then stopped; every read that takes the queue below that starts it again.
 -- While data flows to a listener and the queue is empty, a chunk goes straight from the
 -- handle to it.
 --
--- Nothing is read ahead from a stream that others read, too (`_shared`: process.stdin,
--- what was lent to a child): the handle is started by a read that finds too little, or
--- while data flows, and stopped by the next chunk.
+-- Nothing is read ahead from a stream that other processes read as well (`_shared`:
+-- process.stdin, a lent stream): the handle is started by a read that finds too little,
+-- or while data flows, and stopped by the next chunk.
 --
--- State is changed before anything is emitted, and what must follow an event is
--- guarded: a listener that raises costs neither data nor the later `end`.
+-- State changes before anything is emitted, and steps that must follow an event are
+-- guarded: a listener that raises loses neither data nor the later `end`.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
@@ -26,11 +26,11 @@ local nextTick = loop.nextTick
 
 local MAX_HIGH_WATER_MARK = 1 << 30
 
---- What a stream begins with, and a stream that cannot be read stays: a reading side that
--- has ended.  Defaults of the class, see child_process.writable.
+--- The initial state, which a stream that cannot be read keeps: an ended reading side.
+-- Defaults of the class, see child_process.writable.
 M.defaults = {
   readable = false,
-  -- readableFlowing: nil (nobody has said), true, false; readableEncoding: nil, a name
+  -- readableFlowing: nil (not decided), true, false; readableEncoding: nil, a name
   readableEnded = true,
   readableHighWaterMark = 0,
   readableLength = 0, -- set by the queue
@@ -38,14 +38,14 @@ M.defaults = {
   _chunks = core.chunks(),
   _owed = false, -- see M.owe
   _decoder = false,
-  _reading = false, -- the handle has been told to
+  _reading = false, -- the handle is reading
   _shared = false,
   _eof = true,
   _end_scheduled = false,
   -- _paused: by pause(): true, by resume(): false
   _resume_scheduled = false,
   _readable_listening = false,
-  _need_readable = true, -- the next chunk is worth an event `readable`
+  _need_readable = true, -- the next chunk causes an event `readable`
   _emitted_readable = false,
   -- the destinations of pipe(), and how many of them must drain first
   _pipes = {},
@@ -92,7 +92,7 @@ end
 
 M.stop = stop_reading
 
--- When `count` bytes are taken: reads on if that makes room.
+-- After `count` bytes were taken: reads on if that makes room.
 local function read_on(self, count)
   if self._reading or self._eof or self.destroyed or self.errored then
     return
@@ -106,8 +106,8 @@ local function read_on(self, count)
   end
 end
 
--- Whether more is wanted when only what is there has been asked for.  A listener for
--- `readable` waits for more, but not the one of an open loop over lines.
+-- Whether more is wanted after a read of all available bytes.  A listener for `readable`
+-- waits for more, but not that of an open loop over lines.
 local function is_awaited(self, count)
   return not self._shared
     or count == self.readableLength
@@ -115,7 +115,7 @@ local function is_awaited(self, count)
       and not (self._unread and self._unread.count > 0)
 end
 
---- Nobody asks for more of a shared stream, unless there is a listener.
+--- Stops reading a shared stream, unless it has a listener.
 function M.withdraw(self)
   if self._shared and not has(self, 'data') and not has(self, 'readable') then
     self.readableFlowing = nil
@@ -134,8 +134,8 @@ end
 
 local take, flow
 
--- `end` is over: the other side of a socket that cannot be half open ends too; a stream
--- of which both sides are done is destroyed.
+-- After `end`: the writing side of a socket that cannot be half open ends too; a stream
+-- with both sides done is destroyed.
 local function end_writable(self)
   if self.writable then
     self:finish()
@@ -150,7 +150,7 @@ local function after_end(self)
   end
 end
 
--- After the error of a stream that is destroyed, or where that would be, comes `close`.
+-- After the error of a destroyed stream, or in its place, only `close` comes.
 local SILENT = { failed = true, passed = true, closed = true }
 
 local function emit_end(self)
@@ -178,7 +178,7 @@ local function end_soon(self)
   end
 end
 
--- What follows `readable`.  A stream that does not flow needs another one later.
+-- Runs after `readable`.  A stream that does not flow needs another one later.
 local function after_readable(self)
   self._emitted_readable = false
   if
@@ -212,7 +212,8 @@ local function emit_readable_soon(self)
   end
 end
 
--- A chunk leaves: no destination of pipe() is waited for any more, whoever made it flow.
+-- Emits a chunk: no destination of pipe() is waited for any more, however it came to
+-- flow.
 local function emit_data(self, chunk)
   if self._awaited > 0 then
     self._awaited, self._await_round = 0, self._await_round + 1
@@ -220,17 +221,17 @@ local function emit_data(self, chunk)
   self:emit('data', chunk)
 end
 
--- What the handle tells -----------------------------------------------------------------
+-- Callbacks of the handle ---------------------------------------------------------------
 
--- With everything read the stream ends, whether somebody listens or not.
+-- With everything read the stream ends, with or without listeners.
 local function end_if_drained(self)
   if self._eof and self.readableLength == 0 then
     end_soon(self)
   end
 end
 
--- What came (`at_end`: no more will) without the end of a delimiter that was given
--- already, see M.owe.  Bytes that may begin it are held back.
+-- The new bytes (`at_end`: the last ones) without the rest of a delimiter already
+-- returned, see M.owe.  Bytes that may begin that rest are held back.
 local function settle(self, chunk, at_end)
   local text = self._owed.held .. chunk
   for _, rest in ipairs(self._owed.rests) do
@@ -246,9 +247,9 @@ local function settle(self, chunk, at_end)
   return text
 end
 
---- readable.owe(stream, rests): a delimiter was given as soon as it was there, though it
--- may be the begin of a longer one: if one of `rests` (array, the longest first) is what
--- comes next, it belongs to it.
+--- readable.owe(stream, rests): a delimiter was returned as soon as it was complete,
+-- although it may begin a longer one: if one of `rests` (array, longest first) comes
+-- next, it belongs to that delimiter.
 function M.owe(self, rests)
   self._owed = { rests = rests, held = '' }
 end
@@ -295,21 +296,21 @@ local function on_data(self, chunk)
   end
 end
 
---- readable.goes_on(stream): it is no longer paused: silence counts from now on.
+--- readable.goes_on(stream): it is no longer paused: silence is measured from now on.
 function M.goes_on(self)
   if self._handle then
     self._handle:hear()
   end
 end
 
---- readable.quiet(stream) -> ms since a byte came, or since it was no longer paused |
--- false: it is not read now | nil: it never was, or is over.
+--- readable.quiet(stream) -> ms since the last byte, or since it was resumed | false: it
+-- is not being read now | nil: it has never been read, or has ended.
 function M.quiet(self)
   local quiet = self._handle and self._handle:quiet()
   return quiet and not self:isPaused() and quiet or quiet and false
 end
 
---- What a handle is bound to: on_read(stream, chunk | nil [, errno]).
+--- The handle's callback: on_read(stream, chunk | nil [, errno]).
 function M.on_read(self, chunk, errno)
   if chunk then
     on_data(self, chunk)
@@ -322,7 +323,7 @@ end
 
 -- Reading -------------------------------------------------------------------------------
 
--- Asking for more than the buffer may hold makes it larger, to the next power of two.
+-- A request for more than the buffer may hold enlarges it, to the next power of two.
 local function raise_high_water_mark(self, n)
   if n > MAX_HIGH_WATER_MARK then
     error(errors.out_of_range('size', '<= 1GiB', n))
@@ -334,7 +335,7 @@ local function raise_high_water_mark(self, n)
   self.readableHighWaterMark = mark
 end
 
--- How many bytes read(n) gives now; n == nil: as many as fit the mode.
+-- How many bytes read(n) returns now; n == nil: as many as fit the mode.
 local function how_much(self, n)
   local length = self.readableLength
   if length == 0 or n and n <= 0 then
@@ -347,7 +348,7 @@ local function how_much(self, n)
   return (n == length or self._eof) and length or 0
 end
 
--- There was nothing to take, or less than was asked for.
+-- Nothing was there, or less than requested.
 local function nothing(self)
   if self._eof then
     end_if_drained(self)
@@ -359,7 +360,7 @@ local function nothing(self)
   end
 end
 
--- read(0) takes nothing; it only sees to it that `readable` or `end` comes.
+-- read(0) takes nothing; it only makes sure that `readable` or `end` will come.
 local function poke(self)
   if self._need_readable and self.readableLength > 0 and (self._eof or is_full(self)) then
     emit_readable_soon(self)
@@ -368,8 +369,9 @@ local function poke(self)
   end
 end
 
---- readable.give(stream, count, ends) -> string: takes `count` bytes of at least as many.
--- @param ends boolean: if they are the last, the end follows
+--- readable.give(stream, count, ends) -> string: takes `count` bytes, which must be
+-- there.
+-- @param ends boolean: whether `end` follows if they are the last
 function M.give(self, count, ends)
   self._emitted_readable = false
   if is_awaited(self, count) then
@@ -389,8 +391,8 @@ function M.give(self, count, ends)
   return chunk
 end
 
---- readable.want(stream, size): asks for so many bytes in the queue, or the end.  Raises
--- ERR_OUT_OF_RANGE above 1 GiB.
+--- readable.want(stream, size): requests that `size` bytes, or the end, get into the
+-- queue.  Raises ERR_OUT_OF_RANGE above 1 GiB.
 function M.want(self, size)
   if size > self.readableHighWaterMark then
     raise_high_water_mark(self, size)
@@ -404,7 +406,7 @@ function M.is_complete(self)
   return self._eof or self.destroyed
 end
 
---- readable.take(stream [, n]) -> string | nil: what read(n) gives.
+--- readable.take(stream [, n]) -> string | nil: the result of read(n).
 function take(self, n)
   if n and n > self.readableHighWaterMark then
     raise_high_water_mark(self, n)

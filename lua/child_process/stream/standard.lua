@@ -1,4 +1,4 @@
---- The standard streams of this process, over descriptors that stay the host's.
+--- The standard streams of this process, over descriptors that belong to the host.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
@@ -7,8 +7,8 @@ local stream = require 'child_process.stream'
 
 local M = {}
 
--- stdout:destroy([err]): emits `error(err)` and `close` and does no more: others write
--- there, too, so it can be written as before, also after a write that failed.
+-- stdout:destroy([err]): only emits `error(err)` and `close`: other code writes there as
+-- well, so it remains writable, even after a failed write.
 -- Node: process.stdout, "A note on process I/O".
 local function outlive_destroy(s, err)
   s.errored, s.writable = nil, not s.writableEnded
@@ -21,8 +21,8 @@ end
 
 --- standard.open(fd) -> Stream over descriptor 0, 1 or 2.
 --
--- What comes by stdin may be for a child that has it, too, or for the program's own
--- io.read: nothing is read before somebody asks.  Raises a system error.
+-- Bytes on stdin may be for a child that shares it, or for the program's own io.read, so
+-- nothing is read before it is requested.  Raises a system error.
 function M.open(fd)
   local handle, errno = shortage.retry(core.standard_stream, fd)
   if not handle then

@@ -1,8 +1,8 @@
---- Terminal: what is typed to a child and what it shows, one stream for both.
+--- Terminal: the input and output of a child's terminal as one stream.
 --
--- The end of a terminal is the end of its child (csrc/child.c): by then nobody else can
--- write to it any more, what is still in it is read at once, and it is hung up, whoever
--- has it open.  Only then comes `end`, when all has been taken from here.
+-- A terminal ends with its child (csrc/child.c): at that moment further writes are
+-- blocked, the remaining output is read, and the terminal is hung up, whichever processes
+-- have it open.  `end` comes when all of the output has been taken from here.
 local encoding = require 'child_process.encoding'
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
@@ -27,13 +27,13 @@ Terminal.__index = Terminal
 
 -- The line being typed ------------------------------------------------------------------
 
--- What is behind that which ends a line (newline, return and ^D) or throws it away (^C,
--- ^U, ^Z and ^\).  Anchored, and the last one is looked for from the end: linear.
+-- The bytes after the last character that ends a line (newline, return and ^D) or
+-- discards it (^C, ^U, ^Z and ^\).  Anchored, and searched from the end: linear.
 local SINCE = '^.*[\n\r\3\4\21\26\28](.*)$'
 
--- How many characters the line has after `bytes`.  ^V takes the meaning from what follows
--- it; DEL takes a character away.  ^W counts as nothing: with one ^D too many the end is
--- still seen, with one too few it is not.
+-- The number of characters in the line after `bytes`. ^V makes the next character
+-- literal; DEL removes a character. ^W is ignored: one ^D too many still ends the input,
+-- one too few does not.
 local function line_after(line, bytes)
   bytes = bytes:gsub('\22.', 'v')
   local rest = bytes:match(SINCE)
@@ -49,7 +49,7 @@ end
 
 -- Writing -------------------------------------------------------------------------------
 
--- There is nobody left to read it, which is no reason to lose what was written to us.
+-- The child is gone; that is no reason to lose its output.
 local function refuse(callback)
   if callback then
     loop.nextTick(callback, errors.system(EPIPE, 'write'))
@@ -57,8 +57,8 @@ local function refuse(callback)
   return false
 end
 
---- terminal:write(chunk [, encoding] [, callback]) -> boolean: types it, see
--- Stream.write.  After the child's end it is lost: the callback gets EPIPE.
+--- terminal:write(chunk [, encoding] [, callback]) -> boolean: types the chunk, see
+-- Stream.write.  After the child's end it is lost and the callback gets EPIPE.
 function Terminal:write(chunk, name, callback)
   if type(name) == 'function' then
     name, callback = nil, name
@@ -80,9 +80,9 @@ local function can_end(self)
 end
 
 --- terminal:finish([chunk [, encoding]] [, callback]) -> terminal: types `chunk` and ^D,
--- by which a program that reads lines sees the end of its input; nothing can be typed
--- afterwards.  ^D has that meaning at the beginning of a line only, so behind an
--- unfinished one it is typed twice.
+-- which is end of file for a program that reads lines; nothing can be typed afterwards.
+-- ^D has that meaning only at the beginning of a line, so after an unfinished line it is
+-- typed twice.
 -- Raises ERR_INVALID_STATE for a raw terminal, and as Stream.finish.
 function Terminal:finish(chunk, name, callback)
   if type(chunk) == 'function' then
@@ -112,7 +112,7 @@ Terminal['end'] = Terminal.finish
 
 -- The end -------------------------------------------------------------------------------
 
--- The child has ended: takes what it has left and hangs up.
+-- The child has ended: reads the remaining output and hangs up.
 local function hang_up(self)
   local handle = self._handle
   if not handle then
@@ -125,8 +125,8 @@ local function hang_up(self)
   self:_end_with(rest, errno)
 end
 
--- No more of its output is wanted.  It is not closed, which would be one more signal,
--- SIGHUP, in the place of the one that says why.
+-- Discards further output.  It is not closed: that would send SIGHUP, and hide the signal
+-- that says why.
 local function drop(self)
   self:unpipe()
   self:removeAllListeners 'data'

@@ -1,22 +1,21 @@
---- What has come and nobody has taken yet: for those who take it piece by piece, and for
--- those who come when the stream is over.
+--- Unread bytes, for readers that take them piece by piece, and for readers that come
+-- after the stream has ended.
 --
 --          open                     keep
 --   free ----------> held         ---------> kept
 --    ^                 |         (from both)
 --    +-- last close ---+
 --
--- free: it is in the queue of the stream, bounded by the high-water mark, for whoever
--- listens.
--- held: somebody reads piece by piece.  A call waits, or a loop over lines is open,
--- whatever its body does.  The stream is pulled, and its queue grows as far as a piece
--- needs.
--- kept: the stream flows into a store, and so comes to its end whether somebody reads or
--- not.  Who reads takes from the store.
+-- free: they are in the queue of the stream, bounded by the high-water mark, for
+-- listeners.
+-- held: a reader takes pieces: a call waits, or a loop over lines is open, whatever its
+-- body does.  The stream is pulled, and its queue grows as far as a piece needs.
+-- kept: the stream flows into a store, and so reaches its end with or without a reader.
+-- Readers take from the store.
 --
--- The fields of `stream._unread`: `count` and `readings`, those that are open; `mark`,
--- the high-water mark before the first of them; `claimed`: somebody has read by pieces;
--- `store`: a collector; `on_free`: what the last reading calls.
+-- The fields of `stream._unread`: `count` and `readings`, the open ones; `mark`, the
+-- high-water mark before the first of them; `claimed`: it has been read by pieces;
+-- `store`: a collector; `on_free`: called when the last reading closes.
 local collect = require 'child_process.collect'
 local errors = require 'child_process.errors'
 local readable = require 'child_process.stream.readable'
@@ -49,7 +48,7 @@ Reading.__index = Reading
 local function ignore() end
 
 --- unread.open(stream) -> reading, to be closed: holds the stream.  `reading.thread` is
--- the coroutine that reads.
+-- the reading coroutine.
 function M.open(stream)
   local unread = of(stream)
   if unread.count == 0 then
@@ -74,7 +73,7 @@ local function free(stream, unread)
   end
 end
 
---- reading:close(): the last one sets the stream free.
+--- reading:close(): the last one frees the stream.
 function Reading:close()
   local unread = of(self.stream)
   if unread.readings[self] then
@@ -107,7 +106,8 @@ function M.when_free(stream, fn)
   of(stream).on_free = fn
 end
 
---- unread.is_free(stream) -> boolean: nobody reads or listens, it flows nowhere.
+--- unread.is_free(stream) -> boolean: it has neither readers nor listeners and does not
+-- flow.
 function M.is_free(stream)
   return not store_of(stream)
     and not M.is_held(stream)
@@ -116,7 +116,8 @@ function M.is_free(stream)
     and stream:listenerCount 'readable' == 0
 end
 
---- unread.claim(stream): somebody reads it by pieces, now and then: the rest is theirs.
+--- unread.claim(stream): it is read by pieces, now and then: the rest belongs to that
+-- reader.
 function M.claim(stream)
   of(stream).claimed = true
 end
@@ -128,8 +129,8 @@ end
 
 -- Kept ----------------------------------------------------------------------------------
 
---- unread.keep(stream, limit, on_overflow) -> collector: from now on it flows in there.
--- See collect.new for the arguments.
+--- unread.keep(stream, limit, on_overflow) -> collector: from now on the stream flows
+-- into it.  See collect.new for the arguments.
 function M.keep(stream, limit, on_overflow)
   local unread = of(stream)
   stream:off('readable', ignore)
@@ -143,7 +144,7 @@ function M.is_kept(stream)
   return store_of(stream) ~= nil
 end
 
---- unread.lost(stream) -> error value | nil: more came than could be kept.
+--- unread.lost(stream) -> error value | nil: there was more than could be kept.
 function M.lost(stream)
   local store = store_of(stream)
   return store and store.lost
@@ -151,20 +152,20 @@ end
 
 -- Taking --------------------------------------------------------------------------------
 
---- unread.queue(stream) -> the queue (csrc/chunks.c) that has what comes next.
+--- unread.queue(stream) -> the queue (csrc/chunks.c) with the next bytes.
 function M.queue(stream)
   local store = store_of(stream)
   if not store then
     return stream._chunks
   elseif stream.readableLength > 0 and not stream.destroyed then
-    -- pulled by a listener of the user's; this goes to the store
+    -- a user's listener pulls the stream; these bytes go to the store
     readable.give(stream, stream.readableLength, true)
   end
   return store.chunks
 end
 
---- unread.take(stream, count, rests) -> string: `count` bytes, of at least as many.
--- `rests`: what belongs to them, too, if it should come first, see readable.owe.
+--- unread.take(stream, count, rests) -> string: takes `count` bytes, which must be there.
+-- `rests`: bytes that also belong to them if they come next, see readable.owe.
 function M.take(stream, count, rests)
   local store = store_of(stream)
   if rests then
@@ -173,7 +174,7 @@ function M.take(stream, count, rests)
   return store and store.chunks:take(count) or readable.give(stream, count, true)
 end
 
---- unread.want(stream, size): sees to it that so many bytes come, in the end.
+--- unread.want(stream, size): makes sure that `size` bytes, or the end, will come.
 function M.want(stream, size)
   if not store_of(stream) then
     readable.want(stream, size)
@@ -183,7 +184,7 @@ end
 --- unread.is_complete(stream) -> boolean: no more bytes will come.
 M.is_complete = readable.is_complete
 
--- How many bytes read(n) gives of those that are kept.
+-- How many of the kept bytes read(n) returns.
 local function how_much(self, queue, n)
   local size = queue:size()
   if not n then
@@ -200,8 +201,8 @@ local function read_kept(self, n)
   return count > 0 and queue:take(count) or nil
 end
 
---- unread.read_format(stream, format, timeout): what `read('l')` and its like do.  Set by
--- child_process.lines.
+--- unread.read_format(stream, format, timeout): implements `read('l')` and the other
+-- formats.  Set by child_process.lines.
 function M.read_format(_, format)
   error(errors.invalid_arg_type('size', 'of type number', format), 3)
 end
@@ -214,10 +215,10 @@ local function check_no_timeout(n, timeout)
   end
 end
 
---- stream:read([n]) -> string | nil: what has come, or exactly `n` bytes of it; nil when
--- there is not enough.  At the end of the stream the rest, however short, also when the
+--- stream:read([n]) -> string | nil: the available bytes, or exactly `n` of them; nil if
+-- there are not enough.  At the end of the stream the rest, however short, even when the
 -- stream has closed.  With an encoding `n` counts bytes of the decoded text, and no
--- character is cut.  A string (`'l'`, `'L'`, `'a'`) waits for a line or all the rest, see
+-- character is cut.  A string (`'l'`, `'L'`, `'a'`) waits for a line or for the rest, see
 -- lines.lua.  Raises ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE for a timeout;
 -- ERR_OUT_OF_RANGE above 1 GiB.  Node: readable.read.
 function methods:read(n, timeout)

@@ -1,9 +1,9 @@
 --- The writing side of a stream: queue, backpressure, `drain`, `finish`.
 --
--- A chunk that the kernel takes at once costs neither a table nor a tick.  What it does
--- not take is left with the handle, one write at a time; chunks that come meanwhile are
--- queued and handed over together.  Callbacks of completed writes run on the next tick,
--- those of one turn together.
+-- A chunk that the kernel takes immediately costs neither a table nor a tick.  Otherwise
+-- the rest stays with the handle, one write at a time; later chunks are queued and handed
+-- over together.  Callbacks of completed writes run on the next tick, those of one turn
+-- together.
 local encoding = require 'child_process.encoding'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
@@ -17,15 +17,15 @@ M.methods = methods
 
 local nextTick = loop.nextTick
 
-local EPIPE = -32 -- what a write to a stream without a handle fails with
+local EPIPE = -32 -- the error of a write to a stream without a handle
 
---- What a stream begins with, and a stream that cannot be written stays: a writing side
--- that has finished.  Defaults of the class, so that a new stream is a small table; the
--- tables among them are of those that never write to them.
+--- The initial state, which a stream that cannot be written keeps: a finished writing
+-- side.  Defaults of the class, so that a new stream is a small table; the tables among
+-- them are never modified.
 M.defaults = {
   writable = false,
   writableEnded = true, -- finish() was called
-  writableFinished = true, -- and all is written
+  writableFinished = true, -- and everything is written
   writableLength = 0,
   writableNeedDrain = false,
   writableCorked = 0,
@@ -36,7 +36,7 @@ M.defaults = {
   _writing = false,
   _write_size = 0,
   _write_callback = false,
-  -- chunks that wait for it, and their callbacks by the same index
+  -- chunks waiting for it, and their callbacks by the same index
   _queue = {},
   _queue_callbacks = { n = 0 },
   -- callbacks of completed writes, [first .. last]
@@ -70,7 +70,7 @@ local function why_lost(self, verb)
   return errors.coded('ERR_STREAM_DESTROYED', verb)
 end
 
--- Notes that `callback` (or none) is to be called with `err`.
+-- Records that `callback` (if any) must be called with `err`.
 local function fail_callback(self, callback, err)
   if callback then
     local failed = self._failed
@@ -85,8 +85,8 @@ local function fail_callbacks(self, callbacks, count, err)
   end
 end
 
--- As in Node the first chunk that waited for the connection hears of that, whatever the
--- error is that the others get.
+-- As in Node, the first chunk that waited for the connection gets this error, whatever
+-- error the others get.
 local function fail_first(self)
   local callbacks = self._queue_callbacks
   if self._unconnected and callbacks.n > 0 then
@@ -96,7 +96,7 @@ local function fail_first(self)
   end
 end
 
--- Nothing that waits will be written any more.
+-- None of the waiting chunks will be written any more.
 local function give_up(self)
   self._failed = self._failed or { first = 1, last = 0 }
   local pending, err = self._write_callback, why_lost(self, 'write')
@@ -125,12 +125,13 @@ local function run_failed(self)
   end
 end
 
---- writable.unconnected(stream): destroyed before it was connected, and chunks wait.
+--- writable.unconnected(stream): it was destroyed before it was connected, and chunks are
+-- waiting.
 function M.unconnected(self)
   self._unconnected = true
 end
 
---- Calls every callback that still waits with the error of the stream.
+--- Calls every pending callback with the error of the stream.
 function M.fail_pending(self)
   if M.has_pending(self) or self._write_callback then
     give_up(self)
@@ -149,7 +150,7 @@ local function destroy_failed(self)
   self:destroy(self.errored)
 end
 
--- The callbacks hear of it before `error` comes.
+-- The callbacks get it before `error` is emitted.
 local function write_failed(self)
   local _ <close> = guard.new(self, destroy_failed)
   M.fail_pending(self)
@@ -185,7 +186,7 @@ local function finish_now(self)
   end
 end
 
--- The end of writing, once all is written: tells the other side.
+-- Once everything is written, ends the writing side for the peer.
 local function finish_maybe(self)
   if
     not self.writableEnded
@@ -327,7 +328,7 @@ local function flush(self)
   end
 end
 
---- What a handle is bound to: on_written(stream [, errno]), the pending write is over.
+--- The handle's callback: on_written(stream [, errno]), the pending write is over.
 function M.on_written(self, errno)
   local callbacks = self._write_callback
   self._writing = false
@@ -349,7 +350,7 @@ local function refusal(self, finishing)
   elseif finishing or not self._has_readable or self.allowHalfOpen then
     return errors.coded 'ERR_STREAM_WRITE_AFTER_END'
   elseif self.readableEnded then
-    -- it was not the user who ended it
+    -- not ended by the user
     return errors.new('Error', 'EPIPE', 'This socket has been ended by the other party')
   end
   return errors.coded 'ERR_STREAM_WRITE_AFTER_END'
@@ -373,7 +374,7 @@ local function enqueue(self, chunk, callback)
   end
 end
 
--- Returns what write() does and, if nothing may be written, the error.
+-- Returns the result of write() and, if nothing may be written, the error.
 local function write(self, chunk, name, callback, finishing)
   if name ~= nil and name ~= 'buffer' then
     name = encoding.check(name, 4)
@@ -429,7 +430,7 @@ function methods:write(chunk, name, callback)
   return (write(self, chunk, name, callback))
 end
 
--- As Lua's files write it: a float with an integral value without its `.0`.
+-- Like Lua's files: a float with an integral value is written without its `.0`.
 local function text_of(value, index)
   if type(value) == 'string' then
     return value
@@ -441,7 +442,7 @@ local function text_of(value, index)
 end
 
 --- stream:put(a, b, …) -> stream: writes strings and numbers one after the other, in one
--- write; `writableNeedDrain` says what write() returns false for.  Raises
+-- write; `writableNeedDrain` replaces the result of write().  Raises
 -- ERR_INVALID_ARG_TYPE, with nothing written; the rest as in write().  Lua: file:write.
 function methods:put(...)
   errors.check_self(self, 'stream:put(…)', 'setEncoding')
@@ -461,8 +462,8 @@ function methods:cork()
   self.writableCorked = self.writableCorked + 1
 end
 
---- stream:uncork(): the last of as many calls as cork() was called writes all that is
--- queued.  Node: writable.uncork.
+--- stream:uncork(): the last of as many calls as cork() was called writes the queue.
+-- Node: writable.uncork.
 function methods:uncork()
   errors.check_self(self, 'stream:uncork(…)', 'setEncoding')
   if self.writableCorked > 0 then
@@ -481,8 +482,8 @@ local function finish_error(self)
   return self.errored
 end
 
---- stream:finish([chunk [, encoding]] [, callback]) -> stream: no more is written after
--- what is queued and `chunk`; then the other side sees the end, and `finish` comes.
+--- stream:finish([chunk [, encoding]] [, callback]) -> stream: ends writing after the
+-- queue and `chunk`; then the peer sees the end, and `finish` is emitted.
 -- `callback(err)` runs just before it, or with the error that prevents it.  The same
 -- function is `stream['end']`.  Raises as write() does.  Node: writable.end.
 function methods:finish(chunk, name, callback)
