@@ -343,7 +343,7 @@ end)
 
 describe('a signal to a copy of a process that listens for it', function()
   it('before the copy uses the module does what it did before', function()
-    output [[
+    output_and_leaks(HEAD .. [[
       local heard = 0
       cp.process:on('SIGTERM', function() heard = heard + 1 end)
       local pid = forking.fork()
@@ -355,7 +355,7 @@ describe('a signal to a copy of a process that listens for it', function()
       cp.run 'nowait'
       assert(heard == 0)
       cp.process:kill(cp.process.pid, 'SIGTERM')
-      repeat cp.run 'nowait' until heard == 1]]
+      repeat cp.run 'nowait' until heard == 1]])
   end)
 
   it('is heard by the copy that uses the module, and only there', function()
