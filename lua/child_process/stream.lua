@@ -16,6 +16,7 @@ local guard = require 'child_process.guard'
 local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
 local piping = require 'child_process.stream.piping'
+local lost = require 'child_process.stream.lost'
 local readable = require 'child_process.stream.readable'
 local unread = require 'child_process.stream.unread'
 local writable = require 'child_process.stream.writable'
@@ -267,11 +268,11 @@ local function emit_close(self, had_error)
     self:emit('close', had_error)
     return
   end
-  if writable.has_pending(self) or self._failed then
+  if lost.has_pending(self) or self._failed then
     local _ <close> = guard.new(self, function()
       emit_close(self, had_error)
     end)
-    writable.fail_pending(self)
+    lost.fail_pending(self)
   end
   if self._end_state ~= 'closed' then
     self._end_state = 'closed'
@@ -300,8 +301,8 @@ function Stream:destroy(err)
   self.destroyed, self.closed, self._end_state = true, true, 'destroyed'
   self.readable, self.writable, self.writableNeedDrain = false, false, false
   -- the callback of a pending write comes last, when the handle is closed
-  if not self._writing and writable.has_pending(self) then
-    nextTick(writable.fail_pending, self)
+  if not self._writing and lost.has_pending(self) then
+    nextTick(lost.fail_pending, self)
   end
   close_handle(self)
   nextTick(emit_error, self, err)

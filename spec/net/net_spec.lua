@@ -1,7 +1,7 @@
 -- cp.net: servers, what they listen on, and the argument forms of both.
 local core = require 'child_process.core'
 local machine = require 'spec.support.machine'
-local servers = require 'child_process.net.server'
+local workers = require 'child_process.net.workers'
 local t = require 'spec.helper'
 
 local named_it = machine.wrap('localhost', it, pending)
@@ -90,7 +90,7 @@ describe('net.createServer', function()
     function list:close(callback)
       close_there = callback
     end
-    servers.add_worker(server, list)
+    workers.add(server, list)
     server:getConnections(t.expect(function(_, count)
       assert.equal(3, count)
     end))

@@ -121,8 +121,10 @@ return {
   ['lua/child_process/net/connecting.lua'] = {
     too_slow = 'wants a name with an address that does not answer',
   },
+  ['lua/child_process/net/workers.lua'] = {
+    ['M.add'] = 'a server in two children, of which the second ends first',
+  },
   ['lua/child_process/net/server.lua'] = {
-    ['M.add_worker'] = 'a server in two children, of which the second ends first',
     handle_of = 'listen() with a server of the core, as the handles do in C',
   },
   ['lua/child_process/stream/piping.lua'] = {
@@ -131,7 +133,7 @@ return {
   ['lua/child_process/process.lua'] = {
     find_exec_path = 'a host program, whose Lua files are not those of lua/',
   },
-  ['lua/child_process/stream/writable.lua'] = {
+  ['lua/child_process/stream/lost.lua'] = {
     give_up = 'a write of several chunks is cut off',
   },
 }

@@ -10,6 +10,7 @@ local readable = require 'child_process.stream.readable'
 local servers = require 'child_process.net.server'
 local sockets = require 'child_process.ipc.sockets'
 local stream = require 'child_process.stream'
+local workers = require 'child_process.net.workers'
 
 local M = {}
 
@@ -31,7 +32,7 @@ local function register_with_server(lists, socket, message)
     local list, new = sockets.sent(lists, key)
     message.key = key
     if new then
-      servers.add_worker(server, list)
+      workers.add(server, list)
     end
   end
 end

@@ -8,6 +8,7 @@ local lookup = require 'child_process.net.lookup'
 local loop = require 'child_process.loop'
 local shortage = require 'child_process.shortage'
 local socket = require 'child_process.net.socket'
+local workers = require 'child_process.net.workers'
 
 local M = {}
 
@@ -128,46 +129,13 @@ function Server:_connection_gone()
   close_if_drained(self)
 end
 
---- server.add_worker(server, list): another process has some of its sockets.  `list`
--- knows how many are open there, with the methods getConnections(callback(err, count)),
--- close(callback()), called when all are closed, and once('exit', fn) for the end of that
--- process.
-function M.add_worker(self, list)
-  self._workers = self._workers or {}
-  table.insert(self._workers, list)
-  list:once('exit', function()
-    for i, other in ipairs(self._workers) do
-      if other == list then
-        return table.remove(self._workers, i)
-      end
-    end
-  end)
-end
-
--- Calls `each(list, done)` for every worker, and `finished` when all are done.
-local function ask_workers(self, each, finished)
-  local lists = { table.unpack(self._workers or {}) }
-  local left = #lists
-  if left == 0 then
-    return nextTick(finished)
-  end
-  for _, list in ipairs(lists) do
-    each(list, function()
-      left = left - 1
-      if left == 0 then
-        finished()
-      end
-    end)
-  end
-end
-
 --- server:getConnections(callback) -> server: `callback(err, count)`: counts open
 -- connections, including those passed to child processes.  Node: server.getConnections.
 function Server:getConnections(callback)
   errors.check_self(self, 'server:getConnections(…)', 'getConnections')
   args.optional(callback, 'function', 'callback')
   local total, failed = self._connections, nil
-  ask_workers(self, function(list, done)
+  workers.ask(self, function(list, done)
     list:getConnections(function(err, count)
       failed = failed or err
       total = total + (count or 0)
@@ -413,7 +381,7 @@ end
 
 local function close_workers(self)
   self._connections = self._connections + 1 -- not drained before the workers are
-  ask_workers(self, function(list, done)
+  workers.ask(self, function(list, done)
     list:close(done)
   end, function()
     self:_connection_gone()
@@ -438,7 +406,7 @@ function Server:close(callback)
     self._lookup = nil
   end
   self:_close_handle()
-  if self._workers and #self._workers > 0 then
+  if workers.exist(self) then
     close_workers(self)
   else
     close_if_drained(self)

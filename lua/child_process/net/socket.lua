@@ -8,6 +8,7 @@ local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
+local lost = require 'child_process.stream.lost'
 local readable = require 'child_process.stream.readable'
 local stream = require 'child_process.stream'
 local writable = require 'child_process.stream.writable'
@@ -288,7 +289,7 @@ end
 
 local function on_destroy(self)
   if self.connecting and self.writableLength > 0 then
-    writable.unconnected(self)
+    lost.unconnected(self)
   end
   connecting.stop(self)
   disarm(self)
