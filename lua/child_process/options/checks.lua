@@ -5,6 +5,7 @@
 local abort = require 'child_process.abort'
 local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
+local nearest = require 'child_process.nearest'
 local signals = require 'child_process.signals'
 
 local M = {}
@@ -180,6 +181,29 @@ function M.strings(value, name)
     copy[i] = M.text(rawget(value, i), ('%s[%d]'):format(name, i))
   end
   return copy
+end
+
+--- checks.field(fields, key, name) -> what `fields` has for that key of a table that the
+-- user gave as `name`; raises ERR_INVALID_ARG_VALUE, with the name that was probably
+-- meant, if it has nothing.
+function M.field(fields, key, name)
+  local found = fields[key]
+  if found == nil then
+    local hint = type(key) == 'string' and nearest.hint(key, fields) or ''
+    local text = ('%s is not a field of %s%s'):format(errors.inspect(key), name, hint)
+    refuse(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text))
+  end
+  return found
+end
+
+--- checks.fields(given, checkers, name) -> table: the fields of a table, each as its
+-- checker returns it; a field without one raises as `field`.
+function M.fields(given, checkers, name)
+  local fields = {}
+  for key, value in next, given do
+    fields[key] = M.field(checkers, key, name)(value, ('%s.%s'):format(name, key))
+  end
+  return fields
 end
 
 return M

@@ -2,7 +2,6 @@
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
-local nearest = require 'child_process.nearest'
 
 local M = {}
 
@@ -22,20 +21,6 @@ local FIELDS = {
   raw = checks.boolean,
 }
 
-local function read_fields(given, name)
-  local fields = {}
-  for key, value in next, given do
-    local check = FIELDS[key]
-    if not check then
-      local hint = type(key) == 'string' and nearest.hint(key, FIELDS) or ''
-      local text = ('%s is not a field of %s%s'):format(errors.inspect(key), name, hint)
-      refuse(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text))
-    end
-    fields[key] = check(value, ('%s.%s'):format(name, key))
-  end
-  return fields
-end
-
 --- pty.read(value, name) -> { cols, rows, term, echo, raw } | nil for no terminal.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
 -- ERR_FEATURE_UNAVAILABLE_ON_PLATFORM if processes are started by libuv.
@@ -45,7 +30,7 @@ function M.read(value, name)
   elseif value ~= true and type(value) ~= 'table' then
     refuse(errors.invalid_arg_type(name, 'one of type boolean or table', value))
   end
-  local given = value == true and {} or read_fields(value, name)
+  local given = value == true and {} or checks.fields(value, FIELDS, name)
   if core.backend ~= 'linux' then
     refuse(errors.unavailable(name, 'uv_spawn cannot give a child a terminal'))
   end

@@ -131,24 +131,10 @@ local function is_path(value)
   return is_plain or rawget(value, 'file') ~= nil
 end
 
-local function read_fields(given, name)
-  local fields = {}
-  for key, value in next, given do
-    local check = FIELDS[key]
-    if not check then
-      local hint = type(key) == 'string' and nearest.hint(key, FIELDS) or ''
-      local text = ('%s is not a field of %s%s'):format(errors.inspect(key), name, hint)
-      error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text), 0)
-    end
-    fields[key] = check(value, ('%s.%s'):format(name, key))
-  end
-  return fields
-end
-
 -- The core opens it, after everything in the list has been checked.
 local function from_path(value, slot)
   local name = full_name(slot)
-  local fields = read_fields(value, name)
+  local fields = checks.fields(value, FIELDS, name)
   if slot.fd == STDIN and fields.append then
     local reason = 'is for a file that the child writes'
     error(errors.invalid_arg_value(name .. '.append', reason, true), 0)
