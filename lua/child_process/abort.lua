@@ -58,10 +58,20 @@ local function new_signal(sources)
   return signal
 end
 
+-- Clocks whose signals have listeners; the timer alone does not keep a clock.
+local ticking = {}
+
+local function hold(source, signal, wanted)
+  source.held[signal] = wanted or nil
+  if source.is_clock then
+    ticking[source] = next(source.held) and true or nil
+  end
+end
+
 local function detach(signal)
   for _, source in ipairs(signal[STATE].sources) do
     source.dependents[signal] = nil
-    source.held[signal] = nil
+    hold(source, signal, false)
   end
 end
 
@@ -92,7 +102,7 @@ local function update_hold(signal)
   local state = signal[STATE]
   local wanted = not state.aborted and state.count > 0
   for _, source in ipairs(state.sources) do
-    source.held[signal] = wanted or nil
+    hold(source, signal, wanted)
   end
 end
 
@@ -289,18 +299,27 @@ end
 
 local LONGEST_TIMER = 2147483647
 
--- The timer does not keep the program running, and refers to the signal only as a
--- dependent.
+-- The timer does not keep the program running, and goes with the clock, once no signal
+-- needs that any more.
+local Clock = {
+  __gc = function(clock)
+    loop.clearTimeout(clock.timer)
+  end,
+}
+
 local function start_clock(clock, ms)
   local part = math.min(ms, LONGEST_TIMER)
-  local timer = loop.setTimeout(function()
-    if part < ms then
-      return start_clock(clock, ms - part)
+  local weak = setmetatable({ clock = clock }, { __mode = 'v' })
+  clock.timer = loop.setTimeout(function()
+    local late = weak.clock
+    if late and part < ms then
+      start_clock(late, ms - part)
+    elseif late then
+      local text = 'The operation was aborted due to timeout'
+      abort_all(dependents_of(late), errors.new('TimeoutError', 'TIMEOUT_ERR', text))
     end
-    local text = 'The operation was aborted due to timeout'
-    abort_all(dependents_of(clock), errors.new('TimeoutError', 'TIMEOUT_ERR', text))
   end, part)
-  timer:unref()
+  clock.timer:unref()
 end
 
 local function check_delay(ms)
@@ -321,7 +340,7 @@ end
 -- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 function AbortSignal.timeout(ms)
   local delay = check_delay(ms)
-  local clock = as_source {}
+  local clock = setmetatable(as_source { is_clock = true }, Clock)
   local signal = new_signal { clock }
   start_clock(clock, delay)
   return signal

@@ -87,6 +87,15 @@ describe('what is taken back leaves nothing behind:', function()
     assert.equal(201, e:listenerCount 'x')
   end)
 
+  it('signals of a clock that nobody holds any more, and their timers', function()
+    stays_flat(function()
+      cp.AbortSignal.timeout(1000000)
+      cp.AbortSignal.any { cp.AbortSignal.timeout(1000000) }
+    end)
+    collectgarbage()
+    assert.equal(0, #cp.active())
+  end)
+
   it('listeners of an AbortSignal', function()
     local signal = cp.AbortController().signal
     signal:addEventListener('abort', print)
