@@ -5,7 +5,7 @@
  * taken yet.
  *
  * Descriptors arrive in the order of their frames, but a frame may be complete only many
- * reads later.  So Lua, which knows what a frame means, takes the next descriptor.
+ * reads later.  So Lua, which knows the meaning of a frame, takes the next descriptor.
  *
  * The userdata's user values: the owner (a Lua object) and its callbacks. */
 #include "channel.h"
@@ -196,8 +196,8 @@ static ssize_t readable(struct channel *c) {
   return n;
 }
 
-/* The peer is gone while reading was stopped: its last bytes are read at once, since the
- * end is reported only after them.  They cannot be more than the kernel holds. */
+/* The peer is gone while reading was stopped: its last bytes are read immediately, since
+ * the end is reported only after them.  They cannot be more than the kernel holds. */
 static void hung_up(struct channel *c) {
   c->hung_up = 1;
   while (is_open(c) && readable(c) > 0) {

@@ -332,7 +332,7 @@ static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"is_child", l_
                                      {"resize", l_resize},       {"release", l_release},
                                      {"lives", l_lives},         {NULL, NULL}};
 
-/* child.lua adds the other methods to core.child_methods.  There is no close(): a child
+/* child.lua adds the other methods to core.child_methods.  Children have no close(): each
  * lives until it is reaped. */
 int lcp__child_open(lua_State *L) {
   lcp__handle_class(L, LCP_CHILD, metamethods);

@@ -34,7 +34,7 @@ struct chunks {
   size_t taken;           /* bytes taken so far: the place of the next one */
   struct chunk first;     /* string `head`; p is NULL while the queue is empty */
   struct chunk found;     /* where the last search stopped, unless that has been taken */
-  int tapped;             /* somebody listens to what is taken */
+  int tapped;             /* the owner wants to see all bytes that are taken */
 };
 
 static struct chunks *check_chunks(lua_State *L, int arg) {

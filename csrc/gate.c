@@ -146,7 +146,7 @@ void lcp__gate_raise(lua_State *L, struct lcp__loop *loop) {
 
 /* ---- called from Lua ---- */
 
-/* core.on_uncaught(fn) `fn(error, traceback)` gets errors in callbacks at once; run()
+/* core.on_uncaught(fn) `fn(error, traceback)` gets errors in callbacks immediately; run()
  * then does not return for them.  For programs that do not call run() themselves. */
 static int l_on_uncaught(lua_State *L) {
   return lcp__loop_set_slot(L, LCP__VALUE_UNCAUGHT);

@@ -34,7 +34,7 @@ void lcp__handle_unpin(struct lcp__handle *h) {
 }
 
 /* The order: callbacks stop; libuv drops the descriptor (epoll must not hold a number
- * when it is closed, since the kernel may reuse it at once); then the descriptor is
+ * when it is closed, since the kernel may reuse it immediately); then the descriptor is
  * closed. */
 void lcp__handle_close(struct lcp__handle *h) {
   if (h->loop != NULL)
@@ -217,7 +217,7 @@ void *lcp__handle_self(lua_State *L) {
 }
 
 /* handle:close(), also called for a <close> variable.  Idempotent; releases the
- * descriptor at once. */
+ * descriptor immediately. */
 static int l_close(lua_State *L) {
   lcp__handle_close(lcp__handle_self(L));
   return 0;

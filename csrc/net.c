@@ -31,7 +31,7 @@ enum { SLOT_OWNER = 1, SLOT_FN, SLOTS = SLOT_FN };
 
 enum {
   BATCH = 64,     /* connections accepted in one turn of the loop */
-  MAX_SHED = 1024 /* and closed at once in one turn, see shed */
+  MAX_SHED = 1024 /* and closed unused in one turn, see shed */
 };
 
 struct server {

@@ -242,7 +242,7 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
   }
 }
 
-/* ---- telling ---- */
+/* ---- the result ---- */
 
 /* Each of these sets fields of the table on top of the stack. */
 

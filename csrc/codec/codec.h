@@ -24,7 +24,7 @@ struct lcp__codec {
   int (*decode)(lua_State *L, const char *bytes, size_t size);
 };
 
-/* The codec with the name that is argument `arg`; raises if there is no such codec. */
+/* The codec with the name that is argument `arg`; raises for an unknown codec. */
 const struct lcp__codec *lcp__codec_check(lua_State *L, int arg);
 
 /* Adds codec_encode, codec_decode and error_class to the core table on top of the stack.

@@ -25,7 +25,7 @@ static const struct name names[] = {
     {"buffer", "buffer", LCP__BYTES},      {NULL, NULL, LCP__BYTES},
 };
 
-/* Not tolower: a host's locale must not change what a name means. */
+/* Not tolower: a host's locale must not change the meaning of a name. */
 static int same_letters(const char *name, const char *given, size_t size) {
   for (size_t i = 0; i < size; i++) {
     char c = given[i];

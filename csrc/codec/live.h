@@ -1,5 +1,5 @@
 /* live.h - tables that show something else when they are read, and have no fields to
- * send: what is sent is a copy, made at that moment. */
+ * send: a copy made at that moment is sent. */
 #ifndef LCP_LIVE_H
 #define LCP_LIVE_H
 

@@ -194,9 +194,9 @@ static void take(struct taking *t, struct wide above) {
 
 /* x > 0 is `digits` * 10^exponent. */
 static int double_digits(double x, char *digits, int *exponent) {
-  struct wide below, above, ten, middle = wide_of(x, &below, &above);
+  struct wide below, above, middle = wide_of(x, &below, &above);
   int k;
-  ten = ten_for(above.e, &k);
+  struct wide ten = ten_for(above.e, &k);
   middle = wide_multiply(middle, ten);
   below = wide_multiply(below, ten);
   above = wide_multiply(above, ten);

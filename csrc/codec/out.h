@@ -19,7 +19,7 @@
 
 #include "os/frame.h"
 
-/* A single string is no longer than this: the caller sees to that. */
+/* A single string is no longer than this: the caller makes sure of that. */
 #define LCP__OUT_LIMIT LCP__FRAME_LIMIT
 
 struct lcp__out {

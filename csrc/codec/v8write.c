@@ -38,7 +38,7 @@ struct seen {
 struct writer {
   lua_State *L;
   struct lcp__out *out;
-  uint32_t next_id; /* of the next object, also one that is no table */
+  uint32_t next_id; /* of the next object, which may be something other than a table */
   uint32_t seen_count;
   uint32_t seen_mask; /* slots - 1 of the hash table in `rows`, 0: `few` is a list */
   int seen_slot;
@@ -55,7 +55,7 @@ static int refuse(struct writer *w, const char *reason) {
 
 /* ---- objects seen ---- */
 
-/* Tables are known by their address, which nobody outside can choose. */
+/* Tables are identified by their address, which an attacker cannot choose. */
 static struct seen *seen_row(struct seen *rows, uint32_t mask, const void *table) {
   uint32_t i = (uint32_t)((uintptr_t)table * UINT64_C(0x9E3779B97F4A7C15) >> 32) & mask;
   while (rows[i].table != NULL && rows[i].table != table)
@@ -226,7 +226,7 @@ static int put_table(struct writer *w) {
   }
   enum lcp__class class = lcp__class_of(w->L, lua_gettop(w->L));
   int is_whole = class != LCP__CLASS_NONE && put_special(w, class);
-  if (!is_whole || class != LCP__CLASS_BIGINT) /* which is no object */
+  if (!is_whole || class != LCP__CLASS_BIGINT) /* which is not an object */
     seen_add(w, table);
   if (is_whole) {
     lua_pop(w->L, 1);

@@ -69,9 +69,9 @@ static int is_name(const char *text, size_t size) {
 /* Control characters and broken UTF-8 are escaped by errors.lua. */
 void lcp__walk_quote(lua_State *L) {
   luaL_Buffer b;
-  size_t size, shown;
+  size_t size;
   const char *text = lua_tolstring(L, -1, &size);
-  shown = size;
+  size_t shown = size;
   if (size > TEXT_SHOWN) {
     size_t whole = lcp__utf8_prefix(text, TEXT_SHOWN);
     shown = TEXT_SHOWN - whole < LCP__UTF8_MAX ? whole : TEXT_SHOWN;

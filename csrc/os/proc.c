@@ -117,10 +117,9 @@ static int remembered_exit(struct lcp__proc *p, struct lcp__exit *how) {
 }
 
 int lcp__proc_reap(struct lcp__proc *p, struct lcp__exit *how) {
-  int rc;
   if (p->waiter != NULL)
     return lcp__waiter_exit(p->waiter, how);
-  rc = p->held ? lcp__peek(p->pid, p->pidfd, how) : -1;
+  int rc = p->held ? lcp__peek(p->pid, p->pidfd, how) : -1;
   if (rc < 0) {
     p->held = 0;
     rc = lcp__reap(p->pid, p->pidfd, how);
@@ -149,14 +148,14 @@ static int kill_by_pid(const struct lcp__proc *p, int sig) {
  * with any errno, and the errno of kill(2) is the real one.  Held leaders always go by
  * number. */
 int lcp__proc_kill(struct lcp__proc *p, int sig) {
-  int rc;
   if (p->pid == 0 || p->maker != getpid())
     return -ESRCH;
   if (p->cgroup.dir >= 0)
     return lcp__cgroup_kill(&p->cgroup, sig);
   if (p->waiter != NULL)
     return lcp__waiter_kill(p->waiter, sig);
-  rc = p->leads && p->held ? -EINVAL : send_signal(p, sig, p->leads ? SIGNAL_GROUP : 0);
+  int rc =
+      p->leads && p->held ? -EINVAL : send_signal(p, sig, p->leads ? SIGNAL_GROUP : 0);
   return rc == 0 || rc == -ESRCH ? rc : kill_by_pid(p, sig);
 }
 

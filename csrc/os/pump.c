@@ -96,7 +96,7 @@ static void note_write_error(struct lcp__pump *p, int err) {
 }
 
 /* Gives the reader end of file.  If the socket cannot be shut down it is closed
- * altogether, so that the reader does not wait in vain. */
+ * altogether, so that the reader does not wait for ever. */
 static void end_writing(struct lcp__pump *p, struct lcp__pipe *pipe) {
   pipe->writing = 0;
   if (is_socket(pipe) && shutdown(pipe->fd, SHUT_WR) != 0 && errno != ENOTCONN) {

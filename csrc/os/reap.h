@@ -33,7 +33,7 @@ int lcp__reap(pid_t pid, int pidfd, struct lcp__exit *how);
  * wait4(2) is allowed: a negative errno.) */
 int lcp__peek(pid_t pid, int pidfd, struct lcp__exit *how);
 
-/* Waits for the end of a child that has been killed, or ends by itself, and reaps it. */
+/* Waits for the end of a child that has been killed, or ends on its own, and reaps it. */
 void lcp__reap_wait(pid_t pid);
 
 /* Whether it has not been reaped yet, so that its pid cannot have been reused: 1, 0, or a

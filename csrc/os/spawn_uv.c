@@ -1,7 +1,7 @@
 /* spawn_uv.c - spawn.h by uv_spawn, for systems without clone(2) and for comparison.
  *
- * libuv only starts the process: the handle is closed at once, on a loop that lasts for
- * this call, and proc.c watches and reaps the child.  Limitation: descriptors without
+ * libuv only starts the process: the handle is closed immediately, on a loop that lasts
+ * for this call, and proc.c watches and reaps the child.  Limitation: descriptors without
  * close-on-exec leak into the child. */
 #include <errno.h>
 #include <signal.h>

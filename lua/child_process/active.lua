@@ -280,10 +280,10 @@ end
 --   dgram            fd, address, unsent (datagrams)
 --   channel          pid of the peer, blocked (it does not read), unanswered (type
 --                    of a handle that it has not acknowledged), heldBack (messages
---                    behind it), unheard (messages of its, for which nobody listened)
+--                    behind it), unheard (its messages without a listener)
 --   timer            left (ms), interval (ms), callback (`file:line` of its function)
 --   immediate        callback
---   tick             count: of all that wait together
+--   tick             count: of all waiting ticks
 --   signal           signal
 --   lookup           host
 --   wait             what: of a coroutine, or the program, that waits in a call like

@@ -23,8 +23,8 @@ local FOLDER = folder()
 -- For a program with the module inside, or installed: the chunk that boots it.
 local BOOT = "require 'child_process' require 'child_process.boot'"
 
--- If there is no boot file on disk, the child opens a pipe as that file, on the
--- descriptor after its others.
+-- Without a boot file on disk, the child opens a pipe as that file, on the descriptor
+-- after its others.
 local function boot_file(plan)
   if FOLDER then
     return FOLDER .. 'boot.lua'

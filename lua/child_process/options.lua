@@ -1,8 +1,8 @@
 --- Turns the caller's arguments and options into one plan.
 --
 -- Everything is checked here, before anything is started: a wrong name, type, range, NUL
--- byte or form of arguments raises at once.  The plan is a new table that shares nothing
--- with the caller's tables, which are only read, and raw (rawget).
+-- byte or form of arguments raises immediately.  The plan is a new table that shares
+-- nothing with the caller's tables, which are only read, and raw (rawget).
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local environment = require 'child_process.environment'

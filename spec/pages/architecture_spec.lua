@@ -231,3 +231,19 @@ describe('the sources', function()
     end
   )
 end)
+
+-- A function that has gone would keep its excuse, and hide the next one of its name.
+describe('a reason for lines that no spec reaches', function()
+  it('is given for a function that its file has', function()
+    for name, reasons in pairs(dofile(root .. '/spec/support/unreached.lua')) do
+      local text = without_comments(slurp(root .. '/' .. name))
+      for full in pairs(reasons) do
+        local own = full:match '[%w_]+$'
+        local found = name:find '%.lua$'
+            and text:find('function [%w_.:]-' .. own .. '%s*%(')
+          or text:find('%f[%w_]' .. own .. '%s*%b()%s*{')
+        assert(found, name .. ' has no function ' .. full)
+      end
+    end
+  end)
+end)

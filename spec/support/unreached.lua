@@ -40,7 +40,6 @@ return {
   ['csrc/net.c'] = {
     l_connection = 'lua/ binds before it listens',
     shed = 'out of descriptors twice, with none in reserve',
-    acceptable_cb = 'an error condition on a listening socket',
     l_accept_start = CLOSED,
     l_server_fileno = CLOSED,
   },
@@ -48,7 +47,7 @@ return {
     read_strings = 'lua/ gives strings',
     open_blocking = 'fcntl(F_GETFL) fails on no open descriptor',
   },
-  ['csrc/os/proc.c'] = { exit_info = RACE, kill_by_pid = RACE },
+  ['csrc/os/proc.c'] = { remembered_exit = RACE, kill_by_pid = RACE },
   ['csrc/resolve.c'] = { push_addresses = 'wants a name with an IPv6 address' },
   ['csrc/os/scm.c'] = {
     lcp__scm_close = 'descriptors without their message, from a peer not ours',
@@ -63,8 +62,6 @@ return {
     lcp__child_main = 'behind a child_fail, which never returns',
   },
   ['csrc/stream.c'] = {
-    l_rewatch = 'an error condition on a descriptor that goes on to be read',
-    ready_cb = 'an error condition on a descriptor that goes on to be read',
     lcp__stream_take_fd = CLOSED,
     set_reading = CLOSED,
     l_write = CLOSED,
@@ -89,14 +86,13 @@ return {
     pairs_next = 'a message of more than 1 GiB',
     put_message = 'a message of more than 1 GiB',
   },
-  ['lua/child_process/abort.lua'] = { start_clock = 'a time-out of more than 24 days' },
+  ['lua/child_process/abort.lua'] = { start_clock = 'a timeout of more than 24 days' },
   ['lua/child_process/active.lua'] = { hints_of = 'asked by a finalizer in a start' },
   ['lua/child_process/await.lua'] = {
     describe = 'a function of C in a traceback',
     ['M.async'] = AT_END,
   },
   ['lua/child_process/child.lua'] = {
-    end_by = 'kill raises only when memory ends',
     on_exit = 'a disconnect listener raises, and the exit came before that end',
   },
   ['lua/child_process/stream/flowing.lua'] = { listening = RACE },

@@ -49,7 +49,7 @@ local function size_of(entry)
   return EACH + #(type(entry) == 'table' and entry.text or entry)
 end
 
--- At the end all that the kernel has is read, however many handles are in it.
+-- At the end everything that the kernel holds is read, however many handles are in it.
 local function keep(box, arrived)
   local entry = box.handle:frame()
   if arrived and box.handles == MOST_HANDLES then

@@ -49,7 +49,7 @@ function M.new(owner, handle, codec, hooks)
   }
 end
 
--- What has gone -------------------------------------------------------------------------
+-- Sent messages -------------------------------------------------------------------------
 
 local function run_callbacks(out, sent)
   local waiting = out.waiting

@@ -56,7 +56,7 @@ function methods:resume()
   return self
 end
 
---- stream:pause() -> stream: no `data` until resume(); what arrives is buffered, up to
+--- stream:pause() -> stream: no `data` until resume(); arriving bytes are buffered, up to
 -- the high-water mark, but nothing more is read from process.stdin.
 -- Node: readable.pause.
 function methods:pause()

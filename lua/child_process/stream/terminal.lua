@@ -49,7 +49,7 @@ end
 
 -- Writing -------------------------------------------------------------------------------
 
--- The child is gone; that is no reason to lose its output.
+-- Refuses only the write: the child's remaining output must not be lost.
 local function refuse(callback)
   if callback then
     loop.nextTick(callback, errors.system(EPIPE, 'write'))
