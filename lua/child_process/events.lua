@@ -309,7 +309,8 @@ end
 
 --- events.has(emitter, name) -> boolean: the event has a listener.
 function M.has(self, name)
-  return list_of(self, name) ~= nil
+  local events = self._events
+  return events ~= nil and events[name] ~= nil
 end
 
 --- The methods, for any `self` with a private field `_events`.

@@ -70,7 +70,16 @@ for _, fields in ipairs(parts) do
 end
 
 -- Fields that a new stream does not have.
-local OPTIONAL = { 'errored', '_handle', '_failed', '_on_destroy', '_unread' }
+local OPTIONAL = { 'errored', '_handle', '_failed', '_unread' }
+
+-- Nil if there is none of that name.
+local function call_hook(self, name, ...)
+  local hook = self._hooks and self._hooks[name]
+  if hook then
+    hook(self, ...)
+  end
+  return hook
+end
 
 -- Creation ------------------------------------------------------------------------------
 
@@ -88,9 +97,7 @@ function M.init(self, handle, options)
     self._writing = options.connecting == true
   end
   self.allowHalfOpen = options.allowHalfOpen == true or nil
-  self._on_destroy, self._on_attach = options.on_destroy, options.on_attach
-  self._on_take, self._on_drop = options.on_take, options.on_drop
-  self._on_hang_up = options.on_hang_up
+  self._hooks = options.hooks
   self._manual_start = options.manualStart or nil
   self._shared, self._is_standard = options.shared or nil, options.standard or nil
   self._quiet_epipe, self._owner = options.quiet or nil, options.owner
@@ -109,10 +116,9 @@ end
 --   `standard`: it is process.stdin, stdout or stderr; `quiet`: the error of a reader
 --   that is gone needs no listener; `owner`: the child it belongs to;
 --   `readableHighWaterMark` (65536), `writableHighWaterMark` (16384): bytes.
---   Functions for special streams, each called with the stream:
---   `on_destroy(stream, err)`, when the handle has been closed; `on_attach(stream)`;
---   `on_take(stream)`, see take_handle; and, instead of the default actions,
---   `on_drop(stream)` and `on_hang_up(stream)`
+--   `hooks`: a table of functions for special streams, each optional: `attached(stream)`;
+--   `destroyed(stream, err)`, when the handle has been closed; `taken(stream)`, see
+--   take_handle; `drop(stream)` and `hang_up(stream)`, instead of the default actions
 function M.new(handle, options)
   local self = setmetatable({}, Stream)
   M.init(self, handle, options)
@@ -178,9 +184,7 @@ function M.attach(self, handle)
   if self._writing then
     writable.on_written(self)
   end
-  if self._on_attach then
-    self:_on_attach()
-  end
+  call_hook(self, 'attached')
 end
 
 --- stream.take_handle(stream) -> handle, unread: gives up the handle without closing it:
@@ -196,9 +200,7 @@ function M.take_handle(self)
   handle:read_stop()
   self._handle, self._reading = nil, false
   self._writing = self._has_writable
-  if self._on_take then
-    self:_on_take()
-  end
+  call_hook(self, 'taken')
   return handle, self._chunks:take()
 end
 
@@ -307,18 +309,14 @@ function Stream:destroy(err)
   close_handle(self)
   nextTick(emit_error, self, err)
   loop.setImmediate(emit_close, self, err and true or false)
-  if self._on_destroy then
-    self:_on_destroy(err)
-  end
+  call_hook(self, 'destroyed', err)
   return self
 end
 
 --- stream.drop(stream): discards further output of a child, whichever processes hold the
 -- other end.
 function M.drop(self)
-  if self._on_drop then
-    self:_on_drop()
-  else
+  if not call_hook(self, 'drop') then
     self:destroy()
   end
 end
@@ -356,9 +354,7 @@ end
 --- stream.hang_up(stream): the child has ended.  A pipe continues, as other processes may
 -- have its other end.
 function M.hang_up(self)
-  if self._on_hang_up then
-    self:_on_hang_up()
-  end
+  call_hook(self, 'hang_up')
 end
 
 --- stream:close(…): `destroy` for a readable stream, otherwise `finish`, with the same

@@ -453,9 +453,11 @@ describe('Readable: destroy', function()
   it('calls the hook of its maker', function()
     local got
     local s = fake.open('r', {
-      on_destroy = function(self, err)
-        got = { self, err }
-      end,
+      hooks = {
+        destroyed = function(self, err)
+          got = { self, err }
+        end,
+      },
     })
     s:on('error', function() end)
     s:destroy 'why'

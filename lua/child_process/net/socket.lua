@@ -303,6 +303,8 @@ local function on_take(self)
   leave_server(self)
 end
 
+local HOOKS = { attached = note_activity, destroyed = on_destroy, taken = on_take }
+
 local function stream_options(options, connecting_now)
   return {
     readable = options.readable ~= false,
@@ -310,9 +312,7 @@ local function stream_options(options, connecting_now)
     allowHalfOpen = options.allowHalfOpen,
     manualStart = options.manualStart or options.pauseOnCreate,
     connecting = connecting_now,
-    on_destroy = on_destroy,
-    on_attach = note_activity,
-    on_take = on_take,
+    hooks = HOOKS,
   }
 end
 

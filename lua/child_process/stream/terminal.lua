@@ -136,6 +136,8 @@ end
 
 -- Creation ------------------------------------------------------------------------------
 
+local HOOKS = { hang_up = hang_up, drop = drop }
+
 --- terminal.new(handle, pty, owner) -> Terminal
 -- @param handle core.stream|nil: nil after a failed start
 -- @param pty table: the option, as options/pty.lua reads it
@@ -147,8 +149,7 @@ function M.new(handle, pty, owner)
     writable = true,
     quiet = true,
     owner = owner,
-    on_hang_up = hang_up,
-    on_drop = drop,
+    hooks = HOOKS,
   })
   return self
 end
