@@ -354,6 +354,20 @@ describe('stream:read(format)', function()
     end))
   end)
 
+  it('raises when nothing keeps the loop alive that could bring more', function()
+    local child = answering()
+    child:unref()
+    for _, stream in ipairs { child.stdin, child.stdout, child.stderr } do
+      stream:unref()
+    end
+    local err = t.raises('ERR_WOULD_BLOCK', child.stdout.read, child.stdout, 'l')
+    assert.truthy(err.message:find('for ever', 1, true))
+    child:ref()
+    child.stdout:ref()
+    child.stdin:finish 'one\n'
+    assert.equal('<one>', child.stdout:read 'l')
+  end)
+
   it('takes a number of milliseconds only', function()
     local stdout = printing('').stdout
     t.raises('ERR_INVALID_ARG_TYPE', stdout.read, stdout, 'l', '1')

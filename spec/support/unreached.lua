@@ -107,7 +107,6 @@ return {
   ['lua/child_process/ipc/sockets.lua'] = {
     ['Counted:__gc'] = 'Lua counts no lines in finalizers',
   },
-  ['lua/child_process/lines.lua'] = { is_ready = 'the loop ends while a stream is read' },
   ['lua/child_process/lazy.lua'] = {
     absolute = 'the files have another name where their path is relative',
     load_file = 'the files are elsewhere where one is missing',

@@ -202,10 +202,8 @@ local function read_kept(self, n)
 end
 
 --- unread.read_format(stream, format, timeout): implements `read('l')` and the other
--- formats.  Set by child_process.lines.
-function M.read_format(_, format)
-  error(errors.invalid_arg_type('size', 'of type number', format), 3)
-end
+-- formats.  Set by lines.lua, which stands above.
+M.read_format = nil
 
 local function check_no_timeout(n, timeout)
   if timeout ~= nil then
