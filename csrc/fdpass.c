@@ -19,6 +19,7 @@ int *lcp__fdpass_new(lua_State *L) {
   return fd;
 }
 
+/* The method may be a field of the metatable, or found by indexing the value. */
 static int call_method(lua_State *L, int arg, const char *name) {
   int fd = -1;
   if (luaL_callmeta(L, arg, name))
@@ -31,6 +32,7 @@ static int call_method(lua_State *L, int arg, const char *name) {
   return fd;
 }
 
+/* Only values that can be indexed are asked for a method; indexing others would raise. */
 int lcp__fdpass_get(lua_State *L, int arg) {
   const int *own = luaL_testudata(L, arg, LCP_FD);
   int top = lua_gettop(L), fd = -1;
@@ -84,7 +86,8 @@ static int l_fd_object(lua_State *L) {
   return 1;
 }
 
-/* core.copy_fd(value) -> object that owns a copy of the descriptor | nil, errno */
+/* core.copy_fd(value) -> object that owns a copy of the descriptor | nil, errno.
+ * The object is made before the copy: if that raises, no descriptor is lost. */
 static int l_copy_fd(lua_State *L) {
   int fd = lcp__fdpass_get(L, 1);
   int *copy = lcp__fdpass_new(L);

@@ -31,6 +31,8 @@ struct lookup {
   struct request *request;
 };
 
+/* uv_cancel succeeds only before a thread has begun; in a copy of the process the thread
+ * does not exist. */
 static void release(struct lcp__handle *h) {
   struct lookup *l = (struct lookup *)h;
   if (l->request != NULL) {
@@ -47,6 +49,7 @@ struct found {
   const struct addrinfo *first;
 };
 
+/* getaddrinfo(3) may return other families, which net and dgram cannot use. */
 static void push_addresses(lua_State *L, const struct addrinfo *info) {
   lua_Integer n = 0;
   lua_newtable(L);
@@ -63,6 +66,7 @@ static void push_addresses(lua_State *L, const struct addrinfo *info) {
     }
 }
 
+/* The lookup is closed before its function runs, so that the function may raise. */
 static int l_found(lua_State *L) {
   const struct found *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->lookup->base);

@@ -9,8 +9,8 @@
 #include "result.h"
 #include "turn.h"
 
-/* A hook may be all that is left of a signal, see busypoll.h.  An interpreter sets it in
- * the main thread, which may be waiting for the coroutine that runs the loop. */
+/* A hook may be all that a signal handler leaves behind, see busypoll.h.  An interpreter
+ * sets it on the main thread, which may have resumed the coroutine that runs the loop. */
 static int has_hook(void *owner) {
   const struct lcp__loop *loop = owner;
   return lua_gethook(loop->L) != NULL || lua_gethook(loop->main) != NULL;
@@ -44,6 +44,8 @@ static void prepare_to_wait(struct lcp__loop *loop, uv_run_mode mode) {
   lcp__busypoll_mode(b, mode);
 }
 
+/* Busypoll ends uv_run early when a wait gets long: then no callback has run yet, and the
+ * same wait continues. */
 static int run_once(struct lcp__loop *loop) {
   unsigned turn;
   int alive;
@@ -84,6 +86,7 @@ static int run_without_uv(struct lcp__loop *loop, uv_run_mode mode) {
   return alive;
 }
 
+/* Callbacks run on the Lua thread that called run(). */
 static int run_loop(struct lcp__loop *loop, lua_State *L, uv_run_mode mode) {
   lua_State *outer = loop->L;
   int alive = 0;

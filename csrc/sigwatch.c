@@ -86,7 +86,9 @@ static void adapt(struct lcp__handle *h) {
 
 /* ---- taking and giving back ---- */
 
-/* A handler that the host has set since then stays. */
+/* A handler that the host has set since then stays:
+ * libuv leaves SIG_DFL behind (uv__signal_unregister_handler); anything else is the
+ * host's. */
 static void put_back(int signo) {
   struct sigaction now;
   if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_DFL)

@@ -22,6 +22,7 @@ struct timer {
   int nargs;
 };
 
+/* Through the stored hub: base.loop is NULL once the loop is gone. */
 static void release(struct lcp__handle *h) {
   struct timer *t = (struct timer *)h;
   if (t->uv != NULL)
@@ -72,7 +73,8 @@ static void start(struct timer *t, uint64_t ms, int again) {
 }
 
 /* core.timer(ms, again, fn, …) -> timer | nil, errno: calls fn(…) after `ms`
- * milliseconds, and then every `ms` if `again`. */
+ * milliseconds, and then every `ms` if `again`.
+ * The userdata is complete before the uv timer starts: until then anything may raise. */
 static int l_timer(lua_State *L) {
   lua_Integer ms = luaL_checkinteger(L, 1);
   int again = lua_toboolean(L, 2), nargs = lua_gettop(L) - 3;
@@ -130,6 +132,8 @@ static int l_timer_left(lua_State *L) {
   return 2;
 }
 
+/* The uv timer is lent by the hub and is not base.uv, so it is referenced here as
+ * well. */
 static int set_ref(lua_State *L, int on) {
   struct timer *t = lcp__handle_self(L);
   lcp__handle_set_ref(&t->base, on);

@@ -8,6 +8,8 @@
 #include "hub.h"
 #include "loop.h"
 
+/* stack: the number of the user value, as a light userdata: pushing it allocates
+ * nothing. */
 static int l_run_slot(lua_State *L) {
   int slot = (int)(intptr_t)lua_touserdata(L, 1);
   lcp__loop_slot(L, slot);
@@ -81,6 +83,8 @@ static void wake_cb(uv_idle_t *uv) {
   lcp__turn_ticks(uv->data);
 }
 
+/* Deferred tasks may queue others: those are for the next turn, so the list is detached
+ * first. */
 static void check_cb(uv_check_t *uv) {
   struct lcp__loop *loop = uv->data;
   struct lcp__deferred *d = loop->first;
@@ -104,6 +108,8 @@ void lcp__after_poll(struct lcp__loop *loop, struct lcp__deferred *d) {
   uv_check_start(&loop->hub->check, check_cb);
 }
 
+/* The idle handle is referenced: it makes uv_run take a turn at all, and poll with a
+ * timeout of 0. */
 int lcp__turn_once(struct lcp__loop *loop) {
   uv_idle_start(&loop->hub->wake, wake_cb);
   return uv_run(loop->uv, UV_RUN_NOWAIT);

@@ -115,6 +115,8 @@ static int search_process(pid_t pid, void *arg) {
   return !more;
 }
 
+/* The link of a pipe reads "pipe:[inode]" (proc(5)), the same in every process that has
+ * it open. */
 int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp__holder *h),
                         void *arg) {
   struct search s = {.found = found, .arg = arg};

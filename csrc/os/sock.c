@@ -107,6 +107,7 @@ int lcp__sock_accept(int fd) {
   return lcp__fd_raise(peer);
 }
 
+/* All options set through this take an int. */
 static int set(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
@@ -167,6 +168,7 @@ static int set_reset(int fd) {
   return rc == 0 ? 0 : -errno;
 }
 
+/* getsockname(2) returns the family even of an unbound socket. */
 static int family_of(int fd) {
   struct lcp__addr a;
   a.len = sizeof a.sa;

@@ -29,6 +29,8 @@ enum { CHILD_STACK = 16 * 1024 };
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* as execvp(3) without PATH */
 
+/* The child's PATH counts, not ours, as with uv_spawn, which sets `environ` before
+ * execvp(3). */
 static const char *search_path(const struct lcp__spawn *plan) {
   const char *path = NULL;
   char *const *env = plan->envp != NULL ? plan->envp : environ;
@@ -62,6 +64,7 @@ static void join_candidates(struct lcp__launch *l, const char *path, char *text)
   l->candidates[n] = NULL;
 }
 
+/* Without the NULL at the end. */
 static size_t count(char *const *list) {
   size_t n = 0;
   while (list[n] != NULL)

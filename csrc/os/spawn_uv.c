@@ -18,6 +18,7 @@
 #include "os/spawn.h"
 #include "uvloop.h"
 
+/* UV_IGNORE opens /dev/null for descriptors 0 to 2 and leaves others closed. */
 static void fill_stdio(const struct lcp__spawn *plan, uv_stdio_container_t *stdio) {
   for (int i = 0; i < plan->nfds; i++)
     if (plan->fds[i] >= 0) {

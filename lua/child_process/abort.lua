@@ -58,8 +58,9 @@ local function new_signal(sources)
   return signal
 end
 
--- Clocks whose signals have listeners; the timer alone does not keep a clock.
-local ticking = {}
+-- Clocks whose signals have listeners; the timer alone does not keep a clock alive.  Held
+-- only for the collector.
+local ticking = {} -- luacheck: ignore 241
 
 local function hold(source, signal, wanted)
   source.held[signal] = wanted or nil
