@@ -213,7 +213,7 @@ function methods:emit(name, ...)
   if not list then
     return nobody_listens(self, name, ...)
   end
-  local first, last = list.first, list.last
+  local first, last = list.first or 1, list.last
   if first == last then
     list[first](...)
     return true
@@ -238,7 +238,7 @@ function methods:listenerCount(name, listener)
   end
   local list = list_of(self, name)
   if not list or listener == nil then
-    return list and list.count or 0
+    return list and listeners.count(list) or 0
   end
   local count = 0
   for _, entry in ipairs(methods.rawListeners(self, name)) do

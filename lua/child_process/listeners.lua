@@ -5,9 +5,10 @@
 -- changed again, the next change makes a copy.  So a walk sees what was registered when
 -- it began, and the copy costs no more than the walk before it.
 --
--- The entries stand at `first` … `last`; `false` marks a removed one:
+-- The entries stand at `first` (nil: 1) … `last`; `false` marks a removed one, of which
+-- there are `holes` (nil: none).  Most lists have neither field, and are small tables:
 --
---   for i = list.first, list.last do
+--   for i = list.first or 1, list.last do
 --     local entry = list[i]
 --     if entry then … end
 --   end
@@ -36,15 +37,15 @@ end
 
 -- A copy without the holes; `places` is rebuilt when needed.
 local function copy(list)
-  local to, last = { first = 1, birth = list.birth, walked = false }, 0
-  for i = list.first, list.last do
+  local to, last = { last = 0, birth = list.birth, walked = false }, 0
+  for i = list.first or 1, list.last do
     local entry = list[i]
     if entry then
       last = last + 1
       to[last] = entry
     end
   end
-  to.last, to.count = last, last
+  to.last = last
   return to
 end
 
@@ -98,7 +99,7 @@ end
 
 local function find_places(list)
   list.places = {}
-  for i = list.first, list.last do
+  for i = list.first or 1, list.last do
     if list[i] then
       note(list.places, list[i], i)
     end
@@ -107,13 +108,14 @@ end
 
 -- The latest registration counts, as in Node.
 local function find(list, listener)
-  local lowest = math.max(list.first, list.last - FEW)
+  local first = list.first or 1
+  local lowest = math.max(first, list.last - FEW)
   for i = list.last, lowest, -1 do
     if is_of(list[i], listener) then
       return i
     end
   end
-  if lowest == list.first then
+  if lowest == first then
     return nil
   elseif not list.places then
     find_places(list)
@@ -129,14 +131,13 @@ end
 function M.with(list, entry, in_front)
   if not list then
     births = births + 1
-    return { entry, first = 1, last = 1, count = 1, birth = births, walked = false }
+    return { entry, last = 1, birth = births, walked = false }
   elseif list.walked then
     list = copy(list)
   end
-  local at = in_front and list.first - 1 or list.last + 1
+  local at = in_front and (list.first or 1) - 1 or list.last + 1
   list[at] = entry
   list[in_front and 'first' or 'last'] = at
-  list.count = list.count + 1
   if list.places then
     note(list.places, entry, at, in_front)
   end
@@ -145,14 +146,32 @@ end
 
 -- Its ends are entries.
 local function trim(list)
-  while list[list.last] == false do
-    list[list.last] = nil
-    list.last = list.last - 1
+  local first, last, holes = list.first or 1, list.last, list.holes
+  while list[last] == false do
+    list[last], last, holes = nil, last - 1, holes - 1
   end
-  while list[list.first] == false do
-    list[list.first] = nil
-    list.first = list.first + 1
+  while list[first] == false do
+    list[first], first, holes = nil, first + 1, holes - 1
   end
+  list.first, list.last = first ~= 1 and first or nil, last
+  list.holes = holes > 0 and holes or nil
+end
+
+--- listeners.count(list) -> integer
+function M.count(list)
+  return list.last - (list.first or 1) + 1 - (list.holes or 0)
+end
+
+-- Takes one of several entries out.
+local function punch(list, at)
+  local entry = list[at]
+  list[at], list.holes = false, (list.holes or 0) + 1
+  if list.places then
+    forget(list, entry)
+  end
+  trim(list)
+  local too_many = list.holes and list.holes > M.count(list) + FEW
+  return too_many and copy(list) or list
 end
 
 --- listeners.without(list, listener) -> list | nil: empty, boolean: found.  Takes out the
@@ -165,17 +184,10 @@ function M.without(list, listener)
   local at = find(list, listener)
   if not at then
     return list, false
-  elseif list.count == 1 then
+  elseif list.last == (list.first or 1) then
     return nil, true
   end
-  local entry = list[at]
-  list[at], list.count = false, list.count - 1
-  if list.places then
-    forget(list, entry)
-  end
-  trim(list)
-  local holes = list.last - list.first + 1 - list.count
-  return holes > list.count + FEW and copy(list) or list, true
+  return punch(list, at), true
 end
 
 --- listeners.array(list | nil, map) -> array of `map(entry)`.

@@ -8,15 +8,27 @@ local getinfo, loaded, pcall, xpcall = debug.getinfo, package.loaded, pcall, xpc
 local SOURCE = getinfo(1, 'S').source
 local OWN = SOURCE:match '^(.*)place' or SOURCE
 
+-- function -> whether it is one of ours, or in C.  Asking for the file takes long.
+local own = setmetatable({}, { __mode = 'k' })
+
+local function is_own(fn)
+  if own[fn] == nil then
+    local info = getinfo(fn, 'S')
+    own[fn] = info.what == 'C' or info.source:sub(1, #OWN) == OWN
+  end
+  return own[fn]
+end
+
 --- place.where() -> `file:line` of the program's code that called us; nil if none did.
 function M.where()
-  local level, info = 2, getinfo(2, 'Sl')
-  while info do
-    if info.what ~= 'C' and info.source:sub(1, #OWN) ~= OWN then
-      return ('%s:%d'):format(info.short_src, info.currentline)
-    end
+  local level, info = 2, getinfo(2, 'f')
+  while info and is_own(info.func) do
     level = level + 1
+    info = getinfo(level, 'f')
+  end
+  if info then
     info = getinfo(level, 'Sl')
+    return ('%s:%d'):format(info.short_src, info.currentline)
   end
 end
 
