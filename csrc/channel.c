@@ -26,7 +26,7 @@
 #include "shortage.h"
 #include "stream.h"
 
-#define LCP_CHANNEL "child_process.core.Channel"
+#define CHANNEL_CLASS "child_process.core.Channel"
 
 enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
 
@@ -457,7 +457,7 @@ static int l_take(lua_State *L) {
  * 'advanced', for both directions. */
 static int l_channel(lua_State *L) {
   const struct lcp__codec *codec = lcp__codec_check(L, 2);
-  struct channel *c = lcp__handle_new(L, sizeof *c, LCP_CHANNEL, SLOTS);
+  struct channel *c = lcp__handle_new(L, sizeof *c, CHANNEL_CLASS, SLOTS);
   c->fd = -1;
   c->base.release = release;
   c->base.personal = 1;
@@ -491,7 +491,7 @@ static const luaL_Reg methods[] = {{"bind", l_bind},
 static const luaL_Reg functions[] = {{"channel", l_channel}, {NULL, NULL}};
 
 int lcp__channel_open(lua_State *L) {
-  lcp__handle_class(L, LCP_CHANNEL, methods);
+  lcp__handle_class(L, CHANNEL_CLASS, methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;

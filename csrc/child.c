@@ -30,7 +30,7 @@
 #include "shortage.h"
 #include "signo.h"
 
-#define LCP_CHILD "child_process.ChildProcess"
+#define CHILD_CLASS "child_process.ChildProcess"
 
 enum { SLOT_FIELDS = 1, SLOT_ONEXIT, SLOTS = SLOT_ONEXIT };
 
@@ -191,7 +191,7 @@ static int start(lua_State *L, struct child *c, struct lcp__plan *p,
 
 /* ---- called from Lua ---- */
 
-static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_CHILD); }
+static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, CHILD_CLASS); }
 
 /* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path
  * path: the file that could not be opened, if that was the failure. plan: see plan.h.
@@ -230,7 +230,7 @@ static int l_spawn(lua_State *L) {
 
 /* core.new_child() -> ChildProcess, not started */
 static int l_new_child(lua_State *L) {
-  struct child *c = lcp__handle_new(L, sizeof *c, LCP_CHILD, SLOTS);
+  struct child *c = lcp__handle_new(L, sizeof *c, CHILD_CLASS, SLOTS);
   c->base.release = release;
   c->base.forget = forget;
   c->base.personal = 1;
@@ -242,7 +242,7 @@ static int l_new_child(lua_State *L) {
 
 /* core.is_child(value) -> boolean */
 static int l_is_child(lua_State *L) {
-  lua_pushboolean(L, luaL_testudata(L, 1, LCP_CHILD) != NULL);
+  lua_pushboolean(L, luaL_testudata(L, 1, CHILD_CLASS) != NULL);
   return 1;
 }
 
@@ -283,7 +283,7 @@ static int l_resize(lua_State *L) {
 /* stack: child, key; upvalue 1: methods */
 static int l_index(lua_State *L) {
   int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(2));
-  luaL_argexpected(L, same, 1, LCP_CHILD);
+  luaL_argexpected(L, same, 1, CHILD_CLASS);
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, -2) != LUA_TNIL)
@@ -295,7 +295,7 @@ static int l_index(lua_State *L) {
 
 /* stack: child, key, value */
 static int l_newindex(lua_State *L) {
-  luaL_checkudata(L, 1, LCP_CHILD);
+  luaL_checkudata(L, 1, CHILD_CLASS);
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_insert(L, 2);
   lua_rawset(L, 2);
@@ -335,7 +335,7 @@ static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"is_child", l_
 /* child.lua adds the other methods to core.child_methods.  Children have no close(): each
  * lives until it is reaped. */
 int lcp__child_open(lua_State *L) {
-  lcp__handle_class(L, LCP_CHILD, metamethods);
+  lcp__handle_class(L, CHILD_CLASS, metamethods);
   lua_pushnil(L);
   lua_setfield(L, -2, "close");
   lua_pushvalue(L, -1);

@@ -15,8 +15,8 @@
 
 #include "delim.h"
 
-#define LCP_CHUNKS "child_process.core.Chunks"
-#define LCP_DELIMS "child_process.core.Delimiters"
+#define CHUNKS_CLASS "child_process.core.Chunks"
+#define DELIMS_CLASS "child_process.core.Delimiters"
 
 enum { SLOT_STRINGS = 1, SLOT_OWNER, SLOTS = SLOT_OWNER };
 
@@ -38,7 +38,7 @@ struct chunks {
 };
 
 static struct chunks *check_chunks(lua_State *L, int arg) {
-  return luaL_checkudata(L, arg, LCP_CHUNKS);
+  return luaL_checkudata(L, arg, CHUNKS_CLASS);
 }
 
 /* ---- the strings; `strings` is the index of their table ---- */
@@ -281,7 +281,7 @@ static int l_characters(lua_State *L) {
  *   -> nil, place: none; when more has come the search may continue there */
 static int l_find(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
-  const struct lcp__delims *d = luaL_checkudata(L, 2, LCP_DELIMS);
+  const struct lcp__delims *d = luaL_checkudata(L, 2, DELIMS_CLASS);
   struct finding f = {NULL, (size_t)luaL_checkinteger(L, 3), 0};
   int at_end = lua_toboolean(L, 4);
   lua_settop(L, 2);
@@ -317,7 +317,7 @@ static int l_chunks(lua_State *L) {
   lua_setiuservalue(L, 2, SLOT_STRINGS);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, SLOT_OWNER);
-  luaL_setmetatable(L, LCP_CHUNKS);
+  luaL_setmetatable(L, CHUNKS_CLASS);
   return 1;
 }
 
@@ -339,7 +339,7 @@ static int l_delimiters(lua_State *L) {
   lcp__delims_init(lua_newuserdatauv(L, lcp__delims_size(n), 1), list, n);
   lua_insert(L, 3);
   lua_setiuservalue(L, 3, 1); /* keeps the strings */
-  luaL_setmetatable(L, LCP_DELIMS);
+  luaL_setmetatable(L, DELIMS_CLASS);
   return 1;
 }
 
@@ -407,7 +407,7 @@ static int l_next_line(lua_State *L) {
  * that is not complete yet comes from wait(): line | nil, and the queue to continue
  * with. */
 static int l_lines(lua_State *L) {
-  luaL_checkudata(L, 1, LCP_DELIMS);
+  luaL_checkudata(L, 1, DELIMS_CLASS);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   lua_pushcfunction(L, l_chunks);
@@ -431,8 +431,8 @@ static const luaL_Reg functions[] = {
     {"chunks", l_chunks}, {"delimiters", l_delimiters}, {"lines", l_lines}, {NULL, NULL}};
 
 int lcp__chunks_open(lua_State *L) {
-  luaL_newmetatable(L, LCP_DELIMS);
-  luaL_newmetatable(L, LCP_CHUNKS);
+  luaL_newmetatable(L, DELIMS_CLASS);
+  luaL_newmetatable(L, CHUNKS_CLASS);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 2);

@@ -10,12 +10,12 @@
 #include "os/fd.h"
 #include "result.h"
 
-#define LCP_FD "child_process.Fd"
+#define FD_CLASS "child_process.Fd"
 
 int *lcp__fdpass_new(lua_State *L) {
   int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
   *fd = -1;
-  luaL_setmetatable(L, LCP_FD);
+  luaL_setmetatable(L, FD_CLASS);
   return fd;
 }
 
@@ -34,7 +34,7 @@ static int call_method(lua_State *L, int arg, const char *name) {
 
 /* Only values that can be indexed are asked for a method; indexing others would raise. */
 int lcp__fdpass_get(lua_State *L, int arg) {
-  const int *own = luaL_testudata(L, arg, LCP_FD);
+  const int *own = luaL_testudata(L, arg, FD_CLASS);
   int top = lua_gettop(L), fd = -1;
   if (own != NULL)
     return *own;
@@ -50,12 +50,12 @@ int lcp__fdpass_get(lua_State *L, int arg) {
 }
 
 int lcp__fdpass_offered(lua_State *L, int arg) {
-  const int *own = luaL_testudata(L, arg, LCP_FD);
+  const int *own = luaL_testudata(L, arg, FD_CLASS);
   return own != NULL ? *own : lcp__arg_fd(L, arg);
 }
 
 void lcp__fdpass_taken(lua_State *L, int arg) {
-  int *own = luaL_testudata(L, arg, LCP_FD);
+  int *own = luaL_testudata(L, arg, FD_CLASS);
   if (own != NULL)
     *own = -1;
 }
@@ -72,7 +72,7 @@ static int l_fd_of(lua_State *L) {
 /* core.take_fd(object) -> descriptor, which the caller owns from now on | nil: it has
  * none any more */
 static int l_take_fd(lua_State *L) {
-  int *fd = luaL_checkudata(L, 1, LCP_FD);
+  int *fd = luaL_checkudata(L, 1, FD_CLASS);
   if (*fd < 0)
     return 0;
   lua_pushinteger(L, lcp__fd_take(fd));
@@ -97,7 +97,7 @@ static int l_copy_fd(lua_State *L) {
 
 /* fd:getfd() -> number | nil: closed */
 static int l_getfd(lua_State *L) {
-  const int *fd = luaL_checkudata(L, 1, LCP_FD);
+  const int *fd = luaL_checkudata(L, 1, FD_CLASS);
   if (*fd < 0)
     return 0;
   lua_pushinteger(L, *fd);
@@ -106,12 +106,12 @@ static int l_getfd(lua_State *L) {
 
 /* fd:close()  Idempotent. */
 static int l_close(lua_State *L) {
-  lcp__fd_close(luaL_checkudata(L, 1, LCP_FD));
+  lcp__fd_close(luaL_checkudata(L, 1, FD_CLASS));
   return 0;
 }
 
 static int l_tostring(lua_State *L) {
-  const int *fd = luaL_checkudata(L, 1, LCP_FD);
+  const int *fd = luaL_checkudata(L, 1, FD_CLASS);
   if (*fd < 0)
     lua_pushliteral(L, "Fd (closed)");
   else
@@ -132,7 +132,7 @@ static const luaL_Reg functions[] = {{"fd_of", l_fd_of},
                                      {NULL, NULL}};
 
 int lcp__fdpass_open(lua_State *L) {
-  luaL_newmetatable(L, LCP_FD);
+  luaL_newmetatable(L, FD_CLASS);
   luaL_setfuncs(L, metamethods, 0);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");

@@ -24,8 +24,8 @@
 #include "shortage.h"
 #include "stream.h"
 
-#define LCP_SERVER "child_process.core.Server"
-#define LCP_CONNECTOR "child_process.core.Connector"
+#define SERVER_CLASS "child_process.core.Server"
+#define CONNECTOR_CLASS "child_process.core.Connector"
 
 enum { SLOT_OWNER = 1, SLOT_FN, SLOTS = SLOT_FN };
 
@@ -158,7 +158,7 @@ static void acceptable(struct lcp__handle *h, int events) {
 }
 
 static struct server *server_new(lua_State *L) {
-  struct server *s = lcp__handle_new(L, sizeof *s, LCP_SERVER, SLOTS);
+  struct server *s = lcp__handle_new(L, sizeof *s, SERVER_CLASS, SLOTS);
   s->fd = s->reserve = -1;
   s->base.release = server_release;
   s->base.awaited = LCP__SERVER;
@@ -240,7 +240,7 @@ static int l_open_server(lua_State *L) {
 }
 
 static struct server *check_server(lua_State *L) {
-  return lcp__handle_check(L, 1, LCP_SERVER);
+  return lcp__handle_check(L, 1, SERVER_CLASS);
 }
 
 /* server:bind(owner, on_connection)
@@ -326,7 +326,7 @@ static int l_connect(lua_State *L) {
   if (rc == 0 && local)
     rc = lcp__addr_check(L, 3, &from);
   lua_settop(L, 4);
-  c = lcp__handle_new(L, sizeof *c, LCP_CONNECTOR, SLOTS);
+  c = lcp__handle_new(L, sizeof *c, CONNECTOR_CLASS, SLOTS);
   c->fd = -1;
   c->base.release = connector_release;
   c->base.wanted = connector_wanted;
@@ -351,7 +351,7 @@ static int l_connect(lua_State *L) {
 
 /* connector:bind(owner, fn)  fn(owner, stream, nil) | fn(owner, nil, errno), once. */
 static int l_connector_bind(lua_State *L) {
-  lcp__handle_check(L, 1, LCP_CONNECTOR);
+  lcp__handle_check(L, 1, CONNECTOR_CLASS);
   return bind_callback(L);
 }
 
@@ -389,8 +389,8 @@ static const luaL_Reg functions[] = {{"listen", l_listen},
                                      {NULL, NULL}};
 
 int lcp__net_open(lua_State *L) {
-  lcp__handle_class(L, LCP_SERVER, server_methods);
-  lcp__handle_class(L, LCP_CONNECTOR, connector_methods);
+  lcp__handle_class(L, SERVER_CLASS, server_methods);
+  lcp__handle_class(L, CONNECTOR_CLASS, connector_methods);
   lua_pop(L, 4);
   luaL_setfuncs(L, functions, 0);
   return 0;

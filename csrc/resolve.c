@@ -15,7 +15,7 @@
 #include "result.h"
 #include "uvloop.h"
 
-#define LCP_LOOKUP "child_process.core.Lookup"
+#define LOOKUP_CLASS "child_process.core.Lookup"
 
 enum { SLOT_NAME = 1, SLOT_FN, SLOTS = SLOT_FN };
 
@@ -123,7 +123,7 @@ static int l_lookup(lua_State *L) {
   struct lookup *l;
   luaL_checktype(L, 4, LUA_TFUNCTION);
   lua_settop(L, 4);
-  l = lcp__handle_new(L, sizeof *l, LCP_LOOKUP, SLOTS);
+  l = lcp__handle_new(L, sizeof *l, LOOKUP_CLASS, SLOTS);
   l->base.release = release;
   l->base.personal = 1; /* its thread exists only in this process */
   lua_insert(L, 4);
@@ -151,7 +151,7 @@ static const luaL_Reg functions[] = {
     {"lookup", l_lookup}, {"strerror", l_strerror}, {NULL, NULL}};
 
 int lcp__resolve_open(lua_State *L) {
-  lcp__handle_class(L, LCP_LOOKUP, methods);
+  lcp__handle_class(L, LOOKUP_CLASS, methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;

@@ -15,7 +15,7 @@
 #include "handle.h"
 #include "result.h"
 
-#define LCP_SIGWATCH "child_process.core.SignalWatch"
+#define SIGWATCH_CLASS "child_process.core.SignalWatch"
 
 enum { SLOT_SIGNO = 1, SLOT_FN, SLOTS = SLOT_FN };
 
@@ -152,7 +152,7 @@ static int l_signal(lua_State *L) {
   struct sigwatch *w;
   luaL_argcheck(L, signo > 0 && signo < NSIG, 1, "no signal");
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  w = lcp__handle_new(L, sizeof *w, LCP_SIGWATCH, SLOTS);
+  w = lcp__handle_new(L, sizeof *w, SIGWATCH_CLASS, SLOTS);
   w->base.release = release;
   w->base.adapt = adapt;
   lua_pushvalue(L, 1);
@@ -196,7 +196,7 @@ static const luaL_Reg functions[] = {
     {"signal", l_signal}, {"survive_sigpipe", l_survive_sigpipe}, {NULL, NULL}};
 
 int lcp__sigwatch_open(lua_State *L) {
-  lcp__handle_class(L, LCP_SIGWATCH, methods);
+  lcp__handle_class(L, SIGWATCH_CLASS, methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;

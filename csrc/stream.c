@@ -25,7 +25,7 @@
 #include "os/pieces.h"
 #include "result.h"
 
-#define LCP_STREAM "child_process.core.Stream"
+#define STREAM_CLASS "child_process.core.Stream"
 
 enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_PENDING };
 
@@ -233,7 +233,7 @@ static void release(struct lcp__handle *h) {
 }
 
 struct lcp__stream *lcp__stream_new(lua_State *L) {
-  struct lcp__stream *s = lcp__handle_new(L, sizeof *s, LCP_STREAM, SLOTS);
+  struct lcp__stream *s = lcp__handle_new(L, sizeof *s, STREAM_CLASS, SLOTS);
   s->fd = s->watch_fd = -1;
   s->base.release = release;
   s->base.wanted = wanted;
@@ -271,7 +271,7 @@ static int open_standard(struct lcp__stream *s, int fd) {
 /* ---- methods ---- */
 
 struct lcp__stream *lcp__stream_check(lua_State *L, int arg) {
-  return lcp__handle_check(L, arg, LCP_STREAM);
+  return lcp__handle_check(L, arg, STREAM_CLASS);
 }
 
 int lcp__stream_fileno(const struct lcp__stream *s, int *owned) {
@@ -491,7 +491,7 @@ static const luaL_Reg functions[] = {{"standard_stream", l_standard_stream},
                                      {NULL, NULL}};
 
 int lcp__stream_open(lua_State *L) {
-  lcp__handle_class(L, LCP_STREAM, methods);
+  lcp__handle_class(L, STREAM_CLASS, methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;

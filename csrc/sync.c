@@ -21,7 +21,7 @@
 #include "signo.h"
 #include "sigwatch.h"
 
-#define LCP_SYNC "child_process.core.Sync"
+#define SYNC_CLASS "child_process.core.Sync"
 
 /* One userdata: the struct, then pipes, slots, polled. */
 struct sync {
@@ -148,7 +148,7 @@ static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
   s->slots = (int *)(p->polled + n + 1);
   memset(p->pipes, 0, (size_t)n * sizeof *p->pipes);
   p->npipes = n;
-  luaL_setmetatable(L, LCP_SYNC);
+  luaL_setmetatable(L, SYNC_CLASS);
   for (int i = 0; i < plan->spawn.nfds; i++)
     if (plan->slots[i].kind >= LCP__SLOT_IN) {
       read_input(L, &p->pipes[at], i);
@@ -315,7 +315,7 @@ static int l_spawn_sync(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-  struct sync *s = luaL_checkudata(L, 1, LCP_SYNC);
+  struct sync *s = luaL_checkudata(L, 1, SYNC_CLASS);
   for (int i = 0; i < s->pump.npipes; i++)
     lcp__buf_free(&s->pump.pipes[i].out);
   return 0;
@@ -343,7 +343,7 @@ static const luaL_Reg functions[] = {
     {"spawn_sync", l_spawn_sync}, {"write_stderr", l_write_stderr}, {NULL, NULL}};
 
 int lcp__sync_open(lua_State *L) {
-  luaL_newmetatable(L, LCP_SYNC);
+  luaL_newmetatable(L, SYNC_CLASS);
   lua_pushcfunction(L, l_gc);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);

@@ -11,7 +11,7 @@
 #include "hub.h"
 #include "result.h"
 
-#define LCP_TIMER "child_process.Timer"
+#define TIMER_CLASS "child_process.Timer"
 
 enum { SLOT_FN = 1, SLOT_ARGS, SLOTS = SLOT_ARGS };
 
@@ -81,7 +81,7 @@ static int l_timer(lua_State *L) {
   struct timer *t;
   luaL_argcheck(L, ms >= 1, 1, "must be positive");
   luaL_checktype(L, 3, LUA_TFUNCTION);
-  t = lcp__handle_new(L, sizeof *t, LCP_TIMER, SLOTS);
+  t = lcp__handle_new(L, sizeof *t, TIMER_CLASS, SLOTS);
   t->base.release = release;
   t->base.awaited = LCP__TIMER;
   lua_insert(L, 1);
@@ -113,13 +113,13 @@ static int l_timer(lua_State *L) {
 
 /* core.is_timer(value) -> boolean */
 static int l_is_timer(lua_State *L) {
-  lua_pushboolean(L, luaL_testudata(L, 1, LCP_TIMER) != NULL);
+  lua_pushboolean(L, luaL_testudata(L, 1, TIMER_CLASS) != NULL);
   return 1;
 }
 
 /* core.timer_left(timer) -> ms until it fires, interval in ms or nil */
 static int l_timer_left(lua_State *L) {
-  const struct timer *t = lcp__handle_check(L, 1, LCP_TIMER);
+  const struct timer *t = lcp__handle_check(L, 1, TIMER_CLASS);
   if (t->uv == NULL)
     return 0;
   uint64_t again = uv_timer_get_repeat(t->uv);
@@ -161,7 +161,7 @@ static const luaL_Reg functions[] = {{"timer", l_timer},
                                      {NULL, NULL}};
 
 int lcp__timer_open(lua_State *L) {
-  lcp__handle_class(L, LCP_TIMER, methods);
+  lcp__handle_class(L, TIMER_CLASS, methods);
   lua_getfield(L, -1, "has_ref");
   lua_setfield(L, -2, "hasRef"); /* timers are public: Node's name */
   lua_pop(L, 2);

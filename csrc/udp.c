@@ -18,7 +18,7 @@
 #include "os/fd.h"
 #include "result.h"
 
-#define LCP_UDP "child_process.core.Udp"
+#define UDP_CLASS "child_process.core.Udp"
 
 enum { SLOT_OWNER = 1, SLOT_ONMESSAGE, SLOT_ONWRITABLE, SLOTS = SLOT_ONWRITABLE };
 
@@ -113,11 +113,11 @@ static void ready(struct lcp__handle *h, int events) {
 
 /* ---- methods ---- */
 
-static struct udp *self(lua_State *L) { return lcp__handle_check(L, 1, LCP_UDP); }
+static struct udp *self(lua_State *L) { return lcp__handle_check(L, 1, UDP_CLASS); }
 
 /* core.udp() -> udp, without a descriptor yet */
 static int l_udp(lua_State *L) {
-  struct udp *u = lcp__handle_new(L, sizeof *u, LCP_UDP, SLOTS);
+  struct udp *u = lcp__handle_new(L, sizeof *u, UDP_CLASS, SLOTS);
   u->fd = -1;
   u->base.release = release;
   u->base.wanted = wanted;
@@ -263,7 +263,7 @@ static const luaL_Reg methods[] = {{"open", l_open},
 static const luaL_Reg functions[] = {{"udp", l_udp}, {NULL, NULL}};
 
 int lcp__udp_open(lua_State *L) {
-  lcp__handle_class(L, LCP_UDP, methods);
+  lcp__handle_class(L, UDP_CLASS, methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
   return 0;

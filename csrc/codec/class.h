@@ -1,6 +1,6 @@
 /* class.h - metatables that mark a table as an array, even if it is empty, or as an
- * object of a JavaScript class.  Received values get such a metatable, sent ones may have
- * it.
+ * object of a JavaScript class.  Received values get such a metatable; sent ones may have
+ * one.
  *
  * A table is marked as an array by `__jsontype = 'array'`, or, if it has no `__jsontype`,
  * by an array metatable of lua-cjson.  `__jstype = 'Date'` (one of the names below) marks

@@ -1,5 +1,5 @@
-/* codec.h - the two serializations of messages: how a value becomes the bytes of a frame,
- * and a frame a value. */
+/* codec.h - the two serializations of messages: turn a value into the bytes of a frame,
+ * and a frame into a value. */
 #ifndef LCP_CODEC_H
 #define LCP_CODEC_H
 

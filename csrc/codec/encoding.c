@@ -7,11 +7,11 @@
 
 #include "codec/transcode.h"
 
-#define LCP_DECODER "child_process.Decoder"
+#define DECODER_CLASS "child_process.Decoder"
 
 struct name {
   const char *name;
-  const char *canonical; /* what Node calls it */
+  const char *canonical; /* Node's name */
   enum lcp__encoding encoding;
 };
 
@@ -37,7 +37,7 @@ static int same_letters(const char *name, const char *given, size_t size) {
   return 1;
 }
 
-/* NULL for a value that names no encoding. */
+/* NULL if the value does not name an encoding. */
 static const struct name *name_find(lua_State *L, int index) {
   size_t size;
   if (lua_type(L, index) != LUA_TSTRING)
@@ -84,7 +84,7 @@ static int l_decoder(lua_State *L) {
   struct lcp__decoder *d = lua_newuserdatauv(L, sizeof *d, 0);
   memset(d, 0, sizeof *d);
   d->encoding = encoding;
-  luaL_setmetatable(L, LCP_DECODER);
+  luaL_setmetatable(L, DECODER_CLASS);
   return 1;
 }
 
@@ -100,7 +100,7 @@ static int is_plain(const struct lcp__decoder *d, const char *bytes, size_t size
 static int l_decoder_write(lua_State *L) {
   size_t size;
   luaL_Buffer buffer;
-  struct lcp__decoder *d = luaL_checkudata(L, 1, LCP_DECODER);
+  struct lcp__decoder *d = luaL_checkudata(L, 1, DECODER_CLASS);
   const char *bytes = luaL_checklstring(L, 2, &size);
   if (is_plain(d, bytes, size)) {
     lua_settop(L, 2);
@@ -114,10 +114,11 @@ static int l_decoder_write(lua_State *L) {
   return 1;
 }
 
-/* decoder:finish() -> text: what an incomplete character at the end comes to */
+/* decoder:finish() -> text: U+FFFD, or the digits, for an incomplete character at the
+ * end */
 static int l_decoder_finish(lua_State *L) {
   char out[8];
-  struct lcp__decoder *d = luaL_checkudata(L, 1, LCP_DECODER);
+  struct lcp__decoder *d = luaL_checkudata(L, 1, DECODER_CLASS);
   struct lcp__decoder next = *d;
   lua_pushlstring(L, out, lcp__decode_finish(&next, out));
   *d = next;
@@ -153,7 +154,7 @@ static const luaL_Reg functions[] = {
 /* stack: the core table */
 int lcp__encoding_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, LCP_DECODER);
+  luaL_newmetatable(L, DECODER_CLASS);
   luaL_newlib(L, decoder_methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

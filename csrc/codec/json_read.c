@@ -5,8 +5,8 @@
  * the values that have been read and not yet stored, for objects keys and values.  So
  * small tables are created with the right size.
  *
- * The byte behind the text is a newline or a NUL.  No token of JSON goes on with either,
- * so only white space has to be stopped by the length.
+ * The byte after the text is a newline or a NUL.  No token of JSON continues with either,
+ * so only white space has to be bounded by the length.
  *
  * stack, from `base` on: the memory of the levels, the values */
 #include "codec/json.h"
@@ -70,7 +70,7 @@ static char skip_space(struct reader *r) {
 
 /* ---- strings ---- */
 
-/* A vector type of gcc and clang; they know what the processor has. */
+/* A vector type of gcc and clang, which use the processor's instructions for it. */
 typedef unsigned char block __attribute__((vector_size(16)));
 
 #define BLOCKS 4 /* looked at in one go */
@@ -131,7 +131,7 @@ static int hex_value(char c) {
 }
 
 /* The value of the four hexadecimal digits behind \u; -1 if there are fewer.  Never reads
- * behind the text: the first other character ends it. */
+ * beyond the text: the first other character ends it. */
 static int unit_at(const char *p) {
   int unit = 0;
   for (int i = 0; i < 4; i++) {
@@ -264,8 +264,8 @@ static void store_members(lua_State *L, struct level *level) {
   lua_settop(L, level->slot);
 }
 
-/* From the last one down, which is no worse: the table either has their room or gets the
- * room for all of them with the first that is stored. */
+/* From the last one down, which costs nothing: the table either has room for them or gets
+ * it for all of them with the first one stored. */
 static void store_items(lua_State *L, struct level *level, int waiting) {
   for (lua_Integer i = level->count + waiting; i > level->count; i--)
     lua_rawseti(L, level->slot, i);
@@ -297,7 +297,7 @@ static enum progress read_name(struct reader *r) {
   return OPENED;
 }
 
-/* stack: + an empty table that is one for JSON too */
+/* stack: + an empty table, marked if it is an array */
 static enum progress push_empty(struct reader *r, int is_object) {
   lua_newtable(r->L);
   if (!is_object)

@@ -1,8 +1,8 @@
 /* json_write.c - a Lua value as JSON text.
  * Owns: nothing outside Lua.  No recursion: see walk.h.
  *
- * A table is written as its keys come from lua_next(): as long as they are 1, 2, 3 ... it
- * is a list.  One whose integer keys come in another order is counted first.
+ * A table is written in the order of lua_next(): as long as the keys are 1, 2, 3 ... it
+ * is a list.  If its integer keys come in another order they are counted first.
  *
  * A put_ function takes the value from the top of the stack, or leaves the reason why it
  * cannot be sent there and returns 0. */

@@ -5,8 +5,8 @@
 
 #include <lua.h>
 
-/* stack: table, function ->.  Messages have what the function returns instead of the
- * table, which must have a metatable. */
+/* stack: table, function ->.  Messages get the function's result instead of the table,
+ * which must have a metatable. */
 void lcp__live_add(lua_State *L);
 
 /* stack: table -> the same, or the copy of one that was added.  A copy may get the

@@ -1,9 +1,10 @@
 /* numeral.c - see numeral.h.  Owns nothing.
  *
- * Digits of a double: Grisu2 (F. Loitsch, Printing Floating-Point Numbers Quickly and
- * Accurately with Integers, 2010).  A number with a 64-bit significand stands for the
- * double and for the borders of what is still read as that double; multiplied by a power
- * of ten, its digits can be taken off one by one until they are within the borders. */
+ * Digits of a double: Grisu2 (F.  Loitsch, Printing Floating-Point Numbers Quickly and
+ * Accurately with Integers, 2010).  Numbers with a 64-bit significand stand for the
+ * double and for the limits of the interval that is read as that double; multiplied by a
+ * power of ten, its digits can be taken off one by one until they are within the
+ * borders. */
 #include "codec/numeral.h"
 
 #include <assert.h>
@@ -155,7 +156,7 @@ static void take_digit(struct taking *t, unsigned digit) {
     t->digits[t->count++] = (char)('0' + digit);
 }
 
-/* The digits behind the point: `part` of one, which is 2^shift. */
+/* The digits after the point: `part` of one, which is 2^shift. */
 static void take_fraction(struct taking *t, uint64_t part, int shift) {
   const uint64_t one = UINT64_C(1) << shift;
   while (part >= t->span) {
@@ -338,9 +339,9 @@ static const char *read_parts(struct reading *r, const char *p, const char **bad
   return p;
 }
 
-/* Every digit that can matter, without a point, for which strtod would ask the locale:
- * half way between two doubles is at most 767 digits long, so that of those behind the
- * 800th it only counts whether there is one. */
+/* Every digit that can matter, without a point, for which strtod would ask the locale: a
+ * value half way between two doubles has at most 767 digits, so after the 800th it only
+ * matters whether there are any. */
 static double read_slowly(const struct reading *r) {
   char text[800 + 32];
   unsigned n = 0;

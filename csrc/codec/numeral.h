@@ -7,8 +7,8 @@
 #define LCP__NUMERAL_MAX 32 /* bytes that either writer may need */
 
 /* Both return the number of bytes written.  A double comes back as the same double when
- * it is read, and has no more digits than that takes, or very rarely one more; it must be
- * finite.  An integral one in the range of int64_t is written as an integer. */
+ * it is read, and has only as many digits as that takes, or very rarely one more; it must
+ * be finite.  An integral one in the range of int64_t is written as an integer. */
 unsigned lcp__numeral_integer(int64_t n, char *out);
 unsigned lcp__numeral_double(double x, char *out);
 
@@ -19,8 +19,8 @@ enum lcp__numeral {
 };
 
 /* Reads the longest number that begins at *at and moves *at behind it, or to the first
- * wrong byte.  Ends at the latest at `end`, where a byte must be that belongs to no
- * number. */
+ * wrong byte.  Ends at `end` at the latest, where there must be a byte that cannot be
+ * part of a number. */
 enum lcp__numeral lcp__numeral_read(const char **at, const char *end, int64_t *n,
                                     double *x);
 

@@ -40,8 +40,8 @@ void lcp__out_end(struct lcp__out *out) {
   }
 }
 
-/* A message that is too long begins anew: it takes no more memory until the encoder
- * looks.  A few tables that contain each other can come to any length. */
+/* A message that is too long starts over, so that it takes no more memory until the
+ * encoder checks.  A few tables that contain each other can reach any length. */
 void lcp__out_grow(struct lcp__out *out, size_t n) {
   size_t used = lcp__out_size(out), size = (size_t)(out->end - out->bytes);
   if (used + n > LCP__OUT_LIMIT + SLACK) {

@@ -1,7 +1,7 @@
 /* out.h - the bytes of a message while it is encoded.
  *
- * They lie in a userdata on the stack.  There is one for all channels of a state, and
- * another while that is in use: a finalizer may send in the middle.
+ * They are in a userdata on the stack.  All channels of a state share one; while it is in
+ * use another is made, since a finalizer may send in the middle.
  *
  *   struct lcp__out out;
  *   lcp__out_begin(L, &out);                  // stack: -> userdata

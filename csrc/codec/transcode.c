@@ -159,7 +159,7 @@ static int is_high(uint32_t unit) { return (unit & 0xFC00) == 0xD800; }
 static int is_low(uint32_t unit) { return (unit & 0xFC00) == 0xDC00; }
 
 /* The character at `p`; returns the bytes it takes, or 0 when more are needed.  Half of a
- * surrogate pair is U+FFFD: UTF-8 has no form for it. */
+ * surrogate pair is U+FFFD: UTF-8 cannot represent it. */
 static size_t utf16_get(const byte *p, size_t n, uint32_t *code) {
   if (n < 2)
     return 0;

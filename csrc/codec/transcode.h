@@ -1,4 +1,4 @@
-/* transcode.h - between bytes and text in Node's encodings.  No Lua, no libuv.
+/* transcode.h - converts between bytes and text in Node's encodings.  No Lua, no libuv.
  *
  * Decoding turns bytes into a UTF-8 text and works in pieces: a character (or a group of
  * three bytes of base64) that ends in a later piece is kept until then.
@@ -6,11 +6,10 @@
  *   struct lcp__decoder d = {.encoding = LCP__UTF8};
  *   char *out = malloc(lcp__decode_bound(&d, size));
  *   n = lcp__decode(&d, in, size, out);
- *   n = lcp__decode_finish(&d, out);            // the bytes kept so far; d is fresh
- * again
+ *   n = lcp__decode_finish(&d, out);            // the bytes kept so far; resets d
  *
- * Encoding is the way back, in one piece.  No function fails: malformed input becomes
- * U+FFFD or is left out, as in Node. */
+ * Encoding is the reverse, in one piece.  No function fails: malformed input becomes
+ * U+FFFD or is skipped, as in Node. */
 #ifndef LCP_TRANSCODE_H
 #define LCP_TRANSCODE_H
 

@@ -22,7 +22,7 @@ struct census {
 };
 
 /* stack: key, value.  0 for a key that only a Map can have: the properties of an object
- * are strings, and a JavaScript string has no form for bytes that are not UTF-8. */
+ * are strings, and a JavaScript string cannot represent bytes that are not UTF-8. */
 static int census_take(lua_State *L, struct census *c) {
   size_t size;
   const char *text;
@@ -51,7 +51,8 @@ static int census_take(lua_State *L, struct census *c) {
 static struct lcp__v8_layout array_layout(const struct census *c) {
   struct lcp__v8_layout layout = {V8_SHAPE_MAP, 0, (uint32_t)c->positions};
   lua_Unsigned length = c->texts ? (lua_Unsigned)c->n : c->highest;
-  /* a packed list says its length, so it may have gaps: as many as a call's arguments */
+  /* a packed list states its length, so it may have gaps: as many as a call has
+   * arguments */
   lua_Unsigned gaps = c->texts ? 255 : 0;
   if (length < c->highest || length > V8_MAX_LENGTH || length >= 2 * c->positions + gaps)
     return layout;

@@ -32,7 +32,7 @@ enum {
 enum lcp__v8_tag {
   V8_PADDING = '\0',
   V8_HEADER = 0xFF,
-  V8_OBJECT_COUNT = '?', /* of old versions; to be skipped */
+  V8_OBJECT_COUNT = '?', /* from old versions; skipped */
   V8_HOLE = '-',
   V8_UNDEFINED = '_',
   V8_NULL = '0',
@@ -70,8 +70,8 @@ enum lcp__v8_tag {
   V8_HOST = '\\' /* written by Node's channel, not by V8: see enum lcp__v8_host */
 };
 
-/* lib/internal/child_process/serialization.js: V8 leaves typed arrays to Node, and Node
- * marks the objects that are none. */
+/* lib/internal/child_process/serialization.js: V8 leaves typed arrays to Node, which
+ * marks host objects that are not typed arrays. */
 enum lcp__v8_host { V8_HOST_VIEW = 0, V8_HOST_OBJECT = 1 };
 
 enum lcp__v8_error_tag {

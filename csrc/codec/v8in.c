@@ -53,8 +53,8 @@ static int push_uint32(struct lcp__in *in) {
   return 1;
 }
 
-/* A BigInt that no Lua integer holds: hexadecimal digits, since they cost no more time
- * than their length. */
+/* A BigInt that no Lua integer holds: hexadecimal digits, which take time in proportion
+ * to their length only. */
 static void push_long(lua_State *L, const unsigned char *bytes, size_t size,
                       int negative) {
   static const char digits[] = "0123456789abcdef";
@@ -78,7 +78,7 @@ static void push_long(lua_State *L, const unsigned char *bytes, size_t size,
 }
 
 /* A field with the sign in bit 0 and the number of bytes, then the magnitude, the lowest
- * byte first.  V8 writes whole words of 64 bits, zeros at the end may be there or not. */
+ * byte first.  V8 writes whole words of 64 bits, with or without zeros at the end. */
 static int push_bigint(struct lcp__in *in) {
   uint32_t field;
   uint64_t magnitude = 0;
@@ -179,7 +179,7 @@ void lcp__in_object(struct lcp__in *in, int positions, int fields) {
   lcp__in_keep(in, in->next_id++);
 }
 
-/* Nothing is copied, so that no payload comes to more than its length. */
+/* Nothing is copied, so the result cannot be larger than the payload. */
 static int push_reference(struct lcp__in *in) {
   uint32_t id;
   if (!lcp__in_varint(in, &id))
@@ -213,7 +213,7 @@ static int push_growing(struct lcp__in *in) {
   return bytes != NULL;
 }
 
-/* stack: the buffer's bytes -> the bytes that a view behind it shows */
+/* stack: the buffer's bytes -> the bytes shown by the view that follows */
 static int push_view(struct lcp__in *in) {
   size_t size;
   uint32_t kind, offset, length, flags;
@@ -231,8 +231,8 @@ static int push_view(struct lcp__in *in) {
   return 1;
 }
 
-/* A view may stand only right behind the buffer: one buffer and many references to it,
- * each with a view, would come to more than the data.  Node's channel writes neither. */
+/* A view is allowed only right after its buffer: many references to one buffer, each with
+ * a view, would make the result larger than the data.  Node's channel writes neither. */
 static int push_array_buffer(struct lcp__in *in, int tag) {
   uint32_t id = in->next_id++;
   if (!(tag == V8_GROWING_BUFFER ? push_growing(in) : lcp__in_push_bytes(in)))

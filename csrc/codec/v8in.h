@@ -1,7 +1,7 @@
-/* v8in.h - a payload while it is read: its bytes, the objects that have begun, and the
- * values that have no values in them.
- * A function returns 0 (lcp__in_bytes NULL) with `problem` set when the bytes do not go
- * on as they must; nothing is read beyond `end`. */
+/* v8in.h - a payload being read: its bytes, the objects begun so far, and the values that
+ * contain no other values.
+ * A function returns 0 (lcp__in_bytes NULL) with `problem` set when the next bytes are
+ * invalid; nothing is read beyond `end`. */
 #ifndef LCP_V8IN_H
 #define LCP_V8IN_H
 
@@ -18,7 +18,7 @@ struct lcp__in {
   lua_State *L;
   uint32_t version; /* of the format */
   uint32_t next_id; /* of the next object */
-  int objects;      /* the slot of a table with them by id + 1; 0: no reference comes */
+  int objects;      /* the slot of a table with them by id + 1; 0: no references occur */
 };
 
 static inline int lcp__in_fail(struct lcp__in *in, const char *problem) {
@@ -81,7 +81,7 @@ static inline int lcp__in_tag(struct lcp__in *in, int *tag, int *padded) {
   return lcp__in_fail(in, "the end of the data");
 }
 
-/* Whether `tag` comes next; then it is passed. */
+/* Whether `tag` comes next; if so, skips it. */
 static inline int lcp__in_if(struct lcp__in *in, enum lcp__v8_tag tag) {
   const unsigned char *at = in->at;
   while (at < in->end && *at == V8_PADDING)
@@ -109,20 +109,20 @@ int lcp__in_header(struct lcp__in *in);
 /* The table of an object that begins here. */
 void lcp__in_object(struct lcp__in *in, int positions, int fields);
 
-/* stack: object, which references may mean from now on */
+/* stack: object; references may refer to it from now on */
 void lcp__in_keep(struct lcp__in *in, uint32_t id);
 
 /* A length and as many bytes. */
 int lcp__in_push_bytes(struct lcp__in *in);
 
-/* A text with its tag, where only a text may be. */
+/* A text with its tag, where only text is allowed. */
 int lcp__in_push_text(struct lcp__in *in);
 
-/* Reads one part of an error into the table.  Other tags than those of enum
+/* Reads one part of an error into the table.  Tags other than those of enum
  * lcp__v8_error_tag name its class. */
 int lcp__in_error_part(struct lcp__in *in, int table, int tag);
 
-/* The rest of a value that has no values in it; -1 if it is of another kind. */
+/* The rest of a value that contains no other values; -1 for another kind of value. */
 int lcp__in_push_plain(struct lcp__in *in, int tag, int padded);
 
 #endif

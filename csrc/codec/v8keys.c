@@ -3,8 +3,8 @@
  *
  * How Lua 5.4 sizes a table (ltable.c, rehash): positive integers go to its array as long
  * as more than half of the positions up to a power of two are used, so never beyond twice
- * the number of entries.  All other keys need a node; the nodes are the least power of
- * two that is enough for them.
+ * the number of entries.  All other keys need a node; the number of nodes is the smallest
+ * power of two that suffices.
  *
  * So an integer has to wait while it is unknown whether there will be enough entries for
  * it to be in the array.  And if many keys may be in the array, the table can have one of
@@ -18,14 +18,14 @@
 enum {
   BEARABLE = 128,      /* comparisons for each entry */
   LEAST = 8,           /* bits of the smallest number of nodes that is counted for */
-  AT_ONCE = 1 << LEAST /* numbers that are not counted: so few cost no more than that */
+  AT_ONCE = 1 << LEAST /* numbers that are not counted: so few are cheap in any case */
 };
 
 enum uservalue { COUNTS = 1, WAITING, USERVALUES = WAITING };
 
 /* Made when there are many numbers: a userdata in the slot above the table. */
 struct watch {
-  uint64_t waiting;     /* entries of which it is not known whether they need a node */
+  uint64_t waiting;     /* entries that may or may not need a node */
   uint64_t watched;     /* numbers that are counted */
   uint64_t spent;       /* comparisons, of those that the entries so far may take */
   unsigned least, most; /* the table has at least 2^least nodes, and at most 2^most */

@@ -1,10 +1,10 @@
 /* v8keys.h - entries of a table whose keys a peer has chosen.
  *
  * Lua seeds its hash of strings, but not that of numbers: an integer is taken modulo the
- * number of nodes.  Numbers that all come to one node are compared one by one
- * whenever one of them is stored, looked up or passed by lua_next(), which makes a large
- * table of them quadratic.  So beyond the first few numbers it is counted how many come
- * to each node, and a table that they would crowd is not made.
+ * number of nodes.  Numbers that all fall on one node are compared one by one whenever
+ * one of them is stored, looked up or passed by lua_next(), which makes a large table of
+ * them quadratic.  So, beyond the first few, the numbers on each node are counted, and a
+ * table they would crowd is refused.
  *
  *   uint64_t spare = LCP__V8_KEYS_SPARE;          // for a whole message
  *   struct lcp__v8_keys keys = {0};
@@ -32,9 +32,9 @@ struct lcp__v8_keys {
   uint32_t numbers; /* of them numbers that cannot, and so need a node */
 };
 
-/* Stores an entry, whose key is neither nil nor NaN, or keeps it until the end; `left`:
- * how many more there can be at most.  0: it would crowd the table, which lies at
- * `table`, with a slot of ours above it. */
+/* Stores an entry, whose key is neither nil nor NaN, or defers it until the end; `left`:
+ * the most entries that can follow.  0: it would crowd the table, which is at `table`,
+ * with a slot for this file above it. */
 int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, int table, size_t left,
                      uint64_t *spare);
 int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, int table, uint64_t *spare);

@@ -55,7 +55,7 @@ static int push_field(lua_State *L, int table, const char *name) {
   return lua_rawget(L, table);
 }
 
-/* The same; 0 unless it is a string that JavaScript can have: UTF-8. */
+/* The same; 0 unless it is a string that JavaScript can represent: UTF-8. */
 static int push_text(lua_State *L, int table, const char *name) {
   size_t size;
   if (push_field(L, table, name) != LUA_TSTRING)
@@ -175,7 +175,8 @@ static void put_error_text(lua_State *L, struct lcp__out *out, int table,
   lua_pop(L, 1);
 }
 
-/* The cause comes last: the V8 of newer Nodes takes no stack behind it. */
+/* The cause comes last: the V8 of newer Node versions does not accept a stack after
+ * it. */
 void lcp__out_error(lua_State *L, struct lcp__out *out, int table,
                     const struct lcp__v8_error_class *class) {
   lcp__out_byte(out, V8_ERROR);

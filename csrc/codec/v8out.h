@@ -1,4 +1,4 @@
-/* v8out.h - writes the parts of a payload that have no values in them: tags, numbers,
+/* v8out.h - writes the parts of a payload that contain no other values: tags, numbers,
  * texts, and the tables that stand for a Date, a RegExp or a BigInt. */
 #ifndef LCP_V8OUT_H
 #define LCP_V8OUT_H
@@ -50,21 +50,21 @@ static inline void lcp__out_float(struct lcp__out *out, lua_Number d) {
   lcp__out_double(out, V8_DOUBLE, d);
 }
 
-/* A string at `index`, as a Buffer if it is not UTF-8.  How many objects that makes: 0
- * or 1. */
+/* A string at `index`, as a Buffer if it is not UTF-8.  The number of objects this makes:
+ * 0 or 1. */
 uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index);
 
 /* A short ASCII text. */
 void lcp__out_name(struct lcp__out *out, const char *name);
 
 /* A table as an object of its class: see advanced.lua.  0, and nothing is written, if the
- * table has not the fields of that class. */
+ * table lacks the fields of that class. */
 int lcp__out_date(lua_State *L, struct lcp__out *out, int table);
 int lcp__out_regexp(lua_State *L, struct lcp__out *out, int table);
 int lcp__out_bigint(lua_State *L, struct lcp__out *out, int table);
 
-/* The class of an error value that is nothing but a name, a message, a stack and a cause;
- * NULL for any other, which goes as the table it is. */
+/* The class of an error value that has only a name, a message, a stack and a cause; NULL
+ * for any other, which is sent as a plain table. */
 const struct lcp__v8_error_class *lcp__error_class(lua_State *L, int table);
 
 /* All of an error up to its cause. */

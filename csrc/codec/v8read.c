@@ -1,6 +1,6 @@
 /* v8read.c - V8's format as a Lua value.
  * Owns: nothing outside Lua.  No recursion: see walk.h.  The bytes may be hostile: room
- * that is made for elements before they have been seen is bounded by `budget`, nesting by
+ * made for elements before they have been seen is bounded by `budget`, nesting by
  * LCP__DEPTH, colliding keys by `spare`.
  *
  * A function that reads pushes one value, or returns 0 with in.problem set.
@@ -119,8 +119,7 @@ static enum progress open_dense(struct reader *r) {
   return OPENED;
 }
 
-/* V8 writes any array in this form that has had a hole once, even if it is full by now.
- */
+/* V8 writes an array in this form if it ever had a hole, even if it is full by now. */
 static enum progress open_sparse(struct reader *r) {
   uint32_t length;
   if (!lcp__in_varint(&r->in, &length))
@@ -176,7 +175,7 @@ static enum progress open_host(struct reader *r) {
   return OPENED;
 }
 
-/* Objects that have values in them. */
+/* Objects that contain values. */
 static enum progress open_nest(struct reader *r, int tag) {
   if (r->depth == LCP__DEPTH || !lua_checkstack(r->L, STACK_USE))
     return fail(r, "objects nested deeper than " LCP__DEPTH_TEXT " levels");
@@ -307,7 +306,7 @@ static int put(struct reader *r) {
 
 /* ---- going on with the innermost object ---- */
 
-/* With undefined in it an array is a packed list, and says its length. */
+/* An array with undefined in it is a packed list, which states its length. */
 static void set_packed(struct reader *r, const struct level *level) {
   if (level->is_packed) {
     lua_pushinteger(r->L, level->length);
@@ -325,13 +324,13 @@ static int end_keys(struct reader *r, struct level *level) {
 static int end_map(struct reader *r, struct level *level) {
   if (!end_keys(r, level))
     return 0;
-  /* marked only if its keys would not make it a Map again */
+  /* marked only if its keys alone would not make it a Map again */
   if (lcp__v8_layout(r->L, level->table).shape != V8_SHAPE_MAP)
     lcp__class_set(r->L, LCP__CLASS_MAP);
   return lcp__in_count(&r->in, 2 * level->count);
 }
 
-/* The counts behind the end.  stack: table, perhaps more -> table */
+/* The counts after the end. stack: table, perhaps more -> table */
 static int end(struct reader *r, struct level *level) {
   switch (level->kind) {
   case DENSE_FIELDS:
@@ -358,7 +357,8 @@ static enum progress close(struct reader *r, struct level *level) {
   return end(r, level) ? VALUE : FAILED;
 }
 
-/* The following go on until the object has ended, or another has been opened in it. */
+/* The functions below continue until the object has ended, or another has been opened in
+ * it. */
 
 static enum progress go_on_pairs(struct reader *r, struct level *level,
                                  enum lcp__v8_tag end_tag) {

@@ -101,7 +101,7 @@ static void seen_add(struct writer *w, const void *table) {
 
 /* ---- scalars ---- */
 
-/* 0 for a table, and for values that JavaScript has no form for. */
+/* 0 for a table, and for values that JavaScript cannot represent. */
 static int put_scalar(struct writer *w, int index, int type) {
   lua_State *L = w->L;
   switch (type) {
@@ -188,7 +188,8 @@ static int open_plain(struct writer *w) {
   case V8_SHAPE_ARRAY:
     return open_array(w, ARRAY, layout.length);
   case V8_SHAPE_PACKED:
-    /* with undefined in it the reader knows it for a packed list without an `n` */
+    /* undefined in it shows the reader that it is a packed list; then `n` is not
+     * needed */
     return open_array(w, layout.count == layout.length ? NAMED : PACKED, layout.length);
   case V8_SHAPE_MAP:
     return open_pairs(w, MAP);
@@ -201,7 +202,7 @@ static int open_plain(struct writer *w) {
   }
 }
 
-/* stack: table.  Whether all of it is written: a value without others in it. */
+/* stack: table.  Whether it is written completely: it contains no other values. */
 static int put_special(struct writer *w, enum lcp__class class) {
   int table = lua_gettop(w->L);
   switch (class) {

@@ -1,5 +1,5 @@
-/* walk.h - the way through a message: the tables that are open while it is encoded, and
- * how deep either direction may go.
+/* walk.h - the path through a message: the tables that are open while it is encoded, and
+ * the limit of depth in both directions.
  *
  * Nothing recurses, since otherwise a peer, or a program that wraps the messages it gets,
  * would choose how much of the C stack is used.  An open table has two slots of the Lua
@@ -17,8 +17,8 @@
 #include <lua.h>
 #include <stddef.h>
 
-/* Levels of nesting that are taken: few enough for a Lua stack of a million slots, of
- * which a level takes up to 34 (json_read.c). */
+/* The deepest nesting accepted: a Lua stack has a million slots, of which a level takes
+ * up to 34 (json_read.c). */
 #define LCP__DEPTH 20000
 #define LCP__DEPTH_TEXT "20000"
 
