@@ -109,8 +109,8 @@ static int run_loop(struct lcp__loop *loop, lua_State *L, uv_run_mode mode) {
   return alive;
 }
 
-/* core.run(mode) -> boolean: still alive | nil: it is running already. mode: 'default',
- * 'once', 'nowait'.  Raises the error of a callback. */
+/* core.run(mode) -> boolean: still alive | nil: it is running already
+ * mode: 'default', 'once', 'nowait'.  Raises the error of a callback. */
 static int l_run(lua_State *L) {
   static const char *const names[] = {"default", "once", "nowait", NULL};
   static const uv_run_mode modes[] = {UV_RUN_DEFAULT, UV_RUN_ONCE, UV_RUN_NOWAIT};
