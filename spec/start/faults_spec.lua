@@ -132,9 +132,12 @@ starts['a shell'] = function(errs)
 end
 
 starts['a time limit'] = function(errs)
-  local result = cp.execFile('sleep', { '1000' }, { timeout = 1 }):wait()
-  errs[1] = result.error
-  return result.reason == 'timeout'
+  local child = cp.execFile('sleep', { '1000' }, { timeout = 1 })
+  child:on('error', function(err)
+    errs[#errs + 1] = err
+    child:kill()
+  end)
+  return child:wait().reason == 'timeout'
 end
 
 starts['a name that does not exist'] = function(errs)
