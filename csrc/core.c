@@ -8,7 +8,6 @@
  *   file          path of the shared object of this module (fork.lua)
  *   embedded      loader of the Lua files inside a host program (embedded.c, lazy.lua)
  *   child_methods methods of ChildProcess (child.c makes the table, child.lua fills it)
- *   v8_classes    JavaScript class -> metatable (ipc/advanced.lua)
  *   shared        key that marks classes whose objects can be lent to a child (stdio.lua)
  */
 #include <lauxlib.h>

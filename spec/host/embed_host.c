@@ -9,9 +9,10 @@
  *   run, turn     the host's loop: until nothing is left to do; once, without waiting
  *   leave         takes the state's module off the loop
  *   close         closes the state
- *   walk          closes every handle on the host's loop
- *   end           closes the host's loop
- *   threads CODE  in four threads at once, each with a state and a loop of its own
+ *   copy HOW      fork(2): the copy closes the state and ends; HOW: `run`: after a turn
+ * of the host's loop, for which that was forked as libuv demands walk          closes
+ * every handle on the host's loop end           closes the host's loop threads CODE  in
+ * four threads at once, each with a state and a loop of its own
  *
  * What is open after the last step is closed.  At the end it says what is left over, if
  * anything is.  SPDX-License-Identifier: MIT */
@@ -19,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <child_process.h>
 #include <lauxlib.h>
@@ -112,6 +115,25 @@ static void step_close(const char *word) {
   states[used] = NULL;
 }
 
+static void step_copy(const char *how) {
+  int status = 0;
+  pid_t pid;
+  fflush(stdout);
+  pid = fork();
+  if (pid == 0) {
+    if (strcmp(how, "run") == 0) {
+      uv_loop_fork(&loop);
+      uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    lua_close(states[used]);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    fflush(stdout);
+    _exit(0);
+  }
+  waitpid(pid, &status, 0);
+  printf("copy: %d\n", status);
+}
+
 static void close_cb(uv_handle_t *handle, void *data) {
   (void)data;
   if (!uv_is_closing(handle))
@@ -150,11 +172,11 @@ static const struct step {
   int has_argument;
   void (*run)(const char *argument);
 } steps[] = {
-    {"open", 0, step_open}, {"own", 0, step_own},     {"bare", 0, step_bare},
-    {"use", 1, step_use},   {"lua", 1, step_lua},     {"run", 0, step_run},
-    {"turn", 0, step_turn}, {"leave", 0, step_leave}, {"close", 0, step_close},
-    {"walk", 0, step_walk}, {"end", 0, step_end},     {"threads", 1, step_threads},
-    {NULL, 0, NULL}};
+    {"open", 0, step_open},       {"own", 0, step_own},     {"bare", 0, step_bare},
+    {"use", 1, step_use},         {"lua", 1, step_lua},     {"run", 0, step_run},
+    {"turn", 0, step_turn},       {"leave", 0, step_leave}, {"close", 0, step_close},
+    {"copy", 1, step_copy},       {"walk", 0, step_walk},   {"end", 0, step_end},
+    {"threads", 1, step_threads}, {NULL, 0, NULL}};
 
 static int take_steps(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {

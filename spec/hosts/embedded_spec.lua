@@ -219,6 +219,32 @@ describe('a host with a loop of its own', function()
     end
   end)
 
+  for _, how in ipairs { 'run', 'close' } do
+    it(('loses nothing to a copy by fork(2) that ends (%s)'):format(how), function()
+      local start = [[
+        local cp = require 'child_process'
+        child = cp.spawn 'cat'
+        child.stdout:on('data', io.write)
+        child:on('close', function(code) print('code', code) end)
+        cp.exec('echo from the other')]]
+      local out = steps(
+        'open',
+        'lua',
+        start,
+        'turn',
+        'copy',
+        how,
+        'lua',
+        "child.stdin:finish 'from the child\\n'",
+        'run',
+        'close',
+        'run',
+        'end'
+      )
+      assert.equal('copy: 0\nfrom the child\ncode\t0\nend: done\n', out)
+    end)
+  end
+
   it('takes the module off once', function()
     local out = steps('open', 'leave', 'leave', 'run', 'end')
     assert.equal('leave: 0\nleave: 0\nend: done\n', out)
