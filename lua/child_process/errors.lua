@@ -183,9 +183,9 @@ end
 --- errors.check_self(self, call [, method]): raises ERR_INVALID_THIS unless `self` can
 -- have fields and has the method, if one is given.
 function M.check_self(self, call, method)
-  local meta = getmetatable(self)
-  local is_object = type(self) == 'table'
-    or type(self) == 'userdata' and type(meta) == 'table'
+  local kind = type(self)
+  local is_object = kind == 'table'
+    or kind == 'userdata' and type(getmetatable(self)) == 'table'
     or core.is_child(self)
   if not is_object or method and not self[method] then
     error(M.no_self(call), 0)

@@ -72,16 +72,17 @@ local ROWS = {
 local CALLS =
   { 'spawn', 'exec', 'execFile', 'fork', 'spawnSync', 'execSync', 'execFileSync' }
 
--- call -> its rows, and the names of its options; name -> the calls that have it
+-- call -> name -> the number of its row, and the names of its options; name -> the calls
+-- that have it
 local rows_of, names_of, calls_of = {}, {}, {}
 
 for _, call in ipairs(CALLS) do
   local group = call:match 'Sync$' or call
   rows_of[call], names_of[call] = {}, {}
-  for _, row in ipairs(ROWS) do
+  for number, row in ipairs(ROWS) do
     local name = row[1]
     if (' ' .. row[3] .. ' '):find(' ' .. group .. ' ', 1, true) then
-      table.insert(rows_of[call], row)
+      rows_of[call][name] = number
       names_of[call][name] = true
       calls_of[name] = calls_of[name] or {}
       table.insert(calls_of[name], call)
@@ -148,15 +149,26 @@ local function environment_of(plan)
   return variables and environment.list(variables)
 end
 
+-- The rows of the options that are given, in their order: of several wrong values, the
+-- same one is always reported.
+local function given_rows(opts, call)
+  local numbers, list = rows_of[call], {}
+  for name in next, opts do
+    list[#list + 1] = numbers[name]
+  end
+  if #list > 1 then
+    table.sort(list)
+  end
+  return list
+end
+
 local function read_options(opts, call)
   check_names(opts, call)
   local plan = { killSignal = core.signals.SIGTERM }
-  for _, row in ipairs(rows_of[call]) do
+  for _, number in ipairs(given_rows(opts, call)) do
+    local row = ROWS[number]
     local name, check, field = row[1], row[2], row[4] or row[1]
-    local value = rawget(opts, name)
-    if value ~= nil then
-      plan[field] = check(value, 'options.' .. name)
-    end
+    plan[field] = check(rawget(opts, name), 'options.' .. name)
   end
   pty.check_others(plan)
   plan.env = environment_of(plan)

@@ -143,8 +143,11 @@ local LINUX_ONLY = {
 }
 
 local function check_backend(plan)
+  if core.backend == 'linux' then
+    return
+  end
   for _, name in ipairs(LINUX_ONLY) do
-    if plan[name] and core.backend ~= 'linux' then
+    if plan[name] then
       refuse(errors.unavailable('options.' .. name, 'uv_spawn cannot do it'))
     end
   end
@@ -169,8 +172,8 @@ end
 local GROUPED = { 'detached', 'killDescendants', 'pty' }
 
 local function check_group(plan)
-  for _, other in ipairs(GROUPED) do
-    if plan.processGroup and plan[other] then
+  for _, other in ipairs(plan.processGroup and GROUPED or {}) do
+    if plan[other] then
       local reason = ("cannot be given with '%s', which makes a group"):format(other)
       local value = plan.processGroup == 0 or plan.processGroup
       refuse(errors.invalid_arg_value('options.processGroup', reason, value))
