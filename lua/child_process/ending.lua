@@ -109,7 +109,8 @@ local SIGKILL, SIGTERM = core.signals.SIGKILL, core.signals.SIGTERM
 local FIRST_PAUSE, LAST_PAUSE = 1, 1000 -- ms
 
 local function release(child, pause)
-  if not core.release(child) and pause < LAST_PAUSE then
+  local is_dying = of(child).forced and core.lives(child)
+  if (is_dying or not core.release(child)) and pause < LAST_PAUSE then
     loop.setTimeout(release, pause, child, 2 * pause)
   end
 end

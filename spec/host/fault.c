@@ -89,8 +89,7 @@ NO_SANITIZE static long intercept(int hook, long a, long b, long c, long d, long
   X(n##2)                                                                                \
   X(n##3)                                                                                \
   X(n##4)                                                                                \
-  X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a) X(n##b) X(n##c) X(n##d) X(n##e)        \
-      X(n##f)
+  X(n##5) X(n##6) X(n##7) X(n##8) X(n##9) X(n##a) X(n##b) X(n##c) X(n##d) X(n##e) X(n##f)
 #define ALL(X)                                                                           \
   SIXTEEN(X, 0)                                                                          \
   SIXTEEN(X, 1)                                                                          \
