@@ -270,12 +270,78 @@ for name, make in pairs(handles) do
   end)
 end
 
+-- Calls that fail in the worker: it may end, but only as a program that says why, and its
+-- parent sees it.
+describe('a worker', function()
+  local function as_text(how)
+    local fields = {}
+    for key, value in pairs(faults.rule(how)) do
+      fields[#fields + 1] = ('%s=%s'):format(key, value)
+    end
+    return table.concat(fields, ',')
+  end
+
+  -- Returns its answer and its result.
+  local function converse_with(rules)
+    local args = { t.built 'fault.so' }
+    for i, how in ipairs(rules) do
+      args[i + 1] = as_text(how)
+    end
+    local path = t.fixture 'faulty_worker.lua'
+    local child <close> = cp.fork(path, args, { silent = true })
+    local answer
+    child:on('message', function(message, file)
+      answer = message
+      if file then
+        file:close()
+      end
+    end)
+    local file <close> = io.open '/dev/null'
+    child:send({ text = ('x'):rep(300000) }, file)
+    local result = child:wait()
+    return answer, result
+  end
+
+  local function try(how)
+    local which = ('%s gives %s, call %d'):format(how.name, how.errno, how.first)
+    local answer, result = converse_with { how }
+    local is_well = answer and #answer.text == 300000 and result.code == 0
+    local has_said = result.code == 1 and result.stderr:find 'lua[%d.]*:'
+    local ended = ('%s: %s %s %s'):format(
+      which,
+      result.code,
+      result.signal,
+      result.stderr
+    )
+    assert.truthy(is_well or has_said, ended)
+  end
+
+  it('survives each call failing, or says why it ends', function()
+    local rules = faults.possible()
+    local _, result = converse_with(rules)
+    local i = 0
+    for calls in result.stdout:gmatch '%d+' do
+      i = i + 1
+      rules[i].calls = tonumber(calls)
+      for _, point in ipairs(faults.points(rules[i], { sparse = true })) do
+        point.name = rules[i].name
+        try(point)
+      end
+    end
+    assert.equal(#rules, i)
+  end, { timeout = 8 * t.TEST_TIMEOUT })
+end)
+
 describe('what waits to be sent', function()
-  it('fails when writing goes wrong later', function()
+  it('fails when writing goes wrong later, and the channel with it', function()
     local script = 'read line; exec cat <&3 >/dev/null'
     local stdio = { 'pipe', 'ignore', 'inherit', 'ipc' }
     local child = cp.spawn('sh', { '-c', script }, { stdio = stdio })
     t.once(child, 'close')
+    t.once(child, 'disconnect')
+    t.once(child, 'error', function(err)
+      assert.equal('write EIO', err.message)
+    end)
     faults.with({ name = 'sendmsg', errno = 'EIO', first = 3, last = 0 }, function()
       local sent = child:send(
         ('x'):rep(4 << 20),

@@ -62,21 +62,22 @@ function M.imports()
   return load_fault().imports(CORE)
 end
 
--- `fcntl:COMMAND` and `syscall:NAME` are one kind of call of that function.
-local function arm(how)
+--- faults.rule(how) -> what fault.arm takes.  `how` is as for `with`; `fcntl:COMMAND` and
+-- `syscall:NAME` are one kind of call of that function.
+function M.rule(how)
   local errno = assert(ERRNO[how.errno], how.errno)
   local name, kind = how.name:match '^([^:]+):(.+)$'
   name = name or how.name
-  fault.arm(how.library or CORE, {
+  return {
     name = name,
     first = how.first or 1,
     last = how.last or how.first or 1,
     result = failure_value(name, errno),
     errno = errno,
-    only = kind and assert(fault.numbers[kind], kind),
+    only = kind and assert(load_fault().numbers[kind], kind),
     which = kind and (name == 'fcntl' and 2 or 1),
     done = is_done(name, how.errno) and 1 or 0,
-  })
+  }
 end
 
 --- Runs `attempt` while calls of a function fail; returns how many calls there were.
@@ -88,7 +89,7 @@ function M.with(how, attempt)
   load_fault()
   local ok, err = pcall(function()
     for _, one in ipairs(how.name and { how } or how) do
-      arm(one)
+      fault.arm(one.library or CORE, M.rule(one))
     end
     attempt()
   end)
@@ -150,8 +151,9 @@ local function try(how, attempt, before)
   assert.is_true(#errs > 0 or well, which .. ': lost without an error')
 end
 
--- The calls of an attempt that goes well, a rule for each function that is called.
-local function count(attempt, library, names)
+--- faults.possible([library [, names]]) -> list: each kind of call that the library makes,
+-- as `with` takes it, far beyond what is called.
+function M.possible(library, names)
   local imported, rules = {}, {}
   for _, name in ipairs(load_fault().imports(library or CORE)) do
     imported[name] = true
@@ -165,6 +167,12 @@ local function count(attempt, library, names)
   table.sort(rules, function(one, other)
     return one.name < other.name
   end)
+  return rules
+end
+
+-- The calls of an attempt that goes well, a rule for each function that is called.
+local function count(attempt, library, names)
+  local rules = M.possible(library, names)
   local errs, well = {}, nil
   local counts = table.pack(M.with(rules, function()
     well = run(attempt, errs)
@@ -177,12 +185,16 @@ local function count(attempt, library, names)
   return rules
 end
 
--- All errnos at the first call (unless `sparse`) and one at each of the others, by turns;
--- with LCP_SWEEP=full all at all of them.
-local function points(rule, options)
+--- faults.points(rule, options) -> list of { errno, first }: how calls of a function fail
+-- of which `rule.calls` are made.  All errnos at the first call (unless `sparse`) and one
+-- at each of the others, by turns; with LCP_SWEEP=full all at all of them.
+function M.points(rule, options)
   local except = (options.except or {})[rule.name] or ''
+  local is_watched = t.watched_by() == 'valgrind'
   if IS_OLD then
     except = except .. ' ECHILD' -- then nobody knows how a child has ended
+  elseif rule.name == 'write' and is_watched then
+    except = system_calls.fails.write -- a new process tells by a pipe there what failed
   end
   local errnos, list = {}, {}
   for errno in system_calls.fails[rule.name]:gmatch '%S+' do
@@ -191,7 +203,7 @@ local function points(rule, options)
     end
   end
   local is_full = os.getenv 'LCP_SWEEP' == 'full'
-  local is_sparse = options.sparse or IS_OLD or t.watched_by() == 'valgrind'
+  local is_sparse = options.sparse or IS_OLD or is_watched
   for n = 1, is_full and rule.calls or math.min(rule.calls, MOST) do
     for i, errno in ipairs(errnos) do
       if is_full or n == 1 and not is_sparse or n % #errnos == i - 1 then
@@ -228,7 +240,7 @@ function M.sweep(attempt, options)
   local before = t.fds()
   local n = 0
   for _, rule in ipairs(count(attempt, options.library, options.names)) do
-    for _, point in ipairs(points(rule, options)) do
+    for _, point in ipairs(M.points(rule, options)) do
       point.name, point.library = rule.name, options.library
       try(point, attempt, before)
       n = n + 1

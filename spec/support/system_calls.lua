@@ -19,7 +19,6 @@ M.fails = {
   pthread_create = 'EAGAIN EPERM',
 
   accept4 = 'EAGAIN ECONNABORTED EINTR EMFILE ENFILE ENOBUFS ENOMEM' .. SANDBOX,
-  access = 'EIO' .. SANDBOX,
   bind = 'EADDRINUSE EADDRNOTAVAIL ENOMEM' .. SANDBOX,
   chdir = 'EIO ENOENT ENOMEM' .. SANDBOX,
   clone = 'EAGAIN ENOMEM EINVAL' .. SANDBOX,
@@ -147,6 +146,7 @@ M.safe = {
     uv_update_time]],
   ["libuv's own calls fail in spec/start/faults_spec.lua"] = 'uv_spawn',
   ['is called once, when the module is loaded'] = '__register_atfork',
+  ['only chooses between two answers'] = 'access',
   ['says that there is no such name'] = 'getgrouplist if_indextoname if_nametoindex',
   ['is made where nothing can be done about it'] = [[
     syscall:getpid syscall:getppid syscall:kill]],

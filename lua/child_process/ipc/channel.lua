@@ -334,6 +334,9 @@ function M.open(owner, handle, codec, options)
     on_sent = function()
       close_if_flushed(ipc)
     end,
+    on_failed = function(err)
+      nextTick(break_off, ipc, err)
+    end,
   })
   owner._ipc = ipc
   owner.channel, owner.connected = control, true

@@ -26,7 +26,7 @@ local MOST_ANSWERS = 1024 * 1024
 -- @param owner table: emits `drain`, and `error` for messages lost without a callback
 -- @param handle core.channel
 -- @param hooks table: `on_blocked()`, when `blocked` has changed; `on_sent()`, whenever
---   bytes have been sent
+--   bytes have been sent; `on_failed(err)`, when no more can be sent to a living peer
 function M.new(owner, handle, codec, hooks)
   return {
     owner = owner,
@@ -34,6 +34,7 @@ function M.new(owner, handle, codec, hooks)
     codec = codec,
     on_blocked = hooks.on_blocked,
     on_sent = hooks.on_sent,
+    on_failed = hooks.on_failed,
     waiting = {}, -- first .. last: { at = bytes sent by then, fn = callback }
     first = 1,
     last = 0,
@@ -89,29 +90,37 @@ local function sent_up_to(out, sent)
   out.on_sent()
 end
 
--- The peer is gone.  Its earlier messages are still read, and then its end is reported.
-local function write_failed(out)
+local GONE = { EPIPE = true, ECONNRESET = true, ENOTCONN = true }
+
+-- A peer that is gone may have sent messages before: they are still read, and then its
+-- end is reported.  One that is there waits for the rest of what we could not write.
+local function write_failed(out, errno)
+  local err = errors.system(errno, 'write')
   out.shut, out.answers = true, 0
   set_blocked(out, false)
   fail_callbacks(out, errors.coded 'ERR_IPC_CHANNEL_CLOSED')
-  out.on_sent()
+  if GONE[err.code] then
+    out.on_sent()
+  else
+    out.on_failed(err)
+  end
 end
 
 --- outgoing.flush(out): gives the queue to the socket.
 function M.flush(out)
   out.dirty = false
-  local sent = out.handle:flush()
+  local sent, errno = out.handle:flush()
   if sent then
     sent_up_to(out, sent)
   else
-    write_failed(out)
+    write_failed(out, errno)
   end
 end
 
 --- outgoing.written(out, sent, errno): the core has sent more.
 function M.written(out, sent, errno)
   if errno then
-    write_failed(out)
+    write_failed(out, errno)
   else
     sent_up_to(out, sent)
   end
