@@ -176,10 +176,29 @@ local function elapsed()
   return (cp.process:hrtime() - started) / 1e9
 end
 
+-- A hundred or two of them: when there are too many, every other one goes, and they are
+-- taken half as often.
+local MOST, every = 200, 1
+
+local function keep(taken)
+  samples[#samples + 1] = taken
+  if #samples == MOST then
+    for i = 1, MOST // 2 do
+      samples[i] = samples[2 * i]
+    end
+    for i = MOST // 2 + 1, MOST do
+      samples[i] = nil
+    end
+    every = 2 * every
+  end
+end
+
 repeat
   round()
   rounds = rounds + 1
-  samples[#samples + 1] = sample()
+  if rounds % every == 0 then
+    keep(sample())
+  end
 until elapsed() >= SECONDS and #samples >= 9
 
 print(('%d rounds in %.0f s'):format(rounds, elapsed()))

@@ -151,8 +151,8 @@ local function try(how, attempt, before)
   assert.is_true(#errs > 0 or well, which .. ': lost without an error')
 end
 
---- faults.possible([library [, names]]) -> list: each kind of call that the library makes,
--- as `with` takes it, far beyond what is called.
+--- faults.possible([library [, names]]) -> list: each kind of call that the library
+-- makes, as `with` takes it, far beyond what is called.
 function M.possible(library, names)
   local imported, rules = {}, {}
   for _, name in ipairs(load_fault().imports(library or CORE)) do
