@@ -1,6 +1,7 @@
 --- exec and execFile: spawn, collect the output under limits, call back once.
 local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
+local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
@@ -14,7 +15,11 @@ local DEFAULT_MAX_BUFFER = 1024 * 1024
 -- A job is one call: `child`, its collectors `stdout` and `stderr`, its arguments, and
 -- its outcome (`err`, `finished`).
 
+-- A negative code is an errno, as of a `close` that the user emits.
 local function failure(job, code, signal, stderr)
+  if math.type(code) == 'integer' and code < 0 then
+    code = core.errname(code)
+  end
   local killed = job.child.killed or ending.cause(job.child) ~= nil
   local fields = { killed = killed, signal = signal }
   return errors.command_failed(code, job.cmd, stderr, fields)

@@ -31,6 +31,9 @@ end
 
 describe('the table of system calls', function()
   it('has all that the module imports', function()
+    if t.build_flags() == '--coverage' then
+      pending 'gcov brings calls of its own'
+    end
     local names, patterns = safe_names()
     local unknown = {}
     for _, name in ipairs(faults.imports()) do
