@@ -11,12 +11,11 @@ local raw = rawget(_G, 'raw') -- of lua_target.c
 
 local M = { raw = raw }
 
-local End = events.extend {
-  send = channel.methods.send,
-  disconnect = channel.methods.disconnect,
-  _listening = channel.methods._listening,
-}
+local End = events.extend {}
 End.__index = End
+for key, method in pairs(channel.methods) do
+  End[key] = method
+end
 
 --- ends.new(fd, is_advanced) -> one end, listening for all but `message`.  `errors`,
 -- `disconnects`: how many there were.
