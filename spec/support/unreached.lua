@@ -7,26 +7,36 @@ local AT_END = 'runs at the end of a state, when lines are not counted any more'
 
 return {
   ['csrc/addr.c'] = { push_ip6 = 'wants a network with link-local addresses' },
-  ['csrc/busypoll.c'] = { limit_cb = 'the timer is stopped in the turn that it ends' },
+  ['csrc/busypoll.c'] = {
+    sleep_until_event = 'ppoll fails otherwise than by a signal',
+    limit_cb = 'the timer is stopped in the turn that it ends',
+  },
   ['csrc/channel.c'] = {
     read_some = 'the other side has reset the connection twice',
     l_read_start = CLOSED,
     l_queue = CLOSED,
     l_flush = CLOSED,
   },
-  ['csrc/child.c'] = { exit_cb = RACE },
-  ['csrc/embedded.c'] = { run_file = 'only if the list of embedded files were wrong' },
+  ['csrc/child.c'] = { report_exit = RACE, exit_cb = RACE },
+  ['csrc/embedded.c'] = {
+    load_file = 'only if the list of embedded files were wrong',
+    run_file = 'only if the list of embedded files were wrong',
+  },
   ['csrc/fdpass.c'] = { l_take_fd = CLOSED },
   ['csrc/os/frame.c'] = {
     lcp__frames_next = 'after an error nothing is read any more',
   },
-  ['csrc/handle.c'] = { lcp__handle_check = 'a finalizer that brings a handle back' },
+  ['csrc/handle.c'] = {
+    ready_cb = 'an error condition on a descriptor that goes on to be read',
+    lcp__handle_check = 'a finalizer that brings a handle back',
+  },
   ['csrc/codec/json_write.c'] = {
     put_text = 'a string of more than 1 GiB',
     put_message = 'a message of more than 1 GiB',
   },
   ['csrc/codec/out.c'] = { lcp__out_grow = 'a message of more than 1 GiB' },
   ['csrc/gate.c'] = {
+    lcp__gate_call = 'no room on the stack of Lua in a callback of the loop',
     give_uncaught = 'the handler for uncaught exceptions raises itself',
     lcp__gate_lost = 'no room on the stack of Lua in a callback of the loop',
   },
@@ -47,7 +57,12 @@ return {
     read_strings = 'lua/ gives strings',
     open_blocking = 'fcntl(F_GETFL) fails on no open descriptor',
   },
-  ['csrc/os/proc.c'] = { remembered_exit = RACE, kill_by_pid = RACE },
+  ['csrc/os/proc.c'] = {
+    forget = 'copies of the process, which are not counted',
+    runs = 'sandboxes, where processes are not counted',
+    remembered_exit = RACE,
+    kill_by_pid = RACE,
+  },
   ['csrc/resolve.c'] = { push_addresses = 'wants a name with an IPv6 address' },
   ['csrc/os/scm.c'] = {
     lcp__scm_close = 'descriptors without their message, from a peer not ours',
@@ -59,22 +74,28 @@ return {
     lcp__sock_set = 'lua/ knows the names, and the socket is open',
   },
   ['csrc/os/spawn_child.c'] = {
+    child_give_up_privileges = 'a sandbox without prctl',
+    child_bind_to_parent = 'a sandbox without prctl; a parent that dies meanwhile',
+    child_enter_cgroup = 'a group that goes between its opening and the clone',
+    child_mark_listed = 'sandboxes, where processes are not counted',
     lcp__child_main = 'behind a child_fail, which never returns',
   },
   ['csrc/stream.c'] = {
+    l_quiet = RACE,
     lcp__stream_take_fd = CLOSED,
     set_reading = CLOSED,
     l_write = CLOSED,
     l_shutdown = CLOSED,
     l_fileno = CLOSED,
   },
-  ['csrc/timer.c'] = { l_timer_left = CLOSED },
+  ['csrc/timer.c'] = { l_timer = 'no memory for one more timer', l_timer_left = CLOSED },
   ['csrc/codec/transcode.c'] = {
     lcp__decode = 'bytes need no decoder, and encoding.c makes none for them',
     lcp__encode = 'what is UTF-8 already is not given to it',
   },
   ['csrc/udp.c'] = { l_open = CLOSED, l_adopt = CLOSED, l_send = CLOSED },
   ['csrc/uvloop.c'] = {
+    try_threads = 'no thread can be started: in a sandbox, not counted',
     init = 'libuv fails with epoll open; it aborts then',
   },
   ['csrc/codec/v8out.c'] = {
@@ -86,8 +107,14 @@ return {
     pairs_next = 'a message of more than 1 GiB',
     put_message = 'a message of more than 1 GiB',
   },
-  ['lua/child_process/abort.lua'] = { start_clock = 'a timeout of more than 24 days' },
-  ['lua/child_process/active.lua'] = { hints_of = 'asked by a finalizer in a start' },
+  ['lua/child_process/abort.lua'] = {
+    ['AbortSignal.abort'] = 'a finalizer, in which Lua counts no lines',
+    start_clock = 'a timeout of more than 24 days',
+  },
+  ['lua/child_process/active.lua'] = {
+    channel = 'seen only between a message and its listener',
+    hints_of = 'asked by a finalizer in a start',
+  },
   ['lua/child_process/await.lua'] = {
     describe = 'a function of C in a traceback',
     ['M.async'] = AT_END,
@@ -102,6 +129,7 @@ return {
     shift_arguments = 'the last round finds nothing in a child of ours',
   },
   ['lua/child_process/ipc/channel.lua'] = {
+    deliver_handle = 'a handle that comes behind the end of its channel',
     close = 'closed from two sides in one turn',
   },
   ['lua/child_process/ipc/sockets.lua'] = {
@@ -131,4 +159,50 @@ return {
   ['lua/child_process/stream/lost.lua'] = {
     give_up = 'a write of several chunks is cut off',
   },
+  ['csrc/held.c'] = { l_holders = '/proc cannot be read' },
+  ['csrc/hub.c'] = { lcp__hub_timer = 'no memory for one more timer' },
+  ['csrc/identity.c'] = {
+    l_groups_of = 'a user in more groups than there is memory for',
+    list_groups = 'a user in more groups than there is memory for',
+  },
+  ['csrc/os/cgroup.c'] = {
+    make_leaf = 'a group that may be read and not written, for root',
+  },
+  ['csrc/os/fd.c'] = {
+    lcp__fd_null = 'no /dev/null and no pipes: in a program of its own, not counted',
+  },
+  ['csrc/os/procfs.c'] = {
+    lcp__procfs_writers = 'asked for pipes only',
+    read_command = RACE,
+    is_live_member = RACE,
+    each_process = '/proc cannot be read',
+  },
+  ['csrc/os/pump.c'] = { read_rest = RACE, reap = RACE },
+  ['csrc/os/spawn_linux.c'] = {
+    read_report = 'where clone does not share memory: valgrind, QEMU',
+  },
+  ['csrc/os/waiter.c'] = {
+    lcp__waiter_forget = 'copies of the process, which are not counted',
+    lcp__waiter_start = 'no thread can be started: in a sandbox, not counted',
+  },
+  ['csrc/self.c'] = { l_exe = '/proc/self/exe cannot be read' },
+  ['csrc/sync.c'] = { clear_cgroup = RACE },
+  ['lua/child_process/co.lua'] = {
+    is_ready = 'the loop ends while a group is waited for',
+  },
+  ['lua/child_process/dgram/sending.lua'] = {
+    whole = 'reached in a process of its own, whose lines are not counted',
+  },
+  ['lua/child_process/ending.lua'] = { force = RACE },
+  ['lua/child_process/ipc/net_handles.lua'] = {
+    take_pipe = 'a pipe that is closed before it is sent on',
+  },
+  ['lua/child_process/options/identity.lua'] = {
+    look_up = 'the look-up of a name fails in the system',
+  },
+  ['lua/child_process/result.lua'] = {
+    how_it_ended = 'a child that somebody else has reaped, on an old kernel',
+  },
+  ['lua/child_process/stream.lua'] = { ['M.cut'] = RACE },
+  ['lua/child_process/stream/lending.lua'] = { give_one_back = RACE },
 }
