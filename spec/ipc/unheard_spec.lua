@@ -5,6 +5,11 @@ local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
 
+if os.getenv 'LCP_GC_STRESS' then
+  pending 'unheard messages: hundreds of thousands of callbacks, each with a collection'
+  return
+end
+
 local MOST = 4 * 1024 * 1024 -- bytes that are kept
 local IN_BETWEEN = 1024 * 1024 -- what the kernel may hold, and one read
 
