@@ -16,6 +16,7 @@
 #include "codec/live.h"
 #include "fdpass.h"
 #include "os/fd.h"
+#include "os/processors.h"
 #include "result.h"
 
 extern char **environ;
@@ -87,6 +88,12 @@ static int l_rss(lua_State *L) {
   size_t rss = 0;
   uv_resident_set_memory(&rss);
   lua_pushinteger(L, (lua_Integer)rss);
+  return 1;
+}
+
+/* core.processors() -> how many this process may use */
+static int l_processors(lua_State *L) {
+  lua_pushinteger(L, lcp__processors());
   return 1;
 }
 
@@ -201,15 +208,23 @@ static int l_can_execute(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"pid", l_pid},         {"ppid", l_ppid},
-    {"cwd", l_cwd},         {"chdir", l_chdir},
-    {"hrtime", l_hrtime},   {"signal_pid", l_signal_pid},
-    {"isatty", l_isatty},   {"environ", l_environ},
-    {"setenv", l_setenv},   {"file_from_fd", l_file_from_fd},
-    {"exe", l_exe},         {"can_execute", l_can_execute},
-    {"umask", l_umask},     {"rss", l_rss},
-    {"file_fd", l_file_fd}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"pid", l_pid},
+                                     {"ppid", l_ppid},
+                                     {"cwd", l_cwd},
+                                     {"chdir", l_chdir},
+                                     {"hrtime", l_hrtime},
+                                     {"signal_pid", l_signal_pid},
+                                     {"isatty", l_isatty},
+                                     {"environ", l_environ},
+                                     {"setenv", l_setenv},
+                                     {"file_from_fd", l_file_from_fd},
+                                     {"exe", l_exe},
+                                     {"can_execute", l_can_execute},
+                                     {"umask", l_umask},
+                                     {"rss", l_rss},
+                                     {"file_fd", l_file_fd},
+                                     {"processors", l_processors},
+                                     {NULL, NULL}};
 
 int lcp__self_open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

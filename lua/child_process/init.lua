@@ -33,6 +33,7 @@ local load_active = lazy.load 'child_process.active'
 local load_debug = lazy.load 'child_process.debug'
 local load_dgram = lazy.load 'child_process.dgram'
 local load_net = lazy.load 'child_process.net'
+local load_quote = lazy.load 'child_process.quote'
 
 lazy.remember()
 
@@ -75,6 +76,15 @@ end
 function M.debug(target)
   return load_debug().debug(target)
 end
+
+--- cp.quote(words) -> string: words for a command line of /bin/sh, see quote.lua.
+function M.quote(words)
+  return load_quote().quote(words)
+end
+
+--- cp.availableParallelism() -> integer: how many processors this process may use, by its
+-- affinity and the quotas of its cgroups; at least 1.  Node: os.availableParallelism.
+M.availableParallelism = core.processors
 
 -- Most programs use neither `cp.net` nor `cp.dgram`.
 local later = { dgram = load_dgram, net = load_net }

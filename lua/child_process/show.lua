@@ -1,13 +1,18 @@
 --- Formats commands for people.
 local errors = require 'child_process.errors'
+local quote = require 'child_process.quote'
 
 local M = {}
 
 local MAX_WORDS = 24
 
---- show.word(text) -> string: quoted if it could be misread; always one line.
+local MAX_LENGTH = 128
+
+--- show.word(text) -> string: as cp.quote writes it, if that is a line of text; otherwise
+-- escaped, and truncated if too long.
 function M.word(text)
-  return text:find '^[%w_./:=@%%+,~-]+$' and #text <= 128 and text or errors.inspect(text)
+  local is_plain = #text <= MAX_LENGTH and errors.escaped(text) == text
+  return is_plain and quote.word(text) or errors.inspect(text)
 end
 
 --- show.command(file, args) -> string: program and arguments (`args` has argv[0] first);

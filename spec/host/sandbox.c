@@ -48,6 +48,7 @@ static const struct number calls[] = {{"close_range", SYS_close_range},
                                       {"memfd_create", SYS_memfd_create},
                                       {"getdents64", SYS_getdents64},
                                       {"setgroups", SYS_setgroups},
+                                      {"sched_getaffinity", SYS_sched_getaffinity},
                                       {NULL, 0}};
 
 static const struct number errnos[] = {{"ENOSYS", ENOSYS},

@@ -21,14 +21,22 @@ local function has_terminals()
   return result.ok
 end
 
+-- Whether files can be laid over others, for one program alone.
+local function has_mounts()
+  local words = { '-m', 'mount', '-t', 'tmpfs', 'none', '/mnt' }
+  return t.cp.spawnSync('unshare', words).ok
+end
+
 local NEEDS = {
   localhost = { has_localhost, 'localhost has no address here' },
+  mounts = { has_mounts, 'nothing can be mounted here' },
   terminals = { has_terminals, 'no terminal can be made here' },
 }
 
 local known = {}
 
---- Why this machine does not have a thing, `localhost` or `terminals`; nil if it has.
+--- Why this machine does not have a thing, `localhost`, `mounts` or `terminals`; nil if
+-- it has.
 function M.lacks(name)
   if known[name] == nil then
     known[name] = NEEDS[name][1]() or false

@@ -1428,6 +1428,15 @@ function cp.clearInterval(timer) end
 ---@param immediate? child_process.Immediate
 function cp.clearImmediate(immediate) end
 
+--- Words for a command line of /bin/sh.
+---@param words string|(string|number)[]
+---@return string
+function cp.quote(words) end
+
+--- How many processors this process may use; at least 1.
+---@return integer
+function cp.availableParallelism() end
+
 --- What the loop waits for, the oldest first; `tostring` is one line for each.
 ---@return child_process.Active[]
 function cp.active() end
