@@ -41,17 +41,21 @@ local FEW = 1000
 
 -- Called by the core after each outermost callback, and again if it raised: a tick is
 -- removed from the queue before it runs, so one that raises does not lose the others.
+--
+-- Whatever allocates may run a finalizer, which may queue a tick: here and in nextTick,
+-- nothing is allocated between a look at `first` and `last` and what follows from it.
 local function drain_ticks()
+  local fresh
   while first <= last do
     local tick = ticks[first]
     ticks[first] = nil
     first = first + 1
     tick[1](table.unpack(tick, 2, tick.n))
+    if first > last and last > FEW and not fresh then
+      fresh = {} -- do not keep the large table of a burst
+    end
   end
-  if last > FEW then
-    ticks = {} -- do not keep the large table of a burst
-  end
-  first, last = 1, 0
+  ticks, first, last = fresh or ticks, 1, 0
 end
 
 core.on_ticks(drain_ticks)
@@ -60,8 +64,9 @@ core.on_ticks(drain_ticks)
 -- Node: process.nextTick.  Raises ERR_INVALID_ARG_TYPE.
 function M.nextTick(fn, ...)
   check_callback(fn)
+  local tick = table.pack(fn, ...)
   last = last + 1
-  ticks[last] = table.pack(fn, ...)
+  ticks[last] = tick
   if first == last then
     core.want_ticks()
   end

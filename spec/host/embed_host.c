@@ -9,10 +9,12 @@
  *   run, turn     the host's loop: until nothing is left to do; once, without waiting
  *   leave         takes the state's module off the loop
  *   close         closes the state
- *   copy HOW      fork(2): the copy closes the state and ends; HOW: `run`: after a turn
- * of the host's loop, for which that was forked as libuv demands walk          closes
- * every handle on the host's loop end           closes the host's loop threads CODE  in
- * four threads at once, each with a state and a loop of its own
+ *   copy HOW      fork(2): the copy closes the state, the loop, and ends
+ *
+ * With HOW `run` it calls uv_loop_fork and turns the loop first, as libuv demands.
+ *   walk          closes every handle on the host's loop
+ *   end           closes the host's loop
+ *   threads CODE  in four threads at once, each with a state and a loop of its own
  *
  * What is open after the last step is closed.  At the end it says what is left over, if
  * anything is.  SPDX-License-Identifier: MIT */
@@ -128,7 +130,7 @@ static void step_copy(const char *how) {
     lua_close(states[used]);
     uv_run(&loop, UV_RUN_NOWAIT);
     fflush(stdout);
-    _exit(0);
+    _exit(uv_loop_close(&loop) != 0);
   }
   waitpid(pid, &status, 0);
   printf("copy: %d\n", status);

@@ -28,6 +28,9 @@ describe('the text of an error', function()
   end)
 
   it('shows the carriage return behind an interpreter', function()
+    if t.watched_by() == 'valgrind' then
+      pending 'valgrind takes the carriage return for the end of the name'
+    end
     local path = t.write_file(t.tmpdir() .. '/script', '#!/bin/sh\r\necho\n', '+x')
     fails(cp.spawn(path), function(err)
       assert.matches("cannot find its interpreter '/bin/sh\\r'$", err.message)

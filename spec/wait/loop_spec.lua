@@ -182,6 +182,27 @@ describe('ticks and immediates', function()
     cp.setImmediate(t.expect(check), nil, 'b', nil)
   end)
 
+  it('run also where a finalizer queues one while another is being queued', function()
+    local function of_finalizer() end
+    local meta = {
+      __gc = function()
+        cp.nextTick(of_finalizer)
+      end,
+    }
+    local queued, run = 0, 0
+    local function count()
+      run = run + 1
+    end
+
+    for _ = 1, 20000 do
+      setmetatable({}, meta)
+      queued = queued + 1
+      cp.nextTick(count)
+      cp.run 'nowait'
+    end
+    assert.equal(queued, run)
+  end)
+
   it('run ticks between two timers and between two immediates', function()
     local seen = {}
     local note = noting(seen)
