@@ -23,7 +23,7 @@ static int online(void) {
 /* The kernel refuses a mask smaller than its own (EINVAL, sched_setaffinity(2)), and
  * cpu_set_t ends at 1024 processors. */
 static int in_affinity(void) {
-  for (int room = CPU_SETSIZE; room <= 64 * CPU_SETSIZE; room *= 2) {
+  for (size_t room = CPU_SETSIZE; room <= (size_t)64 * CPU_SETSIZE; room *= 2) {
     size_t size = CPU_ALLOC_SIZE(room);
     cpu_set_t *set = CPU_ALLOC(room);
     int rc = set == NULL ? -1 : sched_getaffinity(0, size, set);
