@@ -190,18 +190,27 @@ local function is_of_copas(thread)
   return copas and copas.running and not ours[thread]
 end
 
-local function new_waiter(what)
-  local thread = coroutine.running()
+--- await.check(what): raises ERR_WOULD_BLOCK where a call cannot wait, whatever it would
+-- wait for.
+-- @param what string: the caller's name, for the message
+function M.check(what)
   if not coroutine.isyieldable() then
     if core.running() then
       raise(errors.coded('ERR_WOULD_BLOCK', what))
     end
-    return setmetatable({}, Driver)
-  elseif is_of_copas(thread) then
+  elseif is_of_copas(coroutine.running()) then
     local text = what .. ' cannot wait in a coroutine of copas: call it in cp.async'
     raise(errors.new('Error', 'ERR_WOULD_BLOCK', text))
   end
-  return in_cqueues.waiter() or setmetatable({ thread = thread }, Sleeper)
+end
+
+local function new_waiter(what)
+  M.check(what)
+  if not coroutine.isyieldable() then
+    return setmetatable({}, Driver)
+  end
+  local sleeper = { thread = coroutine.running() }
+  return in_cqueues.waiter() or setmetatable(sleeper, Sleeper)
 end
 
 -- Registrations -------------------------------------------------------------------------
@@ -271,6 +280,18 @@ function M.await(what, is_ready, register)
   register(registrations)
   local _ <close> = trace.on and trace.wait(what)
   return waiter:sleep(is_ready)
+end
+
+--- await.sleep(what, ms): waits for that long.  Raises ERR_WOULD_BLOCK.
+function M.sleep(what, ms)
+  local is_over = false
+  M.await(what, function()
+    return is_over
+  end, function(registrations)
+    registrations:after(ms, function()
+      is_over = true
+    end)
+  end)
 end
 
 --- await.never(what) -> error value: why `await` returned false.

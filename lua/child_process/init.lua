@@ -32,6 +32,7 @@ local sync = require 'child_process.sync'
 local load_active = lazy.load 'child_process.active'
 local load_debug = lazy.load 'child_process.debug'
 local load_dgram = lazy.load 'child_process.dgram'
+local load_limit = lazy.load 'child_process.limit'
 local load_net = lazy.load 'child_process.net'
 local load_quote = lazy.load 'child_process.quote'
 
@@ -75,6 +76,11 @@ end
 -- to a function, or with `true` to stderr; see debug.lua.
 function M.debug(target)
   return load_debug().debug(target)
+end
+
+--- cp.limit(n) -> limit: at most `n` calls at a time, see limit.lua.
+function M.limit(n)
+  return load_limit().new(n)
 end
 
 --- cp.quote(words) -> string: words for a command line of /bin/sh, see quote.lua.

@@ -298,6 +298,12 @@ describe('the types of functions and fields are those', function()
     immediate:close()
   end)
 
+  it('of a limit', function()
+    local limit = cp.limit(1)
+    compare('child_process.Limit', public(class_of(limit), limit))
+    compare_arguments('child_process.Limit', limit)
+  end)
+
   it('of AbortController and AbortSignal', function()
     local controller = cp.AbortController()
     compare('child_process.AbortController', public(class_of(controller), controller))

@@ -182,6 +182,11 @@ local CLASSES = {
       return cp.dgram.createSocket 'udp4'
     end,
   },
+  ['child_process.Limit'] = {
+    function()
+      return cp.limit(1)
+    end,
+  },
   ['child_process.AbortController'] = {
     function()
       return cp.AbortController()

@@ -589,6 +589,17 @@ function ChildProcess:wait(timeout) end
 ---@field truncated boolean its output was abandoned before the end
 ---@field heldBy? child_process.Holder[] who could still write to it then
 
+--- From `cp.limit(n)`; `limit(fn, …)` waits for a place and for `fn`, and returns its results.
+---@class child_process.Limit
+---@operator call: any
+local Limit = {}
+
+--- In a coroutine of its own; never waits.
+---@param fn function
+---@param ... any
+---@return thread
+function Limit:run(fn, ...) end
+
 ---@class child_process.Channel
 local Channel = {}
 
@@ -654,7 +665,7 @@ function Channel:hasRef() end
 ---| 'stack'
 
 --- For the soft and the hard limit, or { soft, hard }; math.huge: no limit.
----@alias child_process.Limit number|number[]
+---@alias child_process.ResourceLimit number|number[]
 
 --- What all calls take.
 ---@class (exact) child_process.CommonOptions
@@ -666,7 +677,7 @@ function Channel:hasRef() end
 ---@field groups? (integer|string)[]|'init' supplementary groups; init: those of `uid`
 ---@field umask? integer|string an integer, or octal digits
 ---@field nice? integer absolute, -20 to 19
----@field rlimits? table<child_process.Resource, child_process.Limit>
+---@field rlimits? table<child_process.Resource, child_process.ResourceLimit>
 ---@field noNewPrivs? boolean it and its descendants never gain privileges
 ---@field processGroup? true|integer a group of its own, or the one to join
 ---@field parentDeathSignal? child_process.Signal when the thread that started it ends
@@ -1427,6 +1438,11 @@ function cp.clearInterval(timer) end
 
 ---@param immediate? child_process.Immediate
 function cp.clearImmediate(immediate) end
+
+--- At most `n` calls at a time.
+---@param n number whole, at least 1
+---@return child_process.Limit
+function cp.limit(n) end
 
 --- Words for a command line of /bin/sh.
 ---@param words string|(string|number)[]
