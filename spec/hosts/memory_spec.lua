@@ -2,7 +2,7 @@ local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
 
-describe('memory that ends at any point', function()
+describe('memory that ends at any point #slow', function()
   local bodies = 'spawn failed exec pipe abort wait sync fork advanced net handles dgram'
   for what in bodies:gmatch '%S+' do
     it('crashes nothing and leaves nothing: ' .. what, function()

@@ -40,7 +40,7 @@ end
 
 local function all_is_well(word, names)
   for name in names:gmatch '%S+' do
-    it('all is well with ' .. name .. '_spec', function()
+    it('all is well with ' .. name .. '_spec #slow', function()
       run(word, name)
     end, { timeout = 8 * t.TEST_TIMEOUT })
   end

@@ -38,7 +38,7 @@ local function send_file(errs)
 end
 
 describe('a file that is sent', function()
-  it('survives each call failing', function()
+  it('survives each call failing #slow', function()
     faults.sweep(send_file, SPARSE)
   end, { timeout = 8 * t.TEST_TIMEOUT })
 
@@ -119,7 +119,7 @@ end
 
 describe('a large message that arrives', function()
   for _, serialization in ipairs { 'json', 'advanced' } do
-    it('survives each call failing, in the form ' .. serialization, function()
+    it('survives each call failing #slow, in the form ' .. serialization, function()
       faults.sweep(receive_much(serialization), SPARSE)
     end, { timeout = 8 * t.TEST_TIMEOUT })
   end
@@ -155,7 +155,7 @@ end
 
 describe('a conversation', function()
   for _, serialization in ipairs { 'json', 'advanced' } do
-    it('survives each call failing, in the form ' .. serialization, function()
+    it('survives each call failing #slow, in the form ' .. serialization, function()
       faults.sweep(converse(serialization), SPARSE)
     end, { timeout = 8 * t.TEST_TIMEOUT })
   end
@@ -264,7 +264,7 @@ end
 
 for name, make in pairs(handles) do
   describe(name .. ' that goes to a child and comes back', function()
-    it('survives each call failing', function()
+    it('survives each call failing #slow', function()
       faults.sweep(pass(make), SPARSE)
     end, { timeout = 8 * t.TEST_TIMEOUT })
   end)
@@ -316,7 +316,7 @@ describe('a worker', function()
     assert.truthy(is_well or has_said, ended)
   end
 
-  it('survives each call failing, or says why it ends', function()
+  it('survives each call failing #slow, or says why it ends', function()
     local rules = faults.possible()
     local _, result = converse_with(rules)
     local i = 0

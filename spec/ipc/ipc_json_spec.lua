@@ -341,7 +341,7 @@ describe('json encode', function()
     assert.equal('[[1]]', json.encode { trap })
   end)
 
-  it('grows as needed', function()
+  it('grows as needed #slow', function()
     for _, size in ipairs { 0, 1, 15, 16, 63, 64, 1000, 1024, 70000, many(1 << 20) } do
       for _, piece in ipairs { 'x', '"', '\1', 'é' } do
         local text = piece:rep(size)
@@ -584,7 +584,7 @@ describe('json decode', function()
 end)
 
 describe('json', function()
-  it('brings every value back as it was', function()
+  it('brings every value back as it was #slow', function()
     math.randomseed(3)
     for _ = 1, many(5000) do
       local value = random_value(3)
@@ -594,7 +594,7 @@ describe('json', function()
     end
   end)
 
-  it('says the same to Node', function()
+  it('says the same to Node #slow', function()
     math.randomseed(4)
     local values, lines = {}, {}
     for i = 1, many(5000) do
@@ -606,7 +606,7 @@ describe('json', function()
     end)
   end)
 
-  it('reads texts as Node does, and refuses what Node refuses', function()
+  it('reads texts as Node does, and refuses what Node refuses #slow', function()
     math.randomseed(5)
     local lines, refused = {}, 0
     for i = 1, many(10000), 2 do

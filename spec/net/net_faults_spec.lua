@@ -132,7 +132,7 @@ end
 for meeting, attempt in pairs(meetings) do
   local run = meeting == 'at a name' and named_it or it
   describe('a meeting ' .. meeting, function()
-    run('survives each call failing', function()
+    run('survives each call failing #slow', function()
       -- without descriptors a connection is closed unheard, as in Node
       faults.sweep(attempt, { except = { accept4 = 'EMFILE ENFILE' } })
     end, { timeout = 8 * t.TEST_TIMEOUT })

@@ -156,7 +156,7 @@ end
 for start, attempt in pairs(starts) do
   local run = start == 'a terminal' and terminal_it or it
   describe('a start with ' .. start, function()
-    run('survives each call failing', function()
+    run('survives each call failing #slow', function()
       -- by EIO a terminal says that it has ended, by EAGAIN then that nothing is left
       local except = start == 'a terminal' and { read = 'EIO EAGAIN' } or nil
       faults.sweep(attempt, { except = except, sparse = start == 'a channel' })

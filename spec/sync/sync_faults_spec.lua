@@ -39,7 +39,7 @@ end
 
 for call, attempt in pairs(calls) do
   describe('spawnSync with ' .. call, function()
-    it('survives each call failing', function()
+    it('survives each call failing #slow', function()
       faults.sweep(attempt)
     end, { timeout = 8 * t.TEST_TIMEOUT })
   end)
