@@ -226,7 +226,7 @@ static int l_written(lua_State *L) {
 }
 
 static void writable(struct channel *c) {
-  size_t before = c->out.sent;
+  uint64_t before = c->out.sent;
   struct event e = {.c = c};
   e.err = flush(c);
   if (e.err != 0 || c->out.sent != before)
@@ -427,7 +427,7 @@ static int l_flush_blocking(lua_State *L) {
   uint64_t end = uv_hrtime() + patience;
   int rc = c->base.closing ? -EPIPE : flush(c);
   while (rc == 0 && uv_hrtime() < end) {
-    size_t before = c->out.sent;
+    uint64_t before = c->out.sent;
     int ms = (int)((end - uv_hrtime()) / 1000000) + 1;
     rc = lcp__fd_wait_writable(c->fd, ms) < 0 ? -EIO : flush(c);
     if (c->out.sent != before)

@@ -25,13 +25,13 @@ struct chunk {
   lua_Integer index;
   const char *p;
   size_t size;
-  size_t base; /* place of its first byte, taken or not */
+  uint64_t base; /* place of its first byte, taken or not */
 };
 
 struct chunks {
   lua_Integer head, tail; /* empty: tail < head */
   size_t size;            /* bytes in the queue */
-  size_t taken;           /* bytes taken so far: the place of the next one */
+  uint64_t taken;         /* bytes taken so far: the place of the next one */
   struct chunk first;     /* string `head`; p is NULL while the queue is empty */
   struct chunk found;     /* where the last search stopped, unless that has been taken */
   int tapped;             /* the owner wants to see all bytes that are taken */
@@ -43,7 +43,8 @@ static struct chunks *check_chunks(lua_State *L, int arg) {
 
 /* ---- the strings; `strings` is the index of their table ---- */
 
-static struct chunk chunk_at(lua_State *L, int strings, lua_Integer index, size_t base) {
+static struct chunk chunk_at(lua_State *L, int strings, lua_Integer index,
+                             uint64_t base) {
   struct chunk c = {index, NULL, 0, base};
   lua_rawgeti(L, strings, index);
   c.p = lua_tolstring(L, -1, &c.size); /* the table keeps it */
@@ -82,10 +83,10 @@ static void drop(lua_State *L, struct chunks *q, int strings, size_t n) {
 
 /* Copies up to `n` bytes starting at `place`, which lies in `c`; returns how many. */
 static size_t copy_from(lua_State *L, const struct chunks *q, int strings, struct chunk c,
-                        size_t place, char *to, size_t n) {
+                        uint64_t place, char *to, size_t n) {
   size_t done = 0;
   for (;;) {
-    size_t skip = place - c.base, part = c.size - skip;
+    size_t skip = (size_t)(place - c.base), part = c.size - skip;
     if (part > n - done)
       part = n - done;
     memcpy(to + done, c.p + skip, part);
@@ -99,7 +100,7 @@ static size_t copy_from(lua_State *L, const struct chunks *q, int strings, struc
 
 /* Pushes the first `n` bytes; 0 < n <= size. */
 static void push_front(lua_State *L, const struct chunks *q, int strings, size_t n) {
-  size_t skip = q->taken - q->first.base;
+  size_t skip = (size_t)(q->taken - q->first.base);
   luaL_Buffer b;
   if (skip == 0 && n == q->first.size) {
     lua_rawgeti(L, strings, q->head);
@@ -116,7 +117,7 @@ static void push_front(lua_State *L, const struct chunks *q, int strings, size_t
 
 struct finding {
   const struct lcp__delim *delim; /* the one at `place`; NULL: none before `place` */
-  size_t place;
+  uint64_t place;
   int open; /* later bytes may turn it into a longer one */
 };
 
@@ -156,7 +157,7 @@ static void search(lua_State *L, struct chunks *q, int strings,
                    const struct lcp__delims *d, int at_end, struct finding *f) {
   struct chunk c = q->found.p != NULL && q->found.base <= f->place ? q->found : q->first;
   for (;;) {
-    size_t i = f->place > c.base ? f->place - c.base : 0;
+    size_t i = f->place > c.base ? (size_t)(f->place - c.base) : 0;
     q->found = c;
     while (i < c.size && (i = lcp__delims_next(d, c.p, i, c.size)) < c.size) {
       enum lcp__match match = match_at(L, q, strings, d, &c, i, &f->delim);
@@ -242,7 +243,7 @@ static int l_size(lua_State *L) {
 /* chunks:first_size() -> bytes left of the first string, 0 if empty */
 static int l_first_size(lua_State *L) {
   const struct chunks *q = check_chunks(L, 1);
-  size_t skip = q->taken - q->first.base;
+  size_t skip = (size_t)(q->taken - q->first.base);
   lua_pushinteger(L, q->first.p != NULL ? (lua_Integer)(q->first.size - skip) : 0);
   return 1;
 }
@@ -262,10 +263,10 @@ static int l_characters(lua_State *L) {
   luaL_argcheck(L, n > 0 && (size_t)n < q->size, 2, "not within the text");
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, SLOT_STRINGS);
-  size_t at = q->taken + (size_t)n;
-  while (at > c.base + c.size)
+  uint64_t place = q->taken + (size_t)n;
+  while (place > c.base + c.size)
     c = chunk_at(L, 2, c.index + 1, c.base + c.size);
-  at -= c.base;
+  size_t at = (size_t)(place - c.base);
   while (back < at && continues_character(&c, at - back))
     back++;
   if (back >= (size_t)n)
@@ -282,7 +283,7 @@ static int l_characters(lua_State *L) {
 static int l_find(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
   const struct lcp__delims *d = luaL_checkudata(L, 2, DELIMS_CLASS);
-  struct finding f = {NULL, (size_t)luaL_checkinteger(L, 3), 0};
+  struct finding f = {NULL, (uint64_t)luaL_checkinteger(L, 3), 0};
   int at_end = lua_toboolean(L, 4);
   lua_settop(L, 2);
   lua_getiuservalue(L, 1, SLOT_STRINGS);
@@ -367,7 +368,7 @@ static int next_at_once(lua_State *L) {
   struct chunks *q = lua_touserdata(L, lua_upvalueindex(UP_CHUNKS));
   const struct lcp__delims *d = lua_touserdata(L, lua_upvalueindex(UP_DELIMS));
   const struct lcp__delim *delim;
-  size_t skip = q->taken - q->first.base, size;
+  size_t skip = (size_t)(q->taken - q->first.base), size;
   const char *p;
   if (q->first.p == NULL || q->tapped)
     return 0;

@@ -27,7 +27,7 @@ static int read_integer(lua_State *L, int plan, const char *field, lua_Integer *
 /* Pushes the array plan[field], or nil.  Its length. */
 static size_t push_list(lua_State *L, int plan, const char *field) {
   lua_getfield(L, plan, field);
-  return lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+  return lua_istable(L, -1) ? (size_t)lua_rawlen(L, -1) : 0;
 }
 
 static lua_Integer item(lua_State *L, int list, size_t i) {

@@ -247,13 +247,13 @@ static size_t base64_put(const char *digits, const byte *p, size_t n, char *out)
 static size_t base64_decode(struct lcp__decoder *d, const byte *p, size_t n, char *out) {
   const char *digits = alphabet_of(d->encoding);
   size_t used = 0;
-  while (d->kept > 0 && n > 0) {
-    d->tail[d->kept++] = *p++;
-    n--;
-    if (d->kept == 3) {
-      used += base64_put(digits, d->tail, 3, out);
-      d->kept = 0;
-    }
+  if (d->kept > 0) {
+    for (; d->kept < 3 && n > 0; n--)
+      d->tail[d->kept++] = *p++;
+    if (d->kept < 3)
+      return 0;
+    used = base64_put(digits, d->tail, 3, out);
+    d->kept = 0;
   }
   for (; n >= 3; p += 3, n -= 3)
     used += base64_put(digits, p, 3, out + used);

@@ -88,7 +88,7 @@ static void make_room(lua_State *L, struct watch *w, int slot, unsigned bits) {
   uint32_t *counts = (uint32_t *)(hashes + nodes);
   memset(counts, 0, counts_size);
   if (counted > 0) {
-    memcpy(hashes, w->hashes, w->watched * sizeof *hashes);
+    memcpy(hashes, w->hashes, (size_t)w->watched * sizeof *hashes);
     memcpy(counts, w->counts, counted * sizeof *counts);
   }
   w->hashes = hashes;

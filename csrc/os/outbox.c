@@ -75,7 +75,7 @@ static struct iovec first_piece(const struct lcp__outbox *o, int with_descriptor
   struct iovec piece = {o->bytes.data + o->bytes.start, lcp__outbox_pending(o)};
   size_t next = with_descriptor ? 1 : 0;
   if (o->npassed > next && o->passed[next].at - o->sent < piece.iov_len)
-    piece.iov_len = o->passed[next].at - o->sent;
+    piece.iov_len = (size_t)(o->passed[next].at - o->sent);
   return piece;
 }
 

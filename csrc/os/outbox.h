@@ -13,18 +13,19 @@
 #define LCP_OUTBOX_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "os/buf.h"
 
 struct lcp__passed {
-  size_t at; /* the byte it travels with, counted from the very first */
+  uint64_t at; /* the byte it travels with, counted from the very first */
   int fd;    /* a copy, owned */
 };
 
 struct lcp__outbox {
   struct lcp__buf bytes;
-  size_t sent; /* bytes sent since the beginning */
+  uint64_t sent; /* bytes sent since the beginning */
   struct lcp__passed *passed;
   size_t npassed, room;
 };

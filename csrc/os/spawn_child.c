@@ -22,10 +22,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/rawid.h"
+
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
 #define CLOSE_RANGE_CLOEXEC_ 4u
+
+/* The kernel's sigset_t: 64 signals, on MIPS 128. */
+#define SIGSET_SIZE ((size_t)(NSIG / 8))
 
 LCP__NO_SANITIZE static void child_fail(struct lcp__launch *l, int stage, int err) {
   l->failed = 1;
@@ -41,16 +46,10 @@ LCP__NO_SANITIZE static void child_fail(struct lcp__launch *l, int stage, int er
  * ours.  Raw calls, since the C library's sigaction(3) hides the signals it uses itself
  * (32, 33); the struct is the kernel's. */
 LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
-  struct {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)(void);
-    unsigned long mask[2];
-  } dfl;
-  memset(&dfl, 0, sizeof dfl);
+  static const unsigned long dfl[16]; /* SIG_DFL; larger than any kernel's struct */
   for (int sig = 1; sig < NSIG; sig++)
     if (sig != SIGKILL && sig != SIGSTOP &&
-        syscall(SYS_rt_sigaction, sig, &dfl, NULL, (size_t)(NSIG / 8)) != 0)
+        syscall(SYS_rt_sigaction, sig, dfl, NULL, SIGSET_SIZE) != 0)
       child_fail(l, LCP__STAGE_FORK, errno);
 }
 
@@ -202,13 +201,13 @@ LCP__NO_SANITIZE static void child_set_ids(struct lcp__launch *l) {
   const struct lcp__spawn *plan = l->plan;
   int kept = 0;
   if (plan->flags & LCP__SPAWN_SETGROUPS) {
-    if (syscall(SYS_setgroups, plan->ngroups, plan->groups) != 0)
+    if (syscall(LCP__SYS_setgroups, plan->ngroups, plan->groups) != 0)
       child_fail(l, LCP__STAGE_SETGROUPS, errno);
   } else if (plan->flags & (LCP__SPAWN_SETUID | LCP__SPAWN_SETGID))
-    kept = syscall(SYS_setgroups, (size_t)0, NULL) != 0 ? errno : 0;
-  if ((plan->flags & LCP__SPAWN_SETGID) && syscall(SYS_setgid, plan->gid) != 0)
+    kept = syscall(LCP__SYS_setgroups, (size_t)0, NULL) != 0 ? errno : 0;
+  if ((plan->flags & LCP__SPAWN_SETGID) && syscall(LCP__SYS_setgid, plan->gid) != 0)
     child_fail(l, LCP__STAGE_SETGID, errno);
-  if ((plan->flags & LCP__SPAWN_SETUID) && syscall(SYS_setuid, plan->uid) != 0)
+  if ((plan->flags & LCP__SPAWN_SETUID) && syscall(LCP__SYS_setuid, plan->uid) != 0)
     child_fail(l, LCP__STAGE_SETUID, errno);
   if (kept != 0 && l->drops_groups)
     child_fail(l, LCP__STAGE_SETGROUPS, kept);
@@ -263,7 +262,7 @@ LCP__NO_SANITIZE static int child_exec(const struct lcp__launch *l, char *const 
 LCP__NO_SANITIZE int lcp__child_main(void *arg) {
   struct lcp__launch *l = arg;
   const struct lcp__spawn *plan = l->plan;
-  unsigned long empty[2] = {0, 0};
+  const uint64_t empty[2] = {0, 0};
   l->shared = 1;
   child_reset_signals(l);
   child_enter_cgroup(l);
@@ -276,7 +275,7 @@ LCP__NO_SANITIZE int lcp__child_main(void *arg) {
   child_set_ids(l);
   child_bind_to_parent(l);
   child_give_up_privileges(l);
-  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, (size_t)(NSIG / 8)) != 0)
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, SIGSET_SIZE) != 0)
     child_fail(l, LCP__STAGE_FORK, errno);
   child_fail(l, LCP__STAGE_EXEC,
              child_exec(l, plan->envp != NULL ? plan->envp : environ));

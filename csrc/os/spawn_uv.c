@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #ifdef __linux__
 #include <linux/capability.h>
-#include <sys/syscall.h>
 #endif
 #include <unistd.h>
 #include <uv.h>
 
+#ifdef __linux__
+#include "os/rawid.h"
+#endif
 #include "os/spawn.h"
 #include "uvloop.h"
 
@@ -88,7 +90,7 @@ static int check_groups(const struct lcp__spawn *plan) {
   if (groups == NULL)
     return -ENOMEM;
   n = getgroups(n, groups);
-  err = n < 0 || syscall(SYS_setgroups, (size_t)n, groups) != 0 ? -errno : 0;
+  err = n < 0 || syscall(LCP__SYS_setgroups, (size_t)n, groups) != 0 ? -errno : 0;
   free(groups);
   return err;
 #else
