@@ -7,6 +7,9 @@ local errors = require 'child_process.errors'
 
 local M = {}
 
+local select, type, unpack = select, type, table.unpack
+local want_ticks = core.want_ticks
+
 local function check_callback(fn)
   if type(fn) ~= 'function' then
     error(errors.invalid_arg_type('callback', 'of type function', fn), 3)
@@ -36,8 +39,24 @@ M.pollable = {
 
 -- Ticks ---------------------------------------------------------------------------------
 
+-- The queue, from `first` on; a tick takes four places: the function, the number of its
+-- arguments, and two of them, or one table if there are more.  So most ticks need no
+-- table of their own.
 local ticks, first, last = {}, 1, 0
-local FEW = 1000
+local WIDTH = 4
+local FEW = 1000 * WIDTH
+
+local function run_tick(fn, count, a, b)
+  if count == 1 then
+    fn(a)
+  elseif count == 0 then
+    fn()
+  elseif count == 2 then
+    fn(a, b)
+  else
+    fn(unpack(a, 1, count))
+  end
+end
 
 -- Called by the core after each outermost callback, and again if it raised: a tick is
 -- removed from the queue before it runs, so one that raises does not lose the others.
@@ -47,10 +66,11 @@ local FEW = 1000
 local function drain_ticks()
   local fresh
   while first <= last do
-    local tick = ticks[first]
-    ticks[first] = nil
-    first = first + 1
-    tick[1](table.unpack(tick, 2, tick.n))
+    local i, fn = first, ticks[first]
+    local count, a, b = ticks[i + 1], ticks[i + 2], ticks[i + 3]
+    ticks[i], ticks[i + 2], ticks[i + 3] = false, false, false
+    first = i + WIDTH
+    run_tick(fn, count, a, b)
     if first > last and last > FEW and not fresh then
       fresh = {} -- do not keep the large table of a burst
     end
@@ -64,11 +84,16 @@ core.on_ticks(drain_ticks)
 -- Node: process.nextTick.  Raises ERR_INVALID_ARG_TYPE.
 function M.nextTick(fn, ...)
   check_callback(fn)
-  local tick = table.pack(fn, ...)
-  last = last + 1
-  ticks[last] = tick
-  if first == last then
-    core.want_ticks()
+  local count = select('#', ...)
+  local a, b = ...
+  if count > 2 then
+    a, b = { ... }, nil
+  end
+  local i = last
+  ticks[i + 1], ticks[i + 2], ticks[i + 3], ticks[i + 4] = fn, count, a, b
+  last = i + WIDTH
+  if i < first then
+    want_ticks()
   end
 end
 
@@ -130,11 +155,19 @@ end)
 -- Returns an object with `ref`, `unref`, `hasRef`, `close`.  Node: setImmediate.
 function M.setImmediate(fn, ...)
   check_callback(fn)
-  local immediate = setmetatable(table.pack(...), Immediate)
-  immediate.fn, immediate.refed = fn, true
+  local immediate = setmetatable({
+    n = select('#', ...),
+    fn = fn,
+    refed = true,
+    before = false, -- room for insert()
+    behind = false,
+    ...,
+  }, Immediate)
   insert(immediate)
   pending, referenced = pending + 1, referenced + 1
-  update_check()
+  if referenced == 1 then -- with the second one, nothing changes for the core
+    update_check()
+  end
   return immediate
 end
 
@@ -157,7 +190,7 @@ function M.waiting()
     end
     node = node.behind
   end
-  return last - first + 1, list
+  return (last - first + 1) // WIDTH, list
 end
 
 local function set_ref(immediate, refed)
