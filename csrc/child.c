@@ -33,6 +33,7 @@
 #define CHILD_CLASS "child_process.ChildProcess"
 
 enum { SLOT_FIELDS = 1, SLOT_ONEXIT, SLOTS = SLOT_ONEXIT };
+enum { FIELDS = 24 /* of a child that has closed: their table need not grow */ };
 
 struct child {
   struct lcp__handle base;
@@ -80,7 +81,7 @@ static void close_terminal(struct child *c) {
   lcp__fd_close(&c->terminal);
 }
 
-/* Calls onexit(child, code | nil, signal name | nil, ms, usage | nil), see cost.h. */
+/* Calls onexit(child, code | nil, signal name | nil, ms). */
 static int l_exit(lua_State *L) {
   struct child *c = lua_touserdata(L, 1);
   const struct lcp__exit how = c->how;
@@ -91,8 +92,8 @@ static int l_exit(lua_State *L) {
   lua_getiuservalue(L, 2, SLOT_ONEXIT);
   lua_pushvalue(L, 2);
   lcp__exit_push(L, &how);
-  lcp__cost_push(L, &cost, &how);
-  lua_call(L, 5, 0);
+  lcp__cost_push_duration(L, &cost);
+  lua_call(L, 4, 0);
   return 0;
 }
 
@@ -195,8 +196,7 @@ static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, CHILD_C
 
 /* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path
  * path: the file that could not be opened, if that was the failure. plan: see plan.h.
- * streams: slot number -> stream, for the pipes. onexit(child, code, signal, ms,
- * usage). */
+ * streams: slot number -> stream, for the pipes. onexit(child, code, signal, ms). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp__failure why;
@@ -235,14 +235,16 @@ static int l_new_child(lua_State *L) {
   c->base.forget = forget;
   c->base.personal = 1;
   c->terminal = -1;
-  lua_newtable(L);
+  lua_createtable(L, 0, FIELDS);
   lua_setiuservalue(L, -2, SLOT_FIELDS);
   return 1;
 }
 
-/* core.is_child(value) -> boolean */
+/* core.is_child(value) -> boolean; upvalue: the metatable */
 static int l_is_child(lua_State *L) {
-  lua_pushboolean(L, luaL_testudata(L, 1, CHILD_CLASS) != NULL);
+  lua_settop(L, 1);
+  lua_pushboolean(L, lua_isuserdata(L, 1) && lua_getmetatable(L, 1) &&
+                         lua_rawequal(L, -1, lua_upvalueindex(1)));
   return 1;
 }
 
@@ -280,22 +282,44 @@ static int l_resize(lua_State *L) {
   return 0;
 }
 
-/* stack: child, key; upvalue 1: methods */
-static int l_index(lua_State *L) {
-  int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(2));
+/* upvalue: the metatable, which is compared more quickly than it is looked up by name. */
+static void check_class(lua_State *L, int metatable) {
+  int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, metatable);
   luaL_argexpected(L, same, 1, CHILD_CLASS);
+  lua_pop(L, 1);
+}
+
+/* stack: child, key, …, fields: the field `usage` of a child that has ended, which is
+ * made when it is first read. */
+static int make_usage(lua_State *L) {
+  const struct child *c = *(struct child **)lua_touserdata(L, 1);
+  int fields = lua_gettop(L);
+  if (c == NULL || !c->reaped)
+    return 0;
+  lcp__cost_push_usage(L, &c->cost, &c->how);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, fields);
+  return 1;
+}
+
+/* stack: child, key; upvalues: methods, the metatable, "usage" */
+static int l_index(lua_State *L) {
+  check_class(L, lua_upvalueindex(2));
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, -2) != LUA_TNIL)
     return 1;
   lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
-  return 1;
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+    return 1;
+  lua_pop(L, 2);
+  return lua_rawequal(L, 2, lua_upvalueindex(3)) ? make_usage(L) : 0;
 }
 
-/* stack: child, key, value */
+/* stack: child, key, value; upvalue: the metatable */
 static int l_newindex(lua_State *L) {
-  luaL_checkudata(L, 1, CHILD_CLASS);
+  check_class(L, lua_upvalueindex(1));
   lua_getiuservalue(L, 1, SLOT_FIELDS);
   lua_insert(L, 2);
   lua_rawset(L, 2);
@@ -322,15 +346,16 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg metamethods[] = {{"__newindex", l_newindex},
-                                       {"__close", l_dispose},
-                                       {"__tostring", l_tostring},
-                                       {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__close", l_dispose}, {"__tostring", l_tostring}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"is_child", l_is_child},
-                                     {"spawn", l_spawn},         {"kill", l_kill},
-                                     {"resize", l_resize},       {"release", l_release},
-                                     {"lives", l_lives},         {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new_child", l_new_child},
+                                     {"spawn", l_spawn},
+                                     {"kill", l_kill},
+                                     {"resize", l_resize},
+                                     {"release", l_release},
+                                     {"lives", l_lives},
+                                     {NULL, NULL}};
 
 /* child.lua adds the other methods to core.child_methods.  Children have no close(): each
  * lives until it is reaped. */
@@ -341,9 +366,14 @@ int lcp__child_open(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "child_methods");
   lua_pushvalue(L, -2);
-  lua_pushcclosure(L, l_index, 2);
+  lua_pushliteral(L, "usage");
+  lua_pushcclosure(L, l_index, 3);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, l_newindex, 1);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushcclosure(L, l_is_child, 1);
+  lua_setfield(L, -2, "is_child");
   luaL_setfuncs(L, functions, 0);
   return 0;
 }

@@ -191,6 +191,17 @@ static void push_rests(lua_State *L, const struct lcp__delims *d,
 
 /* ---- methods ---- */
 
+/* stack: chunks at index 1.  Pushes the table of the strings, which is made with the
+ * first one: most streams of children stay empty. */
+static void push_strings(lua_State *L) {
+  if (lua_getiuservalue(L, 1, SLOT_STRINGS) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, SLOT_STRINGS);
+}
+
 /* chunks:append(string) */
 static int l_append(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
@@ -199,7 +210,7 @@ static int l_append(lua_State *L) {
   if (size == 0)
     return 0;
   lua_settop(L, 2);
-  lua_getiuservalue(L, 1, SLOT_STRINGS);
+  push_strings(L);
   lua_pushvalue(L, 2);
   lua_rawseti(L, 3, q->tail + 1);
   q->tail++;
@@ -314,8 +325,6 @@ static int l_chunks(lua_State *L) {
   q = lua_newuserdatauv(L, sizeof *q, SLOTS);
   memset(q, 0, sizeof *q);
   q->head = 1;
-  lua_newtable(L);
-  lua_setiuservalue(L, 2, SLOT_STRINGS);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, SLOT_OWNER);
   luaL_setmetatable(L, CHUNKS_CLASS);

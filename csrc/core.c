@@ -54,6 +54,13 @@ static void set_file(lua_State *L, const char *path) {
   }
 }
 
+/* core.record(n) -> an empty table with room for n fields: a table that grows field by
+ * field is copied several times. */
+static int l_record(lua_State *L) {
+  lua_createtable(L, 0, (int)luaL_checkinteger(L, 1));
+  return 1;
+}
+
 /* require passes the name and the path; a host may pass nothing. */
 int luaopen_child_process_core(lua_State *L) {
   const char *path = lua_gettop(L) >= 2 ? lua_tostring(L, 2) : NULL;
@@ -86,6 +93,8 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__sigwatch_open(L);
   lcp__encoding_open(L);
   lcp__codec_open(L);
+  lua_pushcfunction(L, l_record);
+  lua_setfield(L, -2, "record");
   lua_newtable(L);
   lua_setfield(L, -2, "modules");
   lua_newtable(L);

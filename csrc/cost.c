@@ -33,9 +33,12 @@ static void push_usage(lua_State *L, const struct lcp__usage *u, int64_t own_rss
   set(L, "involuntaryContextSwitches", u->involuntary_switches);
 }
 
-void lcp__cost_push(lua_State *L, const struct lcp__cost *c,
-                    const struct lcp__exit *how) {
+void lcp__cost_push_duration(lua_State *L, const struct lcp__cost *c) {
   lua_pushnumber(L, (lua_Number)(c->ended - c->started) / 1e6);
+}
+
+void lcp__cost_push_usage(lua_State *L, const struct lcp__cost *c,
+                          const struct lcp__exit *how) {
   if (how->usage.known)
     push_usage(L, &how->usage, c->own_rss);
   else

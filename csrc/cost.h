@@ -16,8 +16,12 @@ struct lcp__cost {
 void lcp__cost_begin(struct lcp__cost *c);
 void lcp__cost_end(struct lcp__cost *c);
 
-/* Pushes the time in milliseconds, and a table of the resources used, or nil if unknown.
- * Its fields are those of Node's process.resourceUsage() that Linux fills in. */
-void lcp__cost_push(lua_State *L, const struct lcp__cost *c, const struct lcp__exit *how);
+/* Pushes the time in milliseconds. */
+void lcp__cost_push_duration(lua_State *L, const struct lcp__cost *c);
+
+/* Pushes a table of the resources used, or nil if unknown.  Its fields are those of
+ * Node's process.resourceUsage() that Linux fills in. */
+void lcp__cost_push_usage(lua_State *L, const struct lcp__cost *c,
+                          const struct lcp__exit *how);
 
 #endif

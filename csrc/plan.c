@@ -155,8 +155,10 @@ struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   p->spawn.cgroup = read_string(L, index, "cgroup");
   p->spawn.fds = p->fds;
   p->spawn.nfds = n;
-  lcp__identity_read(L, index, &p->spawn);
-  lua_setiuservalue(L, -2, 1);
+  if (read_flag(L, index, "alters")) {
+    lcp__identity_read(L, index, &p->spawn);
+    lua_setiuservalue(L, -2, 1);
+  }
   if (read_flag(L, index, "killDescendants"))
     p->spawn.flags |= LCP__SPAWN_LEADS;
   if (read_flag(L, index, "detached"))

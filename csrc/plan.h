@@ -55,9 +55,10 @@ struct lcp__plan {
 
 /* Reads the table at `index` and pushes the plan's userdata, which is valid while both
  * are on the stack; raises on a table that is not a plan.  The table: { file, args, env,
- * cwd, cgroup, stdio, detached, killDescendants, pty }, and the fields that identity.h
- * reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out', 'duplex',
- * 'pty', 'same' (as the slot before), a descriptor, a stream, { path, reads, append, mode
+ * cwd, cgroup, stdio, detached, killDescendants, pty }, and with `alters` the fields that
+ * identity.h reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out',
+ * 'duplex', 'pty', 'same' (as the slot before), a descriptor, a stream, { path, reads,
+ * append, mode
  * }: a file, or { text }: the child reads this text, at most PIPE_BUF bytes, from a pipe;
  * pty: { cols, rows, echo, raw }, for the first slot, which then controls the child's
  * session. */

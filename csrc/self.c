@@ -123,6 +123,21 @@ static int l_environ(lua_State *L) {
   return 1;
 }
 
+/* core.environ_list(prefix) -> array of `NAME=value`, without the names that begin with
+ * `prefix` */
+static int l_environ_list(lua_State *L) {
+  size_t size;
+  const char *prefix = luaL_checklstring(L, 1, &size);
+  lua_Integer count = 0;
+  lua_newtable(L);
+  for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
+    if (strncmp(*entry, prefix, size) != 0) {
+      lua_pushstring(L, *entry);
+      lua_rawseti(L, -2, ++count);
+    }
+  return 1;
+}
+
 /* core.setenv(name, value | nil) -> true | nil, errno: in this process; nil removes the
  * variable */
 static int l_setenv(lua_State *L) {
@@ -224,6 +239,7 @@ static const luaL_Reg functions[] = {{"pid", l_pid},
                                      {"rss", l_rss},
                                      {"file_fd", l_file_fd},
                                      {"processors", l_processors},
+                                     {"environ_list", l_environ_list},
                                      {NULL, NULL}};
 
 int lcp__self_open(lua_State *L) {

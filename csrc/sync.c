@@ -250,9 +250,10 @@ static void tell_end(lua_State *L, const struct sync *s) {
   lcp__exit_push(L, &s->pump.how);
   lua_setfield(L, -3, "signal");
   lua_setfield(L, -2, "code");
-  lcp__cost_push(L, &s->cost, &s->pump.how);
-  lua_setfield(L, -3, "usage");
+  lcp__cost_push_duration(L, &s->cost);
   lua_setfield(L, -2, "duration");
+  lcp__cost_push_usage(L, &s->cost, &s->pump.how);
+  lua_setfield(L, -2, "usage");
 }
 
 static void tell_limits(lua_State *L, const struct lcp__pump *p) {

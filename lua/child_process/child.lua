@@ -84,8 +84,7 @@ local function finish(child, code, signal, name, ...)
 end
 
 -- Messages sent before the end are delivered before `exit`.
-local function on_exit(child, code, signal, duration, usage)
-  child.usage = usage
+local function on_exit(child, code, signal, duration)
   ending.took(child, duration)
   if channel.exists(child) then
     local _ <close> = guard.new(child, function()
@@ -100,36 +99,36 @@ end
 
 local CODECS = { json = json, advanced = advanced }
 
--- To the core, the channel is one more socket pair; `text` is for the child to read, on
--- the descriptor after the last.
-local function for_core(entries, text)
-  local list, ipc = {}, nil
-  for i, entry in ipairs(entries) do
-    list[i] = entry
-    if entry == 'ipc' then
-      list[i], ipc = 'duplex', i
+-- The slot of the channel, or nil.
+local function channel_slot(entries)
+  for i = 1, #entries do
+    if entries[i] == 'ipc' then
+      return i
     end
   end
+end
+
+-- To the core, the channel is one more socket pair; `text` is for the child to read, on
+-- the descriptor after the last.
+local function for_core(entries, ipc, text)
+  if not ipc and not text then
+    return entries
+  end
+  local list = table.move(entries, 1, #entries, 1, {})
+  if ipc then
+    list[ipc] = 'duplex'
+  end
   list[#list + 1] = text and { text }
-  return list, ipc
+  return list
 end
 
 -- Node's two variables tell the child the channel's descriptor and serialization.
 -- Inherited ones, of our own parent's channel, would hide them.
 local function channel_env(env, slot, codec)
-  local list = {}
-  local function add(pair)
+  local list = env and {} or core.environ_list 'NODE_CHANNEL_'
+  for _, pair in ipairs(env or {}) do
     if not pair:find '^NODE_CHANNEL_' then
       list[#list + 1] = pair
-    end
-  end
-  if env then
-    for _, pair in ipairs(env) do
-      add(pair)
-    end
-  else
-    for name, value in pairs(core.environ()) do
-      add(name .. '=' .. value)
     end
   end
   list[#list + 1] = ('NODE_CHANNEL_FD=%d'):format(slot - 1)
@@ -151,9 +150,11 @@ local function open_channel(child, stream_handle, codec)
   channel.open(child, handle, codec, { on_closed = on_channel_closed })
 end
 
+-- The options of the streams; that of `in` is stdin: the error of a child that does not
+-- read it needs no listener.
 local ROLES = {
-  ['in'] = { readable = false, writable = true },
-  out = { readable = true, writable = false },
+  ['in'] = { writable = true, quiet = true },
+  out = { readable = true },
   duplex = { readable = true, writable = true },
 }
 
@@ -169,31 +170,26 @@ local function await_close(child, s)
   return s
 end
 
--- The error of a child that does not read its stdin needs no listener.
-local function new_stream(child, handle, role, is_stdin)
-  local s = stream.new(handle, {
-    readable = role.readable,
-    writable = role.writable,
-    quiet = is_stdin,
-    owner = child,
-  })
+local function new_stream(child, handle, role)
+  local s = stream.new(handle, role, child)
   return role.readable and await_close(child, s) or s
 end
 
 -- `handles` is nil after a failed start: the streams exist, but end immediately.
 local function make_streams(child, plan, entries, handles)
-  child.stdio = { n = #entries }
-  for i, entry in ipairs(entries) do
-    local role = ROLES[entry]
+  local list = { n = #entries }
+  child.stdio = list
+  for i = 1, #entries do
+    local role = ROLES[entries[i]]
     if role then
-      child.stdio[i] = new_stream(child, handles and handles[i], role, i == 1)
+      list[i] = new_stream(child, handles and handles[i], role)
     end
   end
   if entries == TERMINAL then
     child.pty = await_close(child, terminal.new(handles and handles[1], plan.pty, child))
-    child.stdio[1], child.stdio[2] = child.pty, child.pty
+    list[1], list[2] = child.pty, child.pty
   end
-  child.stdin, child.stdout, child.stderr = child.stdio[1], child.stdio[2], child.stdio[3]
+  child.stdin, child.stdout, child.stderr = list[1], list[2], list[3]
 end
 
 local function end_streams(child)
@@ -263,12 +259,11 @@ function methods:spawn(plan)
   if not plan.pty then
     entries, lent = stdio.resolve(plan)
   end
-  local list, ipc = for_core(entries, plan.text)
-  local codec = CODECS[plan.serialization or 'json']
-  plan = setmetatable({
-    env = ipc and channel_env(plan.env, ipc, codec) or plan.env,
-    stdio = list,
-  }, { __index = plan })
+  local ipc, codec = channel_slot(entries), CODECS[plan.serialization or 'json']
+  plan.stdio = for_core(entries, ipc, plan.text)
+  if ipc then
+    plan.env = channel_env(plan.env, ipc, codec)
+  end
   self.spawnfile, self.spawnargs = plan.file, plan.args
   self._open, self._borrowed = 1, lent
   if plan.signal and plan.signal.aborted then

@@ -23,15 +23,15 @@ local trace = require 'child_process.trace'
 local M = {}
 
 -- `child._ending`: `cause`, `error`, `duration`; `closed`; `signal`: killSignal, as a
--- number; `closes_pipes`: see `by`; `leads`: killDescendants; `in_cgroup`; `timers`, and
--- the `abort_signal` with its `on_abort`: the limits that run.  Of killAfter:
--- `kill_after` (ms), the timer `escalation` and when it is `due` (ms), `forced`;
--- `terminating`, see `terminate`.  Of waitDelay: `wait_delay` (ms), `drain_timer`,
--- `truncated`, `held_by`.
+-- number; `closes_pipes`: see `by`; `leads`: killDescendants; `in_cgroup`; `timer`,
+-- `idle_timer`, and the `abort_signal` with its `on_abort`: the limits that run.  Of
+-- killAfter: `kill_after` (ms), the timer `escalation` and when it is `due` (ms),
+-- `forced`; `terminating`, see `terminate`.  Of waitDelay: `wait_delay` (ms),
+-- `drain_timer`, `truncated`, `held_by`.
 local function of(child)
   local ending = child._ending
   if not ending then
-    ending = { timers = {} }
+    ending = {}
     child._ending = ending
   end
   return ending
@@ -53,6 +53,11 @@ end
 -- not ended by us.
 function M.cause(child)
   return of(child).cause
+end
+
+--- ending.error(child) -> the first error recorded, or nil.
+function M.error(child)
+  return of(child).error
 end
 
 --- ending.reason(cause, pid, signal) -> the `reason` of a result.
@@ -199,7 +204,7 @@ end
 
 local function limit_time(child, ms, cause)
   if ms then
-    table.insert(of(child).timers, loop.setTimeout(M.by, ms, child, cause))
+    of(child).timer = loop.setTimeout(M.by, ms, child, cause)
   end
 end
 
@@ -266,10 +271,14 @@ end
 -- `plan.closesPipes`: see `by`; the time limits then count until the child has closed,
 -- and not only until it has exited.
 function M.prepare(child, plan)
-  local ending = of(child)
-  ending.signal, ending.closes_pipes = plan.killSignal, plan.closesPipes
-  ending.kill_after, ending.leads = plan.killAfter, plan.killDescendants
-  ending.in_cgroup, ending.wait_delay = plan.cgroup ~= nil, plan.waitDelay
+  child._ending = {
+    signal = plan.killSignal,
+    closes_pipes = plan.closesPipes,
+    kill_after = plan.killAfter,
+    leads = plan.killDescendants,
+    in_cgroup = plan.cgroup ~= nil,
+    wait_delay = plan.waitDelay,
+  }
 end
 
 --- ending.watch(child, plan): it has been started; its limits run from now on.
@@ -282,10 +291,7 @@ function M.watch(child, plan)
 end
 
 local function forget_time(ending)
-  for i, timer in ipairs(ending.timers) do
-    loop.clearTimeout(timer)
-    ending.timers[i] = nil
-  end
+  loop.clearTimeout(ending.timer)
   loop.clearTimeout(ending.idle_timer)
 end
 

@@ -29,11 +29,10 @@ end
 
 local unwrap = listeners.unwrap
 
--- `method`: its name, for a message if it was called with a dot, which shifts all
--- arguments.
-local function check_listener(listener, self, method)
+-- `call`: for a message if it was called with a dot, which shifts all arguments.
+local function check_listener(listener, self, call)
   if type(self) ~= 'table' then
-    errors.check_self(self, ('emitter:%s(…)'):format(method), 'emit')
+    errors.check_self(self, call, 'emit')
   end
   if type(listener) ~= 'function' and getmetatable(listener) ~= Once then
     error(errors.invalid_arg_type('listener', 'of type function', listener), 3)
@@ -89,7 +88,7 @@ end
 -- that has a listener.  Raises ERR_INVALID_ARG_TYPE.  Node: emitter.on.
 function methods:on(name, listener)
   check_name(name)
-  check_listener(listener, self, 'on')
+  check_listener(listener, self, 'emitter:on(…)')
   return add(self, name, listener, false)
 end
 
@@ -99,7 +98,7 @@ methods.addListener = methods.on
 --- emitter:prependListener(name, listener) -> emitter: `on`, but in front of the others.
 function methods:prependListener(name, listener)
   check_name(name)
-  check_listener(listener, self, 'prependListener')
+  check_listener(listener, self, 'emitter:prependListener(…)')
   return add(self, name, listener, true)
 end
 
@@ -107,14 +106,14 @@ end
 -- is removed before it is called.  Node: emitter.once.
 function methods:once(name, listener)
   check_name(name)
-  check_listener(listener, self, 'once')
+  check_listener(listener, self, 'emitter:once(…)')
   return add(self, name, new_once(self, name, listener), false)
 end
 
 --- emitter:prependOnceListener(name, listener) -> emitter: `once` in front of the others.
 function methods:prependOnceListener(name, listener)
   check_name(name)
-  check_listener(listener, self, 'prependOnceListener')
+  check_listener(listener, self, 'emitter:prependOnceListener(…)')
   return add(self, name, new_once(self, name, listener), true)
 end
 
@@ -123,7 +122,7 @@ end
 -- Emits `removeListener(name, listener)` afterwards.  Raises ERR_INVALID_ARG_TYPE.
 -- Node: emitter.removeListener.
 function methods:off(name, listener)
-  check_listener(listener, self, 'off')
+  check_listener(listener, self, 'emitter:off(…)')
   local list, found = list_of(self, name), false
   if list then
     self._events[name], found = listeners.without(list, listener)
@@ -192,8 +191,8 @@ local function raise_unhandled(value)
   error(errors.new('Error', 'ERR_UNHANDLED_ERROR', text, { context = value }), 0)
 end
 
-local function nobody_listens(self, name, ...)
-  if type(self) ~= 'table' then
+local function nobody_listens(self, events, name, ...)
+  if not events and type(self) ~= 'table' then
     errors.check_self(self, 'emitter:emit(…)', 'emit')
   end
   if name == 'error' then
@@ -211,7 +210,7 @@ function methods:emit(name, ...)
   local events = self._events
   local list = events and events[name]
   if not list then
-    return nobody_listens(self, name, ...)
+    return nobody_listens(self, events, name, ...)
   end
   local first, last = list.first or 1, list.last
   if first == last then

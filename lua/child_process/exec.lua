@@ -47,7 +47,7 @@ local function finish(job, code, signal)
   local stdout, stderr = job.stdout:text(), job.stderr:text()
   local err = job.err
   if err == nil then
-    err = ending.how(job.child).error
+    err = ending.error(job.child)
   end
   if err == nil and not (code == 0 and signal == nil) then
     err = failure(job, code, signal, stderr)

@@ -13,6 +13,8 @@ local pty = require 'child_process.options.pty'
 
 local M = {}
 
+local SIGTERM = core.signals.SIGTERM
+
 -- Adds no position: the error itself says what is wrong with which argument.
 local function refuse(err)
   error(err, 0)
@@ -163,8 +165,11 @@ local function given_rows(opts, call)
 end
 
 local function read_options(opts, call)
+  if next(opts) == nil then
+    return { killSignal = SIGTERM }
+  end
   check_names(opts, call)
-  local plan = { killSignal = core.signals.SIGTERM }
+  local plan = { killSignal = SIGTERM }
   for _, number in ipairs(given_rows(opts, call)) do
     local row = ROWS[number]
     local name, check, field = row[1], row[2], row[4] or row[1]
@@ -187,19 +192,13 @@ local function argument(value, index)
   return checks.text(value, name)
 end
 
-local function copy_arguments(args)
+local function argv_of(argv0, args)
   local _, count = checks.count_keys(args)
-  local copy = {}
+  local argv = { argv0 }
   for i = 1, count do
-    copy[i] = argument(rawget(args, i), i)
+    argv[i + 1] = argument(rawget(args, i), i)
   end
-  return copy
-end
-
--- As in Node, the arguments are joined as they are: quoting is up to the caller.
-local function apply_shell(plan, file, args)
-  table.insert(args, 1, file)
-  return plan.shell, { '-c', table.concat(args, ' ') }
+  return argv
 end
 
 -- Marks a plan: any other table has not been checked.
@@ -216,6 +215,17 @@ function M.is_plan(value)
   return getmetatable(value) == Plan
 end
 
+-- For a shell the arguments are joined as they are, as in Node: quoting is up to the
+-- caller.
+local function with_arguments(plan, file, args)
+  local argv = argv_of(file, args)
+  if plan.shell then
+    file, argv = plan.shell, { plan.shell, '-c', table.concat(argv, ' ') }
+  end
+  argv[1] = plan.argv0 or file
+  return new_plan(plan, file, argv)
+end
+
 --- options.normalize(call, file, args, opts) -> plan, from the results of arguments.lua.
 --
 -- The plan has `file` (the program to execute), `args` (argv, argv[0] at index 1), `env`
@@ -227,13 +237,7 @@ end
 -- ERR_UNKNOWN_SIGNAL.
 -- Node: child_process.spawn.
 function M.normalize(call, file, args, opts)
-  local plan = read_options(opts, call)
-  args = copy_arguments(args)
-  if plan.shell then
-    file, args = apply_shell(plan, file, args)
-  end
-  table.insert(args, 1, plan.argv0 or file)
-  return new_plan(plan, file, args)
+  return with_arguments(read_options(opts, call), file, args)
 end
 
 --- options.by_hand(opts) -> plan, for a ChildProcess made by hand: `file`, `args` (argv
@@ -252,22 +256,16 @@ function M.by_hand(opts)
   return new_plan(plan, file, args)
 end
 
--- Only a path can replace the default shell, and '' means no shell.
-local function with_shell(opts)
-  local copy = {}
-  for name, value in next, opts do
-    copy[name] = value
-  end
-  copy.shell = copy.shell or true
-  return copy
-end
-
 --- options.normalize_exec(call, command, opts) -> plan, as from `normalize`, of a shell
 -- that runs `command`.
 -- @param call string: `exec` or `execSync`
 -- Raises as `normalize`.  Node: child_process.exec.
 function M.normalize_exec(call, command, opts)
-  return M.normalize(call, command, {}, with_shell(opts))
+  local plan = read_options(opts, call)
+  if not rawget(opts, 'shell') then -- only a path can replace it, and '' means no shell
+    plan.shell = checks.shell(true)
+  end
+  return with_arguments(plan, command, {})
 end
 
 return M

@@ -119,9 +119,9 @@ end
 -- Streams are lent last: nothing raises after that.
 local function resolve(plan, slots, stdin)
   check_one_channel(slots)
-  local entries = {}
+  local entries, slot = {}, {}
   for i = 1, slots.n do
-    local slot = { fd = i - 1, name = slots.names[i] or 'stdio' }
+    slot.fd, slot.name = i - 1, slots.names[i] or 'stdio'
     entries[i] = item.entry(slots[i], slot)
   end
   if entries[2] == 'ipc' and entries[3] == 'same' then
@@ -137,14 +137,29 @@ local function own_stdin()
   return core.process and rawget(core.process, 'stdin') or nil
 end
 
+-- Most children get three pipes; nothing is to be checked then.
+local function asks_nothing(plan)
+  return plan.stdio == nil
+    and plan.stdin == nil
+    and plan.stdout == nil
+    and plan.stderr == nil
+    and plan.customFds == nil
+    and not plan.slots
+end
+
+local PIPES, NONE = { 'in', 'out', 'out' }, {}
+
 --- stdio.resolve(plan) -> array of entries, list of the lent streams, see
--- stream/lending.lua.
+-- stream/lending.lua; neither is to be changed.
 -- @param plan table: as for `slots`, or with `slots` already computed;
 --   `keeps_stdin`: descriptor 0 is not meant to be read by the child; `idleTimeout`,
 --   which needs a pipe
 -- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_ARG_TYPE, ERR_INVALID_SYNC_FORK_INPUT,
 -- ERR_IPC_ONE_PIPE, ERR_OUT_OF_RANGE.  Node: options.stdio.
 function M.resolve(plan)
+  if asks_nothing(plan) then
+    return PIPES, NONE
+  end
   local slots = plan.slots or M.slots(plan)
   return resolve(plan, slots, not plan.keeps_stdin and own_stdin() or nil)
 end
@@ -172,6 +187,9 @@ end
 -- @param plan table: as for `slots`; `input`: bytes for slot 1, if that is a pipe
 -- Raises as `resolve`, ERR_IPC_SYNC_FORK.
 function M.resolve_sync(plan)
+  if asks_nothing(plan) then
+    return PIPES, { plan.input }, NONE
+  end
   local slots, inputs = M.slots(plan), { plan.input }
   for i = 1, slots.n do
     if slots[i] == 'ipc' then

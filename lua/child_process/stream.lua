@@ -27,6 +27,8 @@ local M = {}
 
 local nextTick = loop.nextTick
 
+local FIELDS = 24 -- of a stream that has closed: its table need not grow meanwhile
+
 local READABLE_HIGH_WATER_MARK = 65536
 local WRITABLE_HIGH_WATER_MARK = 16384
 
@@ -83,10 +85,10 @@ end
 
 -- Creation ------------------------------------------------------------------------------
 
---- stream.init(self, handle, options): makes `self` a stream; for new() and for
+--- stream.init(self, handle, options [, owner]): makes `self` a stream; for new() and for
 -- subclasses.  See new() for the arguments.  With `options.connecting` there is no handle
 -- yet: writes wait for `attach`.
-function M.init(self, handle, options)
+function M.init(self, handle, options, owner)
   self._has_readable = options.readable == true
   self._has_writable = options.writable == true
   if self._has_readable then
@@ -100,13 +102,13 @@ function M.init(self, handle, options)
   self._hooks = options.hooks
   self._manual_start = options.manualStart or nil
   self._shared, self._is_standard = options.shared or nil, options.standard or nil
-  self._quiet_epipe, self._owner = options.quiet or nil, options.owner
+  self._quiet_epipe, self._owner = options.quiet or nil, owner
   if handle then
     M.attach(self, handle)
   end
 end
 
---- stream.new(handle, options) -> Stream
+--- stream.new(handle, options [, owner]) -> Stream
 -- @param handle core.stream|nil: the handle to read and write, owned by the stream from
 -- now on;
 --   nil for a start that failed, see `fail_start`
@@ -114,14 +116,15 @@ end
 --   finishes the writing side at the end of the reading side; `manualStart`: nothing is
 --   read before it is requested; `shared`: nor more than is requested, see readable.lua;
 --   `standard`: it is process.stdin, stdout or stderr; `quiet`: the error of a reader
---   that is gone needs no listener; `owner`: the child it belongs to;
---   `readableHighWaterMark` (65536), `writableHighWaterMark` (16384): bytes.
+--   that is gone needs no listener; `readableHighWaterMark` (65536),
+--   `writableHighWaterMark` (16384): bytes.
 --   `hooks`: a table of functions for special streams, each optional: `attached(stream)`;
 --   `destroyed(stream, err)`, when the handle has been closed; `taken(stream)`, see
 --   take_handle; `drop(stream)` and `hang_up(stream)`, instead of the default actions
-function M.new(handle, options)
-  local self = setmetatable({}, Stream)
-  M.init(self, handle, options)
+-- @param owner ChildProcess|nil: the child it belongs to
+function M.new(handle, options, owner)
+  local self = setmetatable(core.record(FIELDS), Stream)
+  M.init(self, handle, options, owner)
   return self
 end
 

@@ -223,7 +223,8 @@ describe('the types of functions and fields are those', function()
   it('of ChildProcess', function()
     local child = cp.fork(t.fixture 'echo.lua')
     local methods = cp.ChildProcess.prototype
-    local real = union(public(methods, fields_of(child)), words 'stdin stdout stderr')
+    local real =
+      union(public(methods, fields_of(child)), words 'stdin stdout stderr usage')
     child:disconnect()
     cp.run()
     real = union(real, public(fields_of(child)))

@@ -105,7 +105,7 @@ local function close(ipc, err)
   ipc.handle:close()
   ipc.control.handle = nil
   owner.connected, owner.channel = false, nil
-  outgoing.fail(ipc.out, channel_closed())
+  outgoing.fail(ipc.out)
   if ipc.handles then
     ipc.handles.fail(ipc.passing)
   end

@@ -365,11 +365,16 @@ local function drop(entry, err)
   end
 end
 
---- outgoing.fail(out, err): the channel is closed, and all callbacks get `err`, except
--- that of a handle sent and not refused, which counts as sent like any message.
-function M.fail(out, err)
+--- outgoing.fail(out): the channel is closed, and all callbacks get an error, except that
+-- of a handle sent and not refused, which counts as sent like any message.
+function M.fail(out)
+  out.dirty, out.shut = false, true
+  if out.first > out.last and not M.has_more(out) then
+    return -- as mostly: nobody needs the error, and with its place it is expensive
+  end
+  local err = errors.coded 'ERR_IPC_CHANNEL_CLOSED'
   local entry = out.unanswered
-  out.unanswered, out.dirty, out.shut = nil, false, true
+  out.unanswered = nil
   fail_callbacks(out, err)
   if entry then
     local went = entry.at <= out.sent and not entry.retries

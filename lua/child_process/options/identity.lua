@@ -130,6 +130,20 @@ M.umask = checks.mode
 
 -- The plan ------------------------------------------------------------------------------
 
+-- The options of this file, and another that makes a group.
+local FIELDS = {
+  'uid',
+  'gid',
+  'groups',
+  'umask',
+  'nice',
+  'rlimits',
+  'noNewPrivs',
+  'processGroup',
+  'parentDeathSignal',
+  'killDescendants',
+}
+
 local LINUX_ONLY = {
   'cgroup',
   'groups',
@@ -141,6 +155,15 @@ local LINUX_ONLY = {
   'rlimits',
   'umask',
 }
+
+-- Whether the core has to alter anything in the child: most children are like us.
+local function alters(plan)
+  for i = 1, #FIELDS do
+    if plan[FIELDS[i]] then
+      return true
+    end
+  end
+end
 
 local function check_backend(plan)
   if core.backend == 'linux' then
@@ -181,10 +204,15 @@ local function check_group(plan)
   end
 end
 
---- identity.apply(plan): combines these options, under the core's names.  Raises
+--- identity.apply(plan): combines these options, under the core's names; `alters`: the
+-- core must read them.  Raises
 -- ERR_INVALID_ARG_VALUE, ERR_FEATURE_UNAVAILABLE_ON_PLATFORM.
 function M.apply(plan)
   check_backend(plan)
+  plan.alters = alters(plan)
+  if not plan.alters then
+    return
+  end
   check_group(plan)
   if plan.groups == 'init' then
     plan.groups = groups_of(plan)

@@ -53,7 +53,7 @@ local function give_up(self)
   local finishing = self._finish_callbacks
   fail_callbacks(self, finishing, #finishing, why_lost(self, 'end'))
   self._writing, self._write_size, self._write_callback = false, 0, false
-  self._queue, self._queue_callbacks, self._finish_callbacks = {}, { n = 0 }, {}
+  self._queue, self._queue_callbacks, self._finish_callbacks = nil, nil, nil
   self.writableLength = 0
 end
 

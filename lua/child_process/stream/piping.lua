@@ -148,6 +148,7 @@ function methods:pipe(dest, options)
   end
   local keep = options and (options.finish == false or options['end'] == false)
   local link = { src = self, dest = dest, round = false, broken = false, listeners = {} }
+  self._pipes = rawget(self, '_pipes') or {}
   table.insert(self._pipes, link)
   listen_to_src(link, not keep and not dest._is_standard and not dest._is_raw)
   listen_to_dest(link)
@@ -174,7 +175,7 @@ function methods:unpipe(dest)
   if #cuts == 0 then
     return self
   elseif dest == nil or #links == 0 then
-    self._pipes = {}
+    self._pipes = nil
     self:pause()
   end
   for _, link in ipairs(cuts) do

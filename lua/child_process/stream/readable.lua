@@ -47,7 +47,7 @@ M.defaults = {
   _readable_listening = false,
   _need_readable = true, -- the next chunk causes an event `readable`
   _emitted_readable = false,
-  -- the destinations of pipe(), and how many of them must drain first
+  -- the destinations of pipe(), in a table of its own, and how many must drain first
   _pipes = {},
   _awaited = 0,
   _await_round = 0,
@@ -58,9 +58,10 @@ M.defaults = {
 function M.init(self, high_water_mark)
   self.readable, self.readableEnded, self._eof = true, false, false
   self.readableHighWaterMark = high_water_mark
-  self._pipes = {}
   self._chunks = core.chunks(self)
-  self._chunks:tap(has(self, 'data'))
+  if has(self, 'data') then
+    self._chunks:tap(true)
+  end
 end
 
 local function is_full(self)

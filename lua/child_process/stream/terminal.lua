@@ -148,9 +148,8 @@ function M.new(handle, pty, owner)
     readable = true,
     writable = true,
     quiet = true,
-    owner = owner,
     hooks = HOOKS,
-  })
+  }, owner)
   return self
 end
 

@@ -37,7 +37,7 @@ M.defaults = {
   _writing = false,
   _write_size = 0,
   _write_callback = false,
-  -- chunks waiting for it, and their callbacks by the same index
+  -- chunks waiting for it, and their callbacks by the same index; both are made together
   _queue = {},
   _queue_callbacks = { n = 0 },
   -- callbacks of completed writes, [first .. last]
@@ -56,8 +56,17 @@ M.defaults = {
 function M.init(self, high_water_mark)
   self.writable, self.writableEnded, self.writableFinished = true, false, false
   self.writableHighWaterMark = high_water_mark
-  self._queue, self._queue_callbacks = {}, { n = 0 }
-  self._done, self._finish_callbacks = {}, {}
+end
+
+-- self[key], a table of its own: until something is put into it, a stream has the empty
+-- one of its class.
+local function own(self, key)
+  local list = rawget(self, key)
+  if not list then
+    list = {}
+    self[key] = list
+  end
+  return list
 end
 
 -- Failing -------------------------------------------------------------------------------
@@ -182,7 +191,10 @@ end
 
 -- `callbacks`: false, a function or a list
 local function push_done(self, callbacks)
-  local done, last = self._done, self._done_last
+  if not callbacks then
+    return
+  end
+  local done, last = own(self, '_done'), self._done_last
   if type(callbacks) == 'table' then
     for i = 1, callbacks.n do
       if callbacks[i] then
@@ -190,7 +202,7 @@ local function push_done(self, callbacks)
         done[last] = callbacks[i]
       end
     end
-  elseif callbacks then
+  else
     last = last + 1
     done[last] = callbacks
   end
@@ -231,7 +243,7 @@ local function flush(self)
   then
     return
   end
-  self._queue, self._queue_callbacks = {}, { n = 0 }
+  self._queue, self._queue_callbacks = nil, nil
   local data = count == 1 and queue[1] or queue
   if hand_over(self, data, self.writableLength, callbacks) then
     push_done(self, callbacks)
@@ -282,9 +294,13 @@ local function refuse(self, callback, finishing)
 end
 
 local function enqueue(self, chunk, callback)
-  local queue, callbacks = self._queue, self._queue_callbacks
+  local queue = own(self, '_queue')
   local count = #queue + 1
   queue[count] = chunk
+  if count == 1 then
+    self._queue_callbacks = { n = 0 }
+  end
+  local callbacks = self._queue_callbacks
   if callback then
     callbacks[count], callbacks.n = callback, count
   end
@@ -425,7 +441,7 @@ function methods:finish(chunk, name, callback)
     if err then
       nextTick(callback, err)
     else
-      table.insert(self._finish_callbacks, callback)
+      table.insert(own(self, '_finish_callbacks'), callback)
     end
   end
   finish_maybe(self)
