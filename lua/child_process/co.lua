@@ -19,7 +19,8 @@ end
 
 -- child:wait() --------------------------------------------------------------------------
 
-local function result(child)
+--- co.result(child) -> result of a child that has closed, as wait() returns it.
+function M.result(child)
   local how = ending.how(child)
   how.pid = child.pid
   how.stdout = output.text(child, 'stdout')
@@ -45,8 +46,10 @@ local function all_closed(children)
   return true
 end
 
--- true when all of them have closed | nil, 'timeout' | nil, error
-local function await_close(what, children, timeout)
+--- co.await_close(what, children, timeout) -> true, when all of an array have closed |
+-- nil, 'timeout' | nil, error.
+-- @param what string: the caller's name, for messages
+function M.await_close(what, children, timeout)
   timeout = await.check_timeout(timeout)
   local late = false
   local function is_ready()
@@ -72,33 +75,50 @@ local function wait(child, timeout)
   if not core.is_child(child) then
     refuse(errors.no_self 'child:wait(…)')
   end
-  local closed, why = await_close('wait()', { child }, timeout)
+  local closed, why = M.await_close('wait()', { child }, timeout)
   if closed then
-    return result(child)
+    return M.result(child)
   end
   return nil, why
 end
 
-local DEFAULT_GRACE = 5000 -- ms
+--- From SIGTERM to SIGKILL, unless the caller says otherwise.
+M.DEFAULT_GRACE = 5000 -- ms
 
 -- The system does not report the end of a group that outlives its leader: it is polled,
 -- at growing intervals.
 local FIRST_LOOK, LAST_LOOK = 5, 100 -- ms
 
--- Calls `begin` only once it is certain that it may wait.
-local function await_end(child, begin)
+local function all_over(children)
+  for _, child in ipairs(children) do
+    if not ending.is_over(child) then
+      return false
+    end
+  end
+  return true
+end
+
+--- co.await_end(what, children, prepare, begin) -> boolean: waits until all of an array
+-- are over, their groups included; false if they cannot be, because nothing keeps the
+-- loop alive.
+-- @param what string: the caller's name, for messages
+-- @param prepare function: called with each child and the registrations before a wait
+-- @param begin function: called with each child, once it is certain that we may wait
+function M.await_end(what, children, prepare, begin)
   local pause, due, closed = FIRST_LOOK, false, nil
   local function is_ready()
-    return due or ending.is_closed(child) ~= closed or ending.is_over(child)
+    return due or all_closed(children) ~= closed or all_over(children)
   end
-  while not ending.is_over(child) do
-    due, closed = false, ending.is_closed(child)
-    local came = await.await('terminate()', is_ready, function(registrations)
-      watch(child, registrations)
-      if begin then
-        begin()
-        begin = nil
+  while not all_over(children) do
+    due, closed = false, all_closed(children)
+    local came = await.await(what, is_ready, function(registrations)
+      for _, child in ipairs(children) do
+        prepare(child, registrations)
       end
+      for _, child in ipairs(begin and children or {}) do
+        begin(child)
+      end
+      begin = nil
       if closed then
         pause = math.min(2 * pause, LAST_LOOK)
         registrations:after(pause, function()
@@ -107,8 +127,21 @@ local function await_end(child, begin)
       end
     end)
     if not came then
-      refuse(await.never 'terminate()')
+      return false
     end
+  end
+  return true
+end
+
+--- co.terminate(children, grace): SIGTERM to an array of children, after `grace` ms
+-- (default 5000) SIGKILL, and waits as child:terminate() does.
+function M.terminate(children, grace)
+  grace = grace == nil and M.DEFAULT_GRACE or checks.milliseconds(grace, 'grace')
+  local ended = M.await_end('terminate()', children, watch, function(child)
+    ending.terminate(child, grace)
+  end)
+  if not ended then
+    refuse(await.never 'terminate()')
   end
 end
 
@@ -116,11 +149,8 @@ local function terminate(child, grace)
   if not core.is_child(child) then
     refuse(errors.no_self 'child:terminate(…)')
   end
-  grace = grace == nil and DEFAULT_GRACE or checks.milliseconds(grace, 'grace')
-  await_end(child, function()
-    ending.terminate(child, grace)
-  end)
-  return result(child)
+  M.terminate({ child }, grace)
+  return M.result(child)
 end
 
 local function check_children(children)
@@ -143,13 +173,13 @@ end
 -- the methods below do.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_WOULD_BLOCK.
 function M.wait(children, timeout)
   children = check_children(children)
-  local closed, why = await_close('cp.wait()', children, timeout)
+  local closed, why = M.await_close('cp.wait()', children, timeout)
   if not closed then
     return nil, why
   end
   local list = {}
   for i, child in ipairs(children) do
-    list[i] = result(child)
+    list[i] = M.result(child)
   end
   return list
 end

@@ -22,12 +22,12 @@ local trace = require 'child_process.trace'
 
 local M = {}
 
--- `child._ending`: `cause`, `error`, `duration`; `closed`; `signal`: killSignal, as a
--- number; `closes_pipes`: see `by`; `leads`: killDescendants; `in_cgroup`; `timer`,
--- `idle_timer`, and the `abort_signal` with its `on_abort`: the limits that run.  Of
--- killAfter: `kill_after` (ms), the timer `escalation` and when it is `due` (ms),
--- `forced`; `terminating`, see `terminate`.  Of waitDelay: `wait_delay` (ms),
--- `drain_timer`, `truncated`, `held_by`.
+-- `child._ending`: `cause`, `error`, `duration`; `exited`, `closed`; `signal`:
+-- killSignal, as a number; `closes_pipes`: see `by`; `leads`: killDescendants;
+-- `in_cgroup`; `timer`, `idle_timer`, and the `abort_signal` with its `on_abort`: the
+-- limits that run.  Of killAfter: `kill_after` (ms), the timer `escalation` and when it
+-- is `due` (ms), `forced`; `terminating`, see `terminate`.  Of waitDelay: `wait_delay`
+-- (ms), `drain_timer`, `truncated`, `held_by`.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -106,6 +106,21 @@ function M.is_over(child)
   return of(child).closed and not (of(child).leads and core.lives(child))
 end
 
+--- ending.leads(child) -> boolean: a group of its own, which gets all signals.
+function M.leads(child)
+  return of(child).leads == true
+end
+
+--- ending.is_running(child): a signal could still end something: the process, or the
+-- rest of its group.
+function M.is_running(child)
+  local ending = of(child)
+  if not child.pid or ending.exited and not ending.leads then
+    return false
+  end
+  return not ending.exited or core.lives(child)
+end
+
 -- Ending it -----------------------------------------------------------------------------
 
 local SIGKILL, SIGTERM = core.signals.SIGKILL, core.signals.SIGTERM
@@ -159,11 +174,20 @@ end
 --- ending.terminate(child, grace): SIGTERM, SIGKILL `grace` ms later; once.
 function M.terminate(child, grace)
   local ending = of(child)
-  if not ending.terminating then
+  if not ending.terminating and M.is_running(child) then
     ending.terminating = true
     M.escalate(child, grace)
     child:kill(SIGTERM)
   end
+end
+
+--- ending.kill(child): SIGKILL, without events, so that it may be called anywhere.
+function M.kill(child)
+  local ok, errno = core.kill(child, SIGKILL)
+  if trace.on then
+    trace.kill(child.pid, SIGKILL, errno)
+  end
+  child.killed = child.killed or ok == true
 end
 
 local function calm(ending)
@@ -302,11 +326,31 @@ local function disobey(ending)
   end
 end
 
+-- The process has ended: from now on waitDelay counts.
+local function bound_drain(child)
+  local ending = of(child)
+  loop.clearTimeout(ending.drain_timer)
+  if child.pid then
+    ending.drain_timer = loop.setTimeout(cut_pipes, ending.wait_delay, child)
+  end
+end
+
+--- ending.hurry(child, ms): a waitDelay for a child that runs, or has exited; one that is
+-- shorter remains.
+function M.hurry(child, ms)
+  local ending = of(child)
+  ending.wait_delay = math.min(ending.wait_delay or ms, ms)
+  if ending.exited and not ending.closed then
+    bound_drain(child)
+  end
+end
+
 --- ending.exited(child): the process has ended, or could not be started.
 function M.exited(child)
   local ending = of(child)
-  if child.pid and ending.wait_delay then
-    ending.drain_timer = loop.setTimeout(cut_pipes, ending.wait_delay, child)
+  ending.exited = true
+  if ending.wait_delay then
+    bound_drain(child)
   end
   if child.pid and ending.leads then
     return

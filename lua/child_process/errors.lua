@@ -227,6 +227,7 @@ local FIXED = {
   ERR_BUFFER_OUT_OF_BOUNDS = { 'RangeError', '"%s" is outside of buffer bounds' },
   ERR_INVALID_IP_ADDRESS = { 'TypeError', 'Invalid IP address: %s' },
   ERR_INVALID_FD_TYPE = { 'TypeError', 'Unsupported fd type: %s' },
+  ERR_SCOPE_CLOSED = { 'Error', 'The scope has been left: it starts nothing more' },
   ERR_STREAM_DESTROYED = {
     'Error',
     'Cannot call %s after a stream was destroyed',

@@ -34,6 +34,7 @@ local load_debug = lazy.load 'child_process.debug'
 local load_dgram = lazy.load 'child_process.dgram'
 local load_limit = lazy.load 'child_process.limit'
 local load_net = lazy.load 'child_process.net'
+local load_scope = lazy.load 'child_process.scope'
 local load_quote = lazy.load 'child_process.quote'
 
 lazy.remember()
@@ -76,6 +77,12 @@ end
 -- to a function, or with `true` to stderr; see debug.lua.
 function M.debug(target)
   return load_debug().debug(target)
+end
+
+--- cp.scope([options]) -> scope, for `local s <close> = cp.scope()`: its children end
+-- when the block is left, see scope.lua.
+function M.scope(opts)
+  return load_scope().new(opts)
 end
 
 --- cp.limit(n) -> limit: at most `n` calls at a time, see limit.lua.

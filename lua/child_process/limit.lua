@@ -8,8 +8,8 @@ local errors = require 'child_process.errors'
 
 local M = {}
 
--- `_places`: places that nobody has; `_seekers`: ticket -> Place, where those from `_head`
--- to `_tail` may be missing.
+-- `_places`: places that nobody has; `_seekers`: ticket -> Place, where those from
+-- `_head` to `_tail` may be missing.
 local Limit = { __name = 'child_process.Limit' }
 Limit.__index = Limit
 

@@ -113,27 +113,29 @@ local function enumerate(calls)
   return (text:gsub('(.*), ', '%1 and '))
 end
 
-local function describe_unknown(name, call)
+local function describe_unknown(name, call, known)
   local calls = calls_of[name]
   if calls then
     return ("'%s' is an option of %s, not of %s"):format(name, enumerate(calls), call)
   end
   local is_plain = name:find '^[%a_][%w_]*$' and #name <= 64
   local shown = is_plain and '.' .. name or ('[%s]'):format(errors.inspect(name))
-  local hint = nearest.hint(name, names_of[call])
+  local hint = nearest.hint(name, known)
   return ('options%s is not an option of %s%s'):format(shown, call, hint)
 end
 
--- Of several unknown names, the same one is always reported.
-local function check_names(opts, call)
-  local known, unknown = names_of[call], nil
+--- options.check_names(opts, call, known): raises ERR_INVALID_ARG_VALUE for a name that
+-- is not a key of `known`; of several always the same one.
+-- @param call string: for the message
+function M.check_names(opts, call, known)
+  local unknown
   for name in next, opts do
     if not known[name] and (not unknown or name < unknown) then
       unknown = name
     end
   end
   if unknown then
-    local text = describe_unknown(unknown, call)
+    local text = describe_unknown(unknown, call, known)
     refuse(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text))
   end
 end
@@ -164,11 +166,13 @@ local function given_rows(opts, call)
   return list
 end
 
-local function read_options(opts, call)
+--- options.read(opts, call) -> plan with the options alone, checked.  Raises as
+-- `normalize`.
+function M.read(opts, call)
   if next(opts) == nil then
     return { killSignal = SIGTERM }
   end
-  check_names(opts, call)
+  M.check_names(opts, call, names_of[call])
   local plan = { killSignal = SIGTERM }
   for _, number in ipairs(given_rows(opts, call)) do
     local row = ROWS[number]
@@ -237,7 +241,7 @@ end
 -- ERR_UNKNOWN_SIGNAL.
 -- Node: child_process.spawn.
 function M.normalize(call, file, args, opts)
-  return with_arguments(read_options(opts, call), file, args)
+  return with_arguments(M.read(opts, call), file, args)
 end
 
 --- options.by_hand(opts) -> plan, for a ChildProcess made by hand: `file`, `args` (argv
@@ -251,7 +255,7 @@ function M.by_hand(opts)
   local args, env = rawget(opts, 'args'), rawget(opts, 'envPairs')
   args = args == nil and { file } or checks.strings(args, 'options.args')
   env = env ~= nil and checks.strings(env, 'options.envPairs') or nil
-  local plan = read_options(opts, 'child:spawn')
+  local plan = M.read(opts, 'child:spawn')
   plan.env = env and pty.add_term(env, plan.pty) or plan.env
   return new_plan(plan, file, args)
 end
@@ -261,7 +265,7 @@ end
 -- @param call string: `exec` or `execSync`
 -- Raises as `normalize`.  Node: child_process.exec.
 function M.normalize_exec(call, command, opts)
-  local plan = read_options(opts, call)
+  local plan = M.read(opts, call)
   if not rawget(opts, 'shell') then -- only a path can replace it, and '' means no shell
     plan.shell = checks.shell(true)
   end

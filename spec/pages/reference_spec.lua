@@ -119,6 +119,7 @@ local CLASSES = {
   result = { 'child_process.Result' },
   stream = { 'child_process.Duplex', 'EventEmitter' },
   emitter = { 'child_process.EventEmitter' },
+  scope = { 'child_process.Scope' },
   limit = { 'child_process.Limit' },
   timer = { 'child_process.Timer' },
   controller = { 'child_process.AbortController' },

@@ -299,6 +299,12 @@ describe('the types of functions and fields are those', function()
     immediate:close()
   end)
 
+  it('of a scope', function()
+    local scope <close> = cp.scope()
+    compare('child_process.Scope', public(class_of(scope), scope))
+    compare_arguments('child_process.Scope', scope)
+  end)
+
   it('of a limit', function()
     local limit = cp.limit(1)
     compare('child_process.Limit', public(class_of(limit), limit))
@@ -412,12 +418,14 @@ end)
 
 describe('the types of options are those', function()
   local names = require('child_process.options').names
+  local several = require 'child_process.options.several'
 
   it('of spawn, exec, fork and the calls that wait', function()
     compare('child_process.SpawnOptions', names 'spawn')
     compare('child_process.ExecOptions', names 'exec')
     compare('child_process.ExecFileOptions', names 'execFile')
     compare('child_process.ForkOptions', names 'fork')
+    compare('child_process.ScopeOptions', several.names 'scope')
     for _, call in ipairs { 'spawnSync', 'execSync', 'execFileSync' } do
       compare('child_process.SyncOptions', names(call))
     end

@@ -600,6 +600,52 @@ local Limit = {}
 ---@return thread
 function Limit:run(fn, ...) end
 
+--- From `cp.scope()`: what it starts ends when its variable's block is left.
+---@class child_process.Scope
+local Scope = {}
+
+--- cp.spawn with the scope's options as defaults.
+---@param command string
+---@param args? child_process.Argument[]
+---@param options? child_process.SpawnOptions
+---@return child_process.ChildProcess
+---@overload fun(self: child_process.Scope, command: string, options: child_process.SpawnOptions): child_process.ChildProcess
+function Scope:spawn(command, args, options) end
+
+--- cp.exec with the scope's options as defaults.
+---@param command string
+---@param options? child_process.ExecOptions
+---@param callback? fun(err: child_process.ExecError?, stdout: string, stderr: string)
+---@return child_process.ChildProcess
+---@overload fun(self: child_process.Scope, command: string, callback: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
+function Scope:exec(command, options, callback) end
+
+--- cp.execFile with the scope's options as defaults.
+---@param file string
+---@param args? child_process.Argument[]
+---@param options? child_process.ExecFileOptions
+---@param callback? fun(err: child_process.ExecError?, stdout: string, stderr: string)
+---@return child_process.ChildProcess
+---@overload fun(self: child_process.Scope, file: string, options: child_process.ExecFileOptions, callback?: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
+---@overload fun(self: child_process.Scope, file: string, args: child_process.Argument[], callback: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
+---@overload fun(self: child_process.Scope, file: string, callback: fun(err: child_process.ExecError?, stdout: string, stderr: string)): child_process.ChildProcess
+function Scope:execFile(file, args, options, callback) end
+
+--- cp.fork with the scope's options as defaults.
+---@param modulePath string
+---@param args? child_process.Argument[]
+---@param options? child_process.ForkOptions
+---@return child_process.ChildProcess
+---@overload fun(self: child_process.Scope, modulePath: string, options: child_process.ForkOptions): child_process.ChildProcess
+function Scope:fork(modulePath, args, options) end
+
+--- Waits until all that it has started has closed, well or not; in the order of starting.
+---@param timeout? number milliseconds
+---@return child_process.Result[]? results nil after the timeout
+---@return 'timeout'|child_process.Error? why
+---@overload fun(self: child_process.Scope): child_process.Result[]
+function Scope:wait(timeout) end
+
 ---@class child_process.Channel
 local Channel = {}
 
@@ -739,6 +785,10 @@ function Channel:hasRef() end
 ---@field execPath? string the interpreter that runs us
 ---@field execArgv? string[] its options
 ---@field silent? boolean pipes instead of our own stdin, stdout, stderr
+
+--- Defaults: a call skips those that it does not have.
+---@class (exact) child_process.ScopeOptions: child_process.SpawnOptions, child_process.ForkOptions
+---@field encoding? child_process.Encoding of exec and execFile
 
 --- Also `{ input = bytes }`: a pipe whose reader gets these.
 ---@alias child_process.SyncStdioOption child_process.StdioOption|(child_process.StdioItem|child_process.InputItem)[]
@@ -1438,6 +1488,11 @@ function cp.clearInterval(timer) end
 
 ---@param immediate? child_process.Immediate
 function cp.clearImmediate(immediate) end
+
+--- For `local s <close> = cp.scope()`: its children end when the block is left.
+---@param options? child_process.ScopeOptions
+---@return child_process.Scope
+function cp.scope(options) end
 
 --- At most `n` calls at a time.
 ---@param n number whole, at least 1
