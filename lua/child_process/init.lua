@@ -33,6 +33,7 @@ local load_active = lazy.load 'child_process.active'
 local load_debug = lazy.load 'child_process.debug'
 local load_dgram = lazy.load 'child_process.dgram'
 local load_limit = lazy.load 'child_process.limit'
+local load_map = lazy.load 'child_process.map'
 local load_net = lazy.load 'child_process.net'
 local load_scope = lazy.load 'child_process.scope'
 local load_quote = lazy.load 'child_process.quote'
@@ -88,6 +89,12 @@ end
 --- cp.limit(n) -> limit: at most `n` calls at a time, see limit.lua.
 function M.limit(n)
   return load_limit().new(n)
+end
+
+--- cp.map(list, fn [, options]) -> results, errors: a function, or a command, for each
+-- item of a list, so many at a time; see map.lua.
+function M.map(list, what, opts)
+  return load_map().map(list, what, opts)
 end
 
 --- cp.quote(words) -> string: words for a command line of /bin/sh, see quote.lua.

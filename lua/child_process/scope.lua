@@ -249,6 +249,18 @@ function Scope:__close(err)
   disarm(self)
 end
 
+--- scope.forget(scope, child): one that has closed is no longer its child, and its result
+-- no longer kept.
+function M.forget(scope, child)
+  for i, other in ipairs(scope._children) do
+    if other == child then
+      table.remove(scope._children, i)
+      table.remove(scope._guards, i).child = nil
+      break
+    end
+  end
+end
+
 -- Module --------------------------------------------------------------------------------
 
 --- cp.scope([options]) -> scope, for `local s <close> = cp.scope()`: what it starts ends

@@ -426,6 +426,7 @@ describe('the types of options are those', function()
     compare('child_process.ExecFileOptions', names 'execFile')
     compare('child_process.ForkOptions', names 'fork')
     compare('child_process.ScopeOptions', several.names 'scope')
+    compare('child_process.MapOptions', several.names 'map')
     for _, call in ipairs { 'spawnSync', 'execSync', 'execFileSync' } do
       compare('child_process.SyncOptions', names(call))
     end

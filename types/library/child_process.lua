@@ -786,6 +786,13 @@ function Channel:hasRef() end
 ---@field execArgv? string[] its options
 ---@field silent? boolean pipes instead of our own stdin, stdout, stderr
 
+--- How cp.map goes about it, and for commands the options of each of them.
+---@class (exact) child_process.MapOptions: child_process.SpawnOptions
+---@field limit? number how many at a time: cp.availableParallelism()
+---@field retries? integer how often a failed item is tried again: 0
+---@field delay? integer milliseconds before that: 0
+---@field stopOnError? boolean the first failure is raised, and nothing more begins
+
 --- Defaults: a call skips those that it does not have.
 ---@class (exact) child_process.ScopeOptions: child_process.SpawnOptions, child_process.ForkOptions
 ---@field encoding? child_process.Encoding of exec and execFile
@@ -1493,6 +1500,15 @@ function cp.clearImmediate(immediate) end
 ---@param options? child_process.ScopeOptions
 ---@return child_process.Scope
 function cp.scope(options) end
+
+--- Calls `fn(item, index)`, or runs a command, for each item, so many at a time.
+---@param list any[]
+---@param fn fun(item: any, index: integer): any
+---@param options? child_process.MapOptions
+---@return table<integer, any> results with holes where it failed
+---@return table<integer, any> errors
+---@overload fun(list: (string|number)[], words: (string|number)[], options?: child_process.MapOptions): table<integer, child_process.Result>, table<integer, child_process.Result>
+function cp.map(list, fn, options) end
 
 --- At most `n` calls at a time.
 ---@param n number whole, at least 1

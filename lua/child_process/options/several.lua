@@ -21,11 +21,27 @@ local function in_any_call()
   return names
 end
 
+-- Those of cp.map itself; all others are for its commands.
+local OF_MAP = { limit = true, retries = true, delay = true, stopOnError = true }
+
+local function with_commands()
+  local names = {}
+  for _, part in ipairs { OF_MAP, options.names 'spawn' } do
+    for name in pairs(part) do
+      names[name] = true
+    end
+  end
+  return names
+end
+
 -- call -> the names of its options, as keys
-local names_of = { scope = in_any_call() }
+local names_of = {
+  scope = in_any_call(),
+  map = with_commands(),
+}
 
 --- several.names(call) -> table: the names of a call's options, as keys.
--- @param call string: `scope`
+-- @param call string: `scope`, `map`
 function M.names(call)
   return names_of[call]
 end
@@ -69,6 +85,24 @@ function M.check(opts, call)
     options.read(M.merge(opts, options.names(name), {}), name)
   end
   return M.merge(opts, names_of[call], {})
+end
+
+--- several.check_map(opts, is_command) -> options of cp.map, options of its commands.
+-- Raises as `check`.
+function M.check_map(opts, is_command)
+  check_table(opts)
+  if is_command then
+    options.check_names(opts, 'map', names_of.map)
+  else
+    options.check_names(opts, 'map with a function', OF_MAP)
+  end
+  local own, others = {}, {}
+  for name, value in next, opts do
+    local part = OF_MAP[name] and own or others
+    part[name] = value
+  end
+  options.read(others, 'spawn')
+  return own, others
 end
 
 return M
