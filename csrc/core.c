@@ -37,6 +37,7 @@
 #include "sigwatch.h"
 #include "stream.h"
 #include "sync.h"
+#include "tickets.h"
 #include "timer.h"
 #include "turn.h"
 #include "udp.h"
@@ -74,6 +75,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__turn_open(L);
   lcp__run_open(L);
   lcp__handle_open(L);
+  lcp__tickets_open(L);
   lcp__timer_open(L);
   lcp__stream_open(L);
   lcp__chunks_open(L);
