@@ -79,17 +79,17 @@ local function slots_of(plan)
   return slots
 end
 
---- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
---
--- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
--- the module and `args`.  Options: the rows of options.lua that name this call, described
--- in docs/reference.md.
--- Raises on a wrong argument.  Node: child_process.fork.
-function M.fork(module_path, args, opts)
+--- fork.plan(module_path, args, opts [, spare]) -> plan for `start`; raises as cp.fork.
+-- `spare`: with one more descriptor, at `/dev/null` until `start` says what it is.
+function M.plan(module_path, args, opts, spare)
   module_path, args, opts = arguments.shuffle('fork', module_path, args, opts)
   local asked = options.normalize('fork', module_path, args, opts)
   local words = table.move(asked.args, 2, #asked.args, 1, {})
   asked.slots = slots_of(asked)
+  if spare then
+    asked.slots.n = asked.slots.n + 1
+    asked.slots[asked.slots.n], asked.spare = 'ignore', asked.slots.n
+  end
   -- by default a worker shares our stdin, but does not read it
   asked.keeps_stdin = item.is_open(asked.stdio)
     and item.is_open(asked.customFds)
@@ -97,7 +97,26 @@ function M.fork(module_path, args, opts)
   asked.file, asked.args = command(asked, module_path, words)
   table.insert(asked.args, 1, asked.argv0 or asked.file)
   asked.file = process.startable(asked.file)
-  return child_process.spawn(asked)
+  return asked
+end
+
+--- fork.start(plan [, fd]) -> ChildProcess; a plan can be started any number of times.
+-- @param fd integer|nil: our descriptor that the child gets as its spare one
+function M.start(plan, fd)
+  if plan.spare then
+    plan.slots[plan.spare] = fd or 'ignore'
+  end
+  return child_process.spawn(plan)
+end
+
+--- cp.fork(modulePath [, args] [, options]) -> ChildProcess with a channel.
+--
+-- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
+-- the module and `args`.  Options: the rows of options.lua that name this call, described
+-- in docs/reference.md.
+-- Raises on a wrong argument.  Node: child_process.fork.
+function M.fork(module_path, args, opts)
+  return M.start(M.plan(module_path, args, opts))
 end
 
 return M

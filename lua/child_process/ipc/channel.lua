@@ -352,6 +352,31 @@ function M.open(owner, handle, codec, options)
   end
 end
 
+--- channel.send_encoded(owner, payload): sends a message that the codec has encoded; on a
+-- closed channel it does nothing.
+function M.send_encoded(owner, payload)
+  local out = owner._ipc.out
+  if not out.shut then
+    outgoing.send_entry(out, { payload = payload })
+  end
+end
+
+--- channel.push(owner) -> boolean: gives everything queued to the socket now; false if
+-- that does not take all of it yet.
+function M.push(owner)
+  local out = owner._ipc.out
+  if out.dirty then
+    outgoing.flush(out)
+  end
+  return not out.blocked
+end
+
+--- channel.when_written(owner, fn): calls `fn` when everything queued has been written,
+-- or never will be.
+function M.when_written(owner, fn)
+  outgoing.when_sent(owner._ipc.out, fn)
+end
+
 --- channel.exists(owner) -> boolean: it has one, open or closed.
 function M.exists(owner)
   return owner._ipc ~= nil

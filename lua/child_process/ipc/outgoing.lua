@@ -341,6 +341,16 @@ function M.refused(out)
   end
 end
 
+--- outgoing.when_sent(out, fn): calls `fn` on a later tick, when all that is queued has
+-- been sent, or with an error.
+function M.when_sent(out, fn)
+  if out.sent >= out.queued then
+    return nextTick(fn)
+  end
+  out.last = out.last + 1
+  out.waiting[out.last] = { at = out.queued, fn = fn }
+end
+
 --- outgoing.has_more(out) -> boolean: something is waiting for the peer's answer.
 function M.has_more(out)
   return out.unanswered ~= nil or out.held_back.first <= out.held_back.last
