@@ -83,6 +83,14 @@ function M.command_failed(code, command, said, fields)
   return with_message({ name = 'Error', code = code }, message, fields)
 end
 
+--- An error that a worker of a pool has raised.  Its message may have several lines, as
+-- in the worker.
+-- @param fields table: `stack`, `pid`, `cause`
+function M.of_worker(name, code, message, fields)
+  local shown = message:gsub('[^\n]+', M.escaped)
+  return with_message({ name = name, code = code }, shown, fields)
+end
+
 --- True for an error value made by this module.
 function M.is_error(value)
   return getmetatable(value) == Error
@@ -242,6 +250,8 @@ local FIXED = {
   ERR_UNKNOWN_SIGNAL = { 'TypeError', 'Unknown signal: %s%s' },
   ERR_UNKNOWN_ENCODING = { 'TypeError', 'Unknown encoding: %s' },
   ERR_INVALID_STATE = { 'Error', 'Invalid state: %s' },
+  ERR_POOL_CLOSED = { 'Error', 'The pool is closed' },
+  ERR_POOL_FULL = { 'Error', 'The queue of the pool is full' },
   ERR_WOULD_BLOCK = {
     'Error',
     '%s cannot wait here: the loop is already running; call it in a coroutine (cp.async)',

@@ -35,8 +35,10 @@ local load_dgram = lazy.load 'child_process.dgram'
 local load_limit = lazy.load 'child_process.limit'
 local load_map = lazy.load 'child_process.map'
 local load_net = lazy.load 'child_process.net'
-local load_scope = lazy.load 'child_process.scope'
+local load_pool = lazy.load 'child_process.pool'
 local load_quote = lazy.load 'child_process.quote'
+local load_scope = lazy.load 'child_process.scope'
+local load_serve = lazy.load 'child_process.serve'
 
 lazy.remember()
 
@@ -105,6 +107,16 @@ end
 --- cp.availableParallelism() -> integer: how many processors this process may use, by its
 -- affinity and the quotas of its cgroups; at least 1.  Node: os.availableParallelism.
 M.availableParallelism = core.processors
+
+--- cp.pool(file [, args] [, options]) -> Pool of workers, see pool.lua.
+function M.pool(file, args, opts)
+  return load_pool().pool(file, args, opts)
+end
+
+--- cp.serve(fn): answers requests of a pool with `fn(request, handle)`, see serve.lua.
+function M.serve(fn)
+  return load_serve().serve(fn)
+end
 
 -- Most programs use neither `cp.net` nor `cp.dgram`.
 local later = { dgram = load_dgram, net = load_net }

@@ -99,6 +99,11 @@ for name in pairs(names_of.spawn) do
   names_of['child:spawn'][name] = true
 end
 
+-- Those of a pool (pool/settings.lua) that fork has not.
+for name in ('size startTimeout maxQueue maxRequests launchers'):gmatch '%a+' do
+  calls_of[name] = { 'pool' }
+end
+
 --- options.names(call) -> table: the names of a call's options, as keys.
 -- @param call string: e.g. `spawn`, `execSync`, `child:spawn`
 function M.names(call)

@@ -120,6 +120,7 @@ local CLASSES = {
   stream = { 'child_process.Duplex', 'EventEmitter' },
   emitter = { 'child_process.EventEmitter' },
   scope = { 'child_process.Scope' },
+  pool = { 'child_process.Pool' },
   limit = { 'child_process.Limit' },
   timer = { 'child_process.Timer' },
   controller = { 'child_process.AbortController' },
@@ -201,6 +202,7 @@ local IN_WORDS = {
   ['child_process.DebugEvent'] = 'Looking inside',
   ['child_process.Active'] = 'Looking inside',
   ['child_process.PipeOptions'] = 'Streams',
+  ['child_process.RequestOptions'] = 'Several children',
   ['child_process.MemoryUsage'] = 'process',
 }
 

@@ -305,6 +305,16 @@ describe('the types of functions and fields are those', function()
     compare_arguments('child_process.Scope', scope)
   end)
 
+  it('of a pool', function()
+    local pool <close> = cp.pool(t.fixture 'echo.lua', { size = 1 })
+    local keys = found(code 'pool', "key == '(%w+)'")
+    compare(
+      'child_process.Pool',
+      union(public(require('child_process.pool').methods), keys)
+    )
+    compare_arguments('child_process.Pool', pool)
+  end)
+
   it('of a limit', function()
     local limit = cp.limit(1)
     compare('child_process.Limit', public(class_of(limit), limit))
@@ -425,6 +435,7 @@ describe('the types of options are those', function()
     compare('child_process.ExecOptions', names 'exec')
     compare('child_process.ExecFileOptions', names 'execFile')
     compare('child_process.ForkOptions', names 'fork')
+    compare('child_process.PoolOptions', require('child_process.pool.settings').names)
     compare('child_process.ScopeOptions', several.names 'scope')
     compare('child_process.MapOptions', several.names 'map')
     for _, call in ipairs { 'spawnSync', 'execSync', 'execFileSync' } do

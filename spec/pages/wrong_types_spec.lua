@@ -187,6 +187,11 @@ local CLASSES = {
       return cp.scope { silent = true }
     end,
   },
+  ['child_process.Pool'] = {
+    function()
+      return cp.pool('none', { size = 1, stderr = 'ignore' })
+    end,
+  },
   ['child_process.Limit'] = {
     function()
       return cp.limit(1)
@@ -215,6 +220,7 @@ local CLASSES = {
 local MODULES = {
   ['child_process'] = {
     cp,
+    pool = 'as fork',
     fork = 'most pairs are programs that an interpreter would be started for',
   },
   ['child_process.net'] = { cp.net },

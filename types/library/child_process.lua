@@ -110,7 +110,11 @@ function Fd:close() end
 ---@field path? string what is at fault
 ---@field spawnargs? string[]
 ---@field stage? string of a start: `chdir`, `exec`, `setuid`, `setgid`, `stdio`, `fork`, …
----@field cause? any the reason given to abort()
+---@field cause? any the reason given to abort(); of a pool's worker: the value it raised
+---@field stack? string of a pool's worker: its traceback
+---@field pid? integer of a pool's worker
+---@field exitCode? integer of ERR_WORKER_DIED
+---@field signalCode? string of ERR_WORKER_DIED
 ---@field traceback? string
 ---@field address? string
 ---@field port? integer
@@ -646,6 +650,31 @@ function Scope:fork(modulePath, args, options) end
 ---@overload fun(self: child_process.Scope): child_process.Result[]
 function Scope:wait(timeout) end
 
+--- From `cp.pool()`: worker processes that call `cp.serve`.
+---@class child_process.Pool
+---@field size integer how many workers it has
+---@field idle integer how many of them have nothing to do
+---@field queued integer how many requests have not begun
+local Pool = {}
+
+--- Waits for the reply; with a callback returns whether the request was accepted.
+---@param request? any
+---@param options? child_process.RequestOptions
+---@param callback? fun(err: child_process.Error?, reply: any)
+---@return any reply
+---@overload fun(self: child_process.Pool, request: any, callback: fun(err: child_process.Error?, reply: any)): boolean
+function Pool:run(request, options, callback) end
+
+--- The replies in the order of the list; raises the first error when all are done.
+---@param list any[]
+---@param options? child_process.RequestOptions
+---@return any[]
+function Pool:map(list, options) end
+
+--- No more requests; those in progress have so long; waits until all workers have ended.
+---@param grace? integer milliseconds, 5000
+function Pool:close(grace) end
+
 ---@class child_process.Channel
 local Channel = {}
 
@@ -792,6 +821,19 @@ function Channel:hasRef() end
 ---@field retries? integer how often a failed item is tried again: 0
 ---@field delay? integer milliseconds before that: 0
 ---@field stopOnError? boolean the first failure is raised, and nothing more begins
+
+--- Of a request to a pool.
+---@class (exact) child_process.RequestOptions
+---@field timeout? integer milliseconds from the call; 0: no limit
+---@field signal? child_process.AbortSignal
+---@field handle? child_process.Handle
+
+---@class (exact) child_process.PoolOptions: child_process.ForkOptions
+---@field size? integer how many workers; availableParallelism()
+---@field startTimeout? integer milliseconds until a worker has to be ready, 30000; 0: no limit
+---@field maxQueue? number how many requests may wait; math.huge
+---@field maxRequests? number how many a worker gets before it is replaced; math.huge
+---@field launchers? string[][] words that start a worker elsewhere; worker i uses number (i - 1) % n + 1
 
 --- Defaults: a call skips those that it does not have.
 ---@class (exact) child_process.ScopeOptions: child_process.SpawnOptions, child_process.ForkOptions
@@ -1495,6 +1537,18 @@ function cp.clearInterval(timer) end
 
 ---@param immediate? child_process.Immediate
 function cp.clearImmediate(immediate) end
+
+--- Workers that run a program, which calls `cp.serve`.
+---@param file string
+---@param args? child_process.Argument[]
+---@param options? child_process.PoolOptions
+---@return child_process.Pool
+---@overload fun(file: string, options: child_process.PoolOptions): child_process.Pool
+function cp.pool(file, args, options) end
+
+--- In a worker: answers the requests of a pool, one at a time, in a coroutine.
+---@param fn fun(request: any, handle: any): any
+function cp.serve(fn) end
 
 --- For `local s <close> = cp.scope()`: its children end when the block is left.
 ---@param options? child_process.ScopeOptions

@@ -1,0 +1,244 @@
+-- cp.pool: timeout, signal, maxQueue, maxRequests.
+local abort = require 'child_process.abort'
+local pools = require 'spec.support.pools'
+local t = require 'spec.helper'
+local cp = t.cp
+local it = t.wrap(it)
+
+local raised = pools.raised
+
+local WORK = [[
+  if request == 'loop' then while true do end end
+  if request == 'pid' then return cp.process.pid end
+  if type(request) == 'table' then
+    if request.path then io.open(request.path, 'w'):close() end
+    if request.sleep then sleep(request.sleep) end
+  end
+  return request ]]
+
+describe('timeout', function()
+  it('ends a worker that is in an endless loop, and replaces it', function()
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local pid = pool:run 'pid'
+    local err = raised(pool, 'loop', { timeout = 50 })
+    assert.equal('ETIMEDOUT', err.code)
+    assert.equal('the request was not answered within 50 ms', err.message)
+    assert.not_equal(pid, pool:run 'pid')
+    assert.is_false(t.pid_alive(pid))
+  end)
+
+  it('counts from the call, and never runs a request that is late', function()
+    local path = t.tmpdir() .. '/begun'
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local pid = pool:run 'pid'
+    local list, wait = pools.begin(pool, { { sleep = 150 } })
+    local err = raised(pool, { path = path }, { timeout = 20 })
+    assert.equal('ETIMEDOUT', err.code)
+    assert.is_nil(list[1].done)
+    wait()
+    assert.equal(pid, pool:run 'pid')
+    assert.is_nil(t.slurp(path))
+  end)
+
+  it('counts while the workers start', function()
+    local pool = pools.program('while true do end', { size = 1 })
+    assert.equal('ETIMEDOUT', raised(pool, 1, { timeout = 20 }).code)
+    pool:close(0)
+  end)
+
+  it('moves what was given ahead to other workers', function()
+    local pool <close> = pools.new(WORK, { size = 1 })
+    for i = 1, 30 do
+      pool:run(i) -- short, so that the next ones are given ahead
+    end
+    local late
+    pool:run('loop', { timeout = 100 }, function(err)
+      late = err
+    end)
+    local list, wait = pools.begin(pool, { 1, 2, 3, 4, 5 })
+    wait()
+    assert.equal('ETIMEDOUT', late.code)
+    for i, answer in ipairs(list) do
+      assert.equal(i, answer.reply)
+    end
+  end)
+
+  it('takes a request back that its worker has not begun', function()
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local pid
+    for _ = 1, 30 do
+      pid = pool:run 'pid'
+    end
+    local first, wait_first = pools.begin(pool, { { sleep = 200 } })
+    local late, wait_late = pools.begin(pool, { 1, 2 }, { timeout = 30 })
+    local last, wait_last = pools.begin(pool, { 3, 'pid' })
+    wait_late()
+    assert.is_nil(first[1].done)
+    wait_first()
+    wait_last()
+    assert.equal('ETIMEDOUT', late[1].err.code)
+    assert.equal('ETIMEDOUT', late[2].err.code)
+    assert.same({ sleep = 200 }, first[1].reply)
+    assert.same({ 3, pid }, { last[1].reply, last[2].reply })
+  end)
+
+  it('is not reached by a request that is answered in time', function()
+    local pool <close> = pools.new(WORK)
+    assert.equal(1, pool:run(1, { timeout = 1e6 }))
+    assert.is_false(cp.run())
+  end)
+
+  it('holds for each request of a map', function()
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local ok, err = pcall(pool.map, pool, { 1, 'loop', 2 }, { timeout = 100 })
+    assert.is_false(ok)
+    assert.equal('ETIMEDOUT', err.code)
+  end)
+end)
+
+describe('signal', function()
+  it('runs nothing if it is aborted already', function()
+    local pool <close> = pools.new(WORK)
+    local err = raised(pool, 1, { signal = cp.AbortSignal.abort 'why' })
+    assert.equal('ABORT_ERR', err.code)
+    assert.equal('why', err.cause)
+    pool:run(
+      1,
+      { signal = cp.AbortSignal.abort() },
+      t.expect(function(problem)
+        assert.equal('ABORT_ERR', problem.code)
+      end)
+    )
+    assert.equal(0, pool.queued)
+  end)
+
+  it('ends the worker of a request in progress', function()
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local controller = cp.AbortController()
+    local pid = pool:run 'pid'
+    cp.setTimeout(function()
+      controller:abort 'enough'
+    end, 50)
+    local err = raised(pool, 'loop', { signal = controller.signal })
+    assert.equal('ABORT_ERR', err.code)
+    assert.equal('enough', err.cause)
+    assert.not_equal(pid, pool:run 'pid')
+  end)
+
+  it('removes a request from the queue', function()
+    local path = t.tmpdir() .. '/begun'
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local controller = cp.AbortController()
+    local _, wait = pools.begin(pool, { { sleep = 50 } })
+    local list = pools.begin(pool, { { path = path } }, { signal = controller.signal })
+    controller:abort()
+    assert.equal('ABORT_ERR', list[1].err.code)
+    wait()
+    pool:run(1)
+    assert.is_nil(t.slurp(path))
+  end)
+
+  it('has no listener left when the request is over', function()
+    local pool <close> = pools.new(WORK)
+    local signal = cp.AbortController().signal
+    assert.same({ 1, 2, 3 }, pool:map({ 1, 2, 3 }, { signal = signal }))
+    assert.equal(0, abort.listener_count(signal))
+  end)
+end)
+
+describe('maxQueue', function()
+  it('lets coroutines wait for room, in their order', function()
+    local pool <close> = pools.new(WORK, { size = 1, maxQueue = 2 })
+    pool:run(1)
+    local order, most = {}, 0
+    for i = 1, 10 do
+      cp.async(function()
+        local reply = pool:run { sleep = 2, i = i }
+        most = math.max(most, pool.queued)
+        order[#order + 1] = reply.i
+      end)
+      most = math.max(most, pool.queued)
+    end
+    cp.run()
+    assert.equal(2, most)
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, order)
+  end)
+
+  it('refuses requests with a callback', function()
+    local pool <close> = pools.new(WORK, { size = 1, maxQueue = 1 })
+    pool:run(1)
+    assert.is_true(pool:run({ sleep = 20 }, t.expect()))
+    assert.is_true(pool:run(1, t.expect()))
+    local returned
+    local accepted = pool:run(
+      1,
+      t.expect(function(err)
+        assert.is_true(returned)
+        assert.equal('ERR_POOL_FULL', err.code)
+      end)
+    )
+    returned = true
+    assert.is_false(accepted)
+    assert.equal(1, pool.queued)
+    cp.run()
+  end)
+
+  it('may be 0: a request is accepted only by an idle worker', function()
+    local pool <close> = pools.new(WORK, { size = 1, maxQueue = 0 })
+    assert.is_false(pool:run(1, t.expect()))
+    assert.same({ 1, 2, 3 }, pool:map { 1, 2, 3 })
+    assert.is_true(pool:run(1, t.expect()))
+    cp.run()
+  end)
+
+  it('counts the time that a request waits for room', function()
+    local pool <close> = pools.new(WORK, { size = 1, maxQueue = 0 })
+    pool:run(1)
+    local _, wait = pools.begin(pool, { { sleep = 100 } })
+    assert.equal('ETIMEDOUT', raised(pool, 1, { timeout = 20 }).code)
+    wait()
+  end)
+
+  it('gives the error of a request that waited for room and cannot be sent', function()
+    local pool <close> = pools.new(WORK, { size = 1, maxQueue = 0 })
+    pool:run(1)
+    local _, wait = pools.begin(pool, { { sleep = 20 } })
+    assert.equal('ERR_INVALID_ARG_VALUE', raised(pool, print).code)
+    wait()
+  end)
+end)
+
+describe('maxRequests', function()
+  it('replaces a worker after so many', function()
+    local pool <close> = pools.new(WORK, { size = 1, maxRequests = 3 })
+    local counts = {}
+    for _ = 1, 10 do
+      local pid = pool:run 'pid'
+      counts[pid] = (counts[pid] or 0) + 1
+    end
+    local workers = 0
+    for _, count in pairs(counts) do
+      workers = workers + 1
+      assert.is_true(count <= 3)
+    end
+    assert.equal(4, workers)
+  end)
+
+  it('loses no request', function()
+    local pool <close> = pools.new(WORK, { maxRequests = 7 })
+    local list = {}
+    for i = 1, 100 do
+      list[i] = i
+    end
+    assert.same(list, pool:map(list))
+  end)
+
+  it('kills a worker that does not end', function()
+    local pool <close> = pools.new('cp.setInterval(print, 1e9) return cp.process.pid', {
+      size = 1,
+      maxRequests = 1,
+    })
+    local pid = pool:run()
+    assert.not_equal(pid, pool:run())
+  end, { timeout = t.TEST_TIMEOUT + 15000 })
+end)
