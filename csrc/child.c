@@ -47,6 +47,27 @@ struct child {
 
 /* ---- starting ---- */
 
+/* Pushes a table: slot number (from 1) -> array of sinks, all still without descriptor;
+ * nil if there are none. */
+static void make_sinks(lua_State *L, struct lcp__plan *p) {
+  if (p->ntargets == 0) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_newtable(L);
+  for (int i = 0; i < p->spawn.nfds; i++) {
+    struct lcp__slot *slot = &p->slots[i];
+    if (slot->targets == NULL)
+      continue;
+    lua_createtable(L, slot->ntargets, 0);
+    for (int at = 0; at < slot->ntargets; at++) {
+      slot->targets[at].sink = lcp__sink_new(L);
+      lua_rawseti(L, -2, at + 1);
+    }
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
 /* Pushes a table: slot number (from 1) -> stream, all still closed. */
 static void make_streams(lua_State *L, struct lcp__plan *p) {
   lua_createtable(L, p->spawn.nfds, 0);
@@ -68,6 +89,10 @@ static void hand_over(struct child *c, struct lcp__plan *p) {
       c->terminal = lcp__fd_take(&slot->opened);
     if (slot->stream != NULL)
       lcp__stream_adopt(slot->stream, lcp__fd_take(&slot->mine), slot->mine_kind);
+  }
+  for (int i = 0; i < p->ntargets; i++) {
+    struct lcp__target *t = &p->targets[i];
+    lcp__sink_adopt(t->sink, lcp__fd_take(&t->opened), t->kind);
   }
 }
 
@@ -194,9 +219,10 @@ static int start(lua_State *L, struct child *c, struct lcp__plan *p,
 
 static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, CHILD_CLASS); }
 
-/* core.spawn(child, plan, onexit) -> pid, streams | nil, errno, stage, path
- * path: the file that could not be opened, if that was the failure. plan: see plan.h.
- * streams: slot number -> stream, for the pipes. onexit(child, code, signal, ms). */
+/* core.spawn(child, plan, onexit) -> pid, streams, sinks | nil, errno, stage, path
+ * plan: see plan.h. streams: slot number -> stream, for the pipes. sinks: slot number ->
+ * array of sinks, for the targets, or nil. path: the file that could not be opened, if
+ * that was the failure. onexit(child, code, signal, ms). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp__failure why;
@@ -206,13 +232,14 @@ static int l_spawn(lua_State *L) {
   luaL_argcheck(L, c->proc.pid == 0 && !c->base.closing, 1, "has been started already");
   struct lcp__plan *p = lcp__plan_read(L, 2);
   make_streams(L, p);
+  make_sinks(L, p);
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, 1, SLOT_ONEXIT);
   lcp__handle_pin(L, &c->base, 1);
   lua_getfield(L, 2, "detached");
   c->base.awaited = lua_toboolean(L, -1) ? 0 : LCP__CHILD;
   lua_pop(L, 1);
-  /* stack: child, plan, onexit, plan's memory, streams */
+  /* stack: child, plan, onexit, plan's memory, streams, sinks */
   if (start(L, c, p, &why) != 0) {
     lcp__handle_close(&c->base);
     lua_pushnil(L);
@@ -224,8 +251,8 @@ static int l_spawn(lua_State *L) {
   hand_over(c, p);
   lcp__plan_close(p);
   lua_pushinteger(L, c->proc.pid);
-  lua_insert(L, -2);
-  return 2;
+  lua_insert(L, -3);
+  return 3;
 }
 
 /* core.new_child() -> ChildProcess, not started */

@@ -35,6 +35,7 @@
 #include "shortage.h"
 #include "signo.h"
 #include "sigwatch.h"
+#include "sink.h"
 #include "stream.h"
 #include "sync.h"
 #include "tickets.h"
@@ -79,6 +80,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__timer_open(L);
   lcp__stream_open(L);
   lcp__chunks_open(L);
+  lcp__sink_open(L);
   lcp__child_open(L);
   lcp__identity_open(L);
   lcp__held_open(L);

@@ -6,8 +6,8 @@
 
 #include "os/procfs.h"
 
-/* Pushes { pid =, command =, fd = }. */
-void lcp__holder_push(lua_State *L, const struct lcp__holder *h);
+/* Pushes an array of { pid =, command =, fd = }. */
+void lcp__holders_push(lua_State *L, const struct lcp__holders *found);
 
 /* Adds core.holders to the core table on top of the stack. */
 int lcp__held_open(lua_State *L);

@@ -70,19 +70,61 @@ static void read_file(lua_State *L, struct lcp__file *file, int item) {
   file->mode = (mode_t)read_int(L, item, "mode", 0666);
 }
 
-/* { path, … } or { text } */
-static void read_table(lua_State *L, struct lcp__slot *slot, int item) {
+static void read_target(lua_State *L, struct lcp__target *t, int item) {
+  static const char *const nowhere[] = {"ignore", NULL};
+  int owned;
+  t->fd = t->opened = -1;
+  switch (lua_type(L, item)) {
+  case LUA_TNUMBER:
+    t->fd = lcp__arg_to_fd(L, item);
+    break;
+  case LUA_TUSERDATA:
+    t->fd = lcp__stream_fileno(lcp__stream_check(L, item), &owned);
+    break;
+  case LUA_TTABLE:
+    read_file(L, &t->file, item);
+    break;
+  default:
+    luaL_checkoption(L, item, NULL, nowhere);
+  }
+}
+
+/* stack: …, array */
+static void read_targets(lua_State *L, struct lcp__plan *p, struct lcp__slot *slot) {
+  int list = lua_gettop(L);
+  slot->kind = LCP__SLOT_OUT;
+  slot->targets = p->targets + p->ntargets;
+  slot->ntargets = (int)lua_rawlen(L, list);
+  for (int i = 0; i < slot->ntargets; i++) {
+    lua_rawgeti(L, list, i + 1);
+    read_target(L, &slot->targets[i], list + 1);
+    lua_pop(L, 1);
+  }
+  p->ntargets += slot->ntargets;
+}
+
+/* { path, … }, { targets, … } or { text } */
+static void read_table(lua_State *L, struct lcp__plan *p, struct lcp__slot *slot,
+                       int item) {
   read_file(L, &slot->file, item);
   slot->kind = LCP__SLOT_FILE;
   if (slot->file.path != NULL)
     return;
-  slot->kind = LCP__SLOT_TEXT;
-  lua_rawgeti(L, item, 1);
-  slot->text = luaL_checkstring(L, -1);
+  if (lua_getfield(L, item, "targets") == LUA_TTABLE) {
+    read_targets(L, p, slot);
+    slot->passed_on = !read_flag(L, item, "piped");
+    slot->unlimited = read_flag(L, item, "unlimited");
+  } else {
+    slot->kind = LCP__SLOT_TEXT;
+    lua_rawgeti(L, item, 1);
+    slot->text = luaL_checkstring(L, -1);
+    lua_pop(L, 1);
+  }
   lua_pop(L, 1);
 }
 
-static void read_slot(lua_State *L, struct lcp__slot *slot, int item) {
+static void read_slot(lua_State *L, struct lcp__plan *p, struct lcp__slot *slot,
+                      int item) {
   static const char *const names[] = {"ignore", "in",   "out", "duplex",
                                       "pty",    "same", NULL};
   static const enum lcp__slot_kind kinds[] = {LCP__SLOT_IGNORE, LCP__SLOT_IN,
@@ -101,7 +143,7 @@ static void read_slot(lua_State *L, struct lcp__slot *slot, int item) {
     slot->kind = owned ? LCP__SLOT_STREAM : LCP__SLOT_FD;
     break;
   case LUA_TTABLE:
-    read_table(L, slot, item);
+    read_table(L, p, slot, item);
     break;
   default:
     slot->kind = kinds[luaL_checkoption(L, item, NULL, names)];
@@ -120,20 +162,36 @@ static void read_pty(lua_State *L, int plan, struct lcp__plan *p) {
   lua_pop(L, 1);
 }
 
+static int count_targets(lua_State *L, int plan, int n) {
+  int count = 0;
+  lua_getfield(L, plan, "stdio");
+  for (int i = 1; i <= n; i++) {
+    if (lua_rawgeti(L, -1, i) == LUA_TTABLE) {
+      count += list_length(L, lua_gettop(L), "targets");
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return count;
+}
+
 struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   int argc = list_length(L, index, "args"), envc = list_length(L, index, "env");
   int n = list_length(L, index, "stdio"), i;
   size_t strings = (size_t)argc + (size_t)envc + 2;
-  struct lcp__plan *p =
-      lua_newuserdatauv(L,
-                        sizeof *p + (size_t)n * sizeof *p->slots +
-                            strings * sizeof(char *) + (size_t)n * sizeof(int),
-                        1);
+  size_t ntargets = (size_t)count_targets(L, index, n);
+  struct lcp__plan *p = lua_newuserdatauv(
+      L,
+      sizeof *p + (size_t)n * sizeof *p->slots + ntargets * sizeof *p->targets +
+          strings * sizeof(char *) + (size_t)n * sizeof(int),
+      1);
   char **argv, **envp;
   memset(p, 0, sizeof *p);
   p->slots = (struct lcp__slot *)(p + 1);
   memset(p->slots, 0, (size_t)n * sizeof *p->slots);
-  argv = (char **)(p->slots + n);
+  p->targets = (struct lcp__target *)(p->slots + n);
+  memset(p->targets, 0, ntargets * sizeof *p->targets);
+  argv = (char **)(p->targets + ntargets);
   envp = argv + argc + 1;
   p->fds = (int *)(envp + envc + 1);
   read_strings(L, index, "args", argv, argc);
@@ -144,7 +202,7 @@ struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   lua_getfield(L, index, "stdio");
   for (i = 0; i < n; i++) {
     lua_rawgeti(L, -1, i + 1);
-    read_slot(L, &p->slots[i], lua_gettop(L));
+    read_slot(L, p, &p->slots[i], lua_gettop(L));
     lua_pop(L, 1);
   }
   lua_pop(L, 2);
@@ -196,23 +254,49 @@ static int open_blocking(struct lcp__slot *slot) {
   return lcp__fd_nonblock(slot->opened >= 0 ? slot->opened : slot->fd, 0);
 }
 
-/* Programs expect their files to block, so the O_NONBLOCK used for opening is cleared. */
-static int open_file(struct lcp__plan *p, struct lcp__slot *slot) {
-  int fd = lcp__fd_create(slot->file.path, slot->file.flags, slot->file.mode);
+static int open_path(struct lcp__plan *p, const struct lcp__file *file, int *opened) {
+  int fd = lcp__fd_create(file->path, file->flags, file->mode);
   if (fd < 0)
-    p->failed = slot->file.path;
-  slot->opened = fd < 0 ? -1 : fd;
-  return fd < 0 ? fd : lcp__fd_nonblock(fd, 0);
+    p->failed = file->path;
+  *opened = fd < 0 ? -1 : fd;
+  return fd < 0 ? fd : 0;
 }
 
-/* If the host has closed a standard descriptor, the child gets /dev/null. */
-static int open_given(struct lcp__slot *slot) {
-  if (fcntl(slot->fd, F_GETFD) >= 0)
+/* Programs expect their files to block, so the O_NONBLOCK used for opening is cleared. */
+static int open_file(struct lcp__plan *p, struct lcp__slot *slot) {
+  int rc = open_path(p, &slot->file, &slot->opened);
+  return rc < 0 ? rc : lcp__fd_nonblock(slot->opened, 0);
+}
+
+/* If the host has closed a standard descriptor, /dev/null stands for it: -1. */
+static int open_given(int *fd) {
+  if (fcntl(*fd, F_GETFD) >= 0)
     return 0;
-  if (slot->fd < 0 || slot->fd > 2)
+  if (*fd < 0 || *fd > 2)
     return -EBADF;
-  slot->fd = -1;
+  *fd = -1;
   return 0;
+}
+
+static int copy_given(struct lcp__target *t) {
+  int fd = t->fd, rc = fd < 0 ? 0 : open_given(&fd);
+  if (rc == 0 && fd >= 0)
+    rc = t->opened = lcp__fd_copy(fd);
+  return rc;
+}
+
+static int open_target(struct lcp__plan *p, struct lcp__target *t) {
+  int rc = t->file.path != NULL ? open_path(p, &t->file, &t->opened) : copy_given(t);
+  if (t->opened >= 0)
+    t->kind = lcp__fd_kind_of(t->opened);
+  return rc;
+}
+
+static int open_targets(struct lcp__plan *p) {
+  int rc = 0;
+  for (int i = 0; i < p->ntargets && rc >= 0; i++)
+    rc = open_target(p, &p->targets[i]);
+  return rc;
 }
 
 /* The text is short enough for an empty pipe to take at once.  A child that runs as
@@ -250,7 +334,7 @@ static int open_slot(struct lcp__plan *p, struct lcp__slot *slot) {
   case LCP__SLOT_TEXT:
     return open_text(slot);
   case LCP__SLOT_FD:
-    return open_given(slot);
+    return open_given(&slot->fd);
   case LCP__SLOT_STREAM:
     return slot->fd < 0 ? -EBADF : open_blocking(slot);
   case LCP__SLOT_FILE:
@@ -273,7 +357,7 @@ int lcp__plan_open(struct lcp__plan *p) {
     else
       p->fds[i] = slot->opened >= 0 ? slot->opened : slot->fd;
   }
-  return rc;
+  return rc < 0 ? rc : open_targets(p);
 }
 
 void lcp__plan_give_back(struct lcp__plan *p) {
@@ -287,4 +371,6 @@ void lcp__plan_close(struct lcp__plan *p) {
     lcp__fd_close(&p->slots[i].opened);
     lcp__fd_close(&p->slots[i].mine);
   }
+  for (int i = 0; i < p->ntargets; i++)
+    lcp__fd_close(&p->targets[i].opened);
 }

@@ -8,6 +8,7 @@
 #include "os/fd.h"
 #include "os/pty.h"
 #include "os/spawn.h"
+#include "sink.h"
 #include "stream.h"
 
 enum lcp__slot_kind {
@@ -30,6 +31,16 @@ struct lcp__file {
   mode_t mode;
 };
 
+/* Where a copy of what comes through a pipe goes. */
+struct lcp__target {
+  struct lcp__file file; /* one that is opened, if it has a path */
+  int fd;                /* of somebody else; -1: nowhere */
+  int opened;            /* ours, until somebody takes it: a copy of `fd`, which its owner
+                            may close meanwhile, or the file; -1: nowhere, as /dev/null */
+  enum lcp__fd_kind kind;
+  struct lcp__sink *sink; /* where child.c takes it to */
+};
+
 struct lcp__slot {
   enum lcp__slot_kind kind;
   int fd;                /* LCP__SLOT_FD, LCP__SLOT_STREAM */
@@ -41,16 +52,23 @@ struct lcp__slot {
   int changed;                /* `fd` was non-blocking and has been made blocking */
   struct lcp__stream *lent;   /* LCP__SLOT_STREAM */
   struct lcp__stream *stream; /* gets our end, from child.c */
+  /* LCP__SLOT_OUT */
+  struct lcp__target *targets;
+  int ntargets;
+  int passed_on; /* only the targets get it */
+  int unlimited; /* maxBuffer does not apply */
 };
 
-/* One userdata: the struct, then slots, argv, envp, fds; its user value: the userdata of
- * identity.h. */
+/* One userdata: the struct, then slots, targets, argv, envp, fds; its user value: the
+ * userdata of identity.h. */
 struct lcp__plan {
   struct lcp__spawn spawn;
   struct lcp__slot *slots; /* spawn.nfds of them */
   int *fds;
   struct lcp__pty_mode pty; /* LCP__SLOT_PTY */
-  const char *failed;       /* the file that could not be opened, or NULL */
+  struct lcp__target *targets;
+  int ntargets;       /* of all slots */
+  const char *failed; /* the file that could not be opened, or NULL */
 };
 
 /* Reads the table at `index` and pushes the plan's userdata, which is valid while both
@@ -58,10 +76,10 @@ struct lcp__plan {
  * cwd, cgroup, stdio, detached, killDescendants, pty }, and with `alters` the fields that
  * identity.h reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out',
  * 'duplex', 'pty', 'same' (as the slot before), a descriptor, a stream, { path, reads,
- * append, mode
- * }: a file, or { text }: the child reads this text, at most PIPE_BUF bytes, from a pipe;
- * pty: { cols, rows, echo, raw }, for the first slot, which then controls the child's
- * session. */
+ * append, mode }: a file, { targets, piped, unlimited }: a pipe that the child writes,
+ * and an array of descriptors, streams, files and 'ignore' that get its output, or { text
+ * }: the child reads this text, at most PIPE_BUF bytes, from a pipe; pty: { cols, rows,
+ * echo, raw }, for the first slot, which then controls the child's session. */
 struct lcp__plan *lcp__plan_read(lua_State *L, int index);
 
 /* Opens the descriptors; cannot raise. >= 0 or a negative errno; in either case call

@@ -257,7 +257,7 @@ void lcp__stream_share(struct lcp__stream *s) {
 /* A descriptor that cannot be polled (EPERM: a file, /dev/null) is always ready. */
 static int open_standard(struct lcp__stream *s, int fd) {
   s->kind = lcp__fd_kind_of(fd);
-  int watch = s->kind == LCP__FD_FILE ? -EPERM : lcp__fd_watch(fd);
+  int watch = s->kind == LCP__FD_FILE ? -EPERM : lcp__fd_watch(fd, 0);
   if (watch < 0 && watch != -EPERM)
     return watch;
   if (watch < 0)

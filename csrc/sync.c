@@ -23,13 +23,14 @@
 
 #define SYNC_CLASS "child_process.core.Sync"
 
-/* One userdata: the struct, then pipes, slots, polled. */
+/* One userdata: the struct, then pipes, outlets, polled, slots. */
 struct sync {
   struct lcp__pump pump;
   struct lcp__proc proc;
   struct lcp__cost cost;
   pid_t pid;
-  int *slots; /* for each pipe, its index in the plan */
+  struct lcp__outlet *outlets; /* of all pipes */
+  int *slots;                  /* for each pipe, its index in the plan */
 };
 
 /* ---- signals ---- */
@@ -134,19 +135,22 @@ static void read_limits(lua_State *L, struct lcp__pump *p) {
 
 /* Pushes the userdata; no pipe is open yet. */
 static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
-  int n = count_pipes(plan), at = 0;
+  int n = count_pipes(plan), ntargets = plan->ntargets, at = 0;
   struct lcp__pump *p;
   struct sync *s =
       lua_newuserdatauv(L,
                         sizeof *s + (size_t)n * (sizeof *p->pipes + sizeof *s->slots) +
-                            (size_t)(n + 1) * sizeof *p->polled,
+                            (size_t)ntargets * sizeof *s->outlets +
+                            (size_t)(n + 1 + ntargets) * sizeof *p->polled,
                         0);
   memset(s, 0, sizeof *s);
   p = &s->pump;
   p->pipes = (struct lcp__pipe *)(s + 1);
-  p->polled = (struct pollfd *)(p->pipes + n);
-  s->slots = (int *)(p->polled + n + 1);
+  s->outlets = (struct lcp__outlet *)(p->pipes + n);
+  p->polled = (struct pollfd *)(s->outlets + ntargets);
+  s->slots = (int *)(p->polled + n + 1 + ntargets);
   memset(p->pipes, 0, (size_t)n * sizeof *p->pipes);
+  memset(s->outlets, 0, (size_t)ntargets * sizeof *s->outlets);
   p->npipes = n;
   luaL_setmetatable(L, SYNC_CLASS);
   for (int i = 0; i < plan->spawn.nfds; i++)
@@ -161,9 +165,24 @@ static struct sync *sync_new(lua_State *L, const struct lcp__plan *plan) {
 
 /* ---- running ---- */
 
+/* The targets of a plan are in the order of its slots, as the pipes are. */
+static void take_targets(struct lcp__pipe *pipe, const struct lcp__slot *slot,
+                         struct lcp__outlet *outlets) {
+  pipe->outlets = outlets;
+  pipe->noutlets = slot->ntargets;
+  pipe->passed_on = slot->passed_on;
+  pipe->unlimited = slot->unlimited;
+  for (int i = 0; i < slot->ntargets; i++) {
+    outlets[i].fd = lcp__fd_take(&slot->targets[i].opened);
+    outlets[i].kind = slot->targets[i].kind;
+    outlets[i].is_open = 1;
+  }
+}
+
 /* The first part of the input is written before the child exists, as much as a pipe
  * holds. */
 static int take_pipes(struct sync *s, struct lcp__plan *plan) {
+  struct lcp__outlet *outlets = s->outlets;
   int rc = 0;
   for (int i = 0; i < s->pump.npipes && rc == 0; i++) {
     struct lcp__slot *slot = &plan->slots[s->slots[i]];
@@ -172,6 +191,8 @@ static int take_pipes(struct sync *s, struct lcp__plan *plan) {
     pipe->kind = slot->mine_kind;
     pipe->reading = slot->kind != LCP__SLOT_IN;
     pipe->writing = slot->kind != LCP__SLOT_OUT;
+    take_targets(pipe, slot, outlets);
+    outlets += slot->ntargets;
     if (pipe->left > 0)
       rc = lcp__fd_nonblock(pipe->fd, 1);
     if (rc == 0 && pipe->writing)
@@ -183,8 +204,10 @@ static int take_pipes(struct sync *s, struct lcp__plan *plan) {
 static void close_all(struct sync *s, struct lcp__plan *plan) {
   lcp__plan_close(plan);
   lcp__plan_give_back(plan);
-  for (int i = 0; i < s->pump.npipes; i++)
+  for (int i = 0; i < s->pump.npipes; i++) {
     lcp__fd_close(&s->pump.pipes[i].fd);
+    lcp__outlets_close(s->pump.pipes[i].outlets, s->pump.pipes[i].noutlets);
+  }
 }
 
 /* 0, or -1 and *why. */
@@ -234,7 +257,7 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
   lua_setfield(L, -2, "n");
   for (int i = 0; i < s->pump.npipes; i++) {
     struct lcp__buf *out = &s->pump.pipes[i].out;
-    if (s->slots[i] == 0)
+    if (s->slots[i] == 0 || s->pump.pipes[i].passed_on)
       continue;
     lua_pushlstring(L, out->data, out->end);
     lcp__buf_free(out);
@@ -273,13 +296,23 @@ static void tell_limits(lua_State *L, const struct lcp__pump *p) {
   lua_setfield(L, -2, "truncated");
 }
 
-static void tell_holders(lua_State *L, const struct lcp__pump *p) {
-  lua_createtable(L, p->nholders, 0);
-  for (int i = 0; i < p->nholders; i++) {
-    lcp__holder_push(L, &p->holders[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_setfield(L, -2, "heldBy");
+/* The first target that broke. */
+static void tell_broken(lua_State *L, const struct sync *s) {
+  for (int i = 0; i < s->pump.npipes; i++)
+    for (int at = 0; at < s->pump.pipes[i].noutlets; at++) {
+      int err = s->pump.pipes[i].outlets[at].err;
+      if (err == 0)
+        continue;
+      lua_createtable(L, 0, 3);
+      lua_pushinteger(L, err);
+      lua_setfield(L, -2, "errno");
+      lua_pushinteger(L, s->slots[i] + 1);
+      lua_setfield(L, -2, "slot");
+      lua_pushinteger(L, at + 1);
+      lua_setfield(L, -2, "target");
+      lua_setfield(L, -2, "broken");
+      return;
+    }
 }
 
 /* core.spawn_sync(plan) -> end | nil, errno, stage, path
@@ -289,7 +322,8 @@ static void tell_holders(lua_State *L, const struct lcp__pump *p) {
  * with n of the output of each pipe; `code`, `signal`; `duration`, `usage`, see cost.h;
  * `errno`: the failure after the start, if any, and then `stage`: 'stdio' if the process
  * had ended on its own and only others kept its pipes open; `idle`, `forced`,
- * `truncated`, `heldBy`, see pump.h. */
+ * `truncated`, `heldBy`, see pump.h; `broken`: { errno, slot, target }, the first target
+ * that could not be written, if any. */
 static int l_spawn_sync(lua_State *L) {
   struct lcp__failure why;
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -310,8 +344,11 @@ static int l_spawn_sync(lua_State *L) {
   lua_setfield(L, -2, "output");
   tell_end(L, s);
   tell_limits(L, &s->pump);
-  if (s->pump.truncated)
-    tell_holders(L, &s->pump);
+  if (s->pump.truncated) {
+    lcp__holders_push(L, &s->pump.holders);
+    lua_setfield(L, -2, "heldBy");
+  }
+  tell_broken(L, s);
   return 1;
 }
 

@@ -133,9 +133,9 @@ int lcp__fd_nonblock(int fd, int on) {
 
 /* An epoll descriptor polls readable when a descriptor registered with it does
  * (epoll(7)); EPOLL_CTL_ADD gives EPERM for regular files and directories. */
-int lcp__fd_watch(int fd) {
+int lcp__fd_watch(int fd, int to_write) {
 #ifdef __linux__
-  struct epoll_event ev = {.events = EPOLLIN};
+  struct epoll_event ev = {.events = to_write ? EPOLLOUT : EPOLLIN};
   int watch = epoll_create1(EPOLL_CLOEXEC);
   if (watch < 0)
     return -errno;
@@ -147,6 +147,7 @@ int lcp__fd_watch(int fd) {
   return err;
 #else
   struct stat st;
+  (void)to_write;
   return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? -EPERM : fd;
 #endif
 }
@@ -296,38 +297,55 @@ static ssize_t write_bounded(int fd, const struct iovec *iov, int n) {
   return -1;
 }
 
-static int sigpipe_is_ignored(void) {
+static int is_ignored(int sig) {
   struct sigaction now;
-  return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+  return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* The disposition of SIGPIPE belongs to the host, so this thread blocks the signal while
- * it writes and consumes the one that its own write raised: SIGPIPE is directed at the
- * writing thread (signal(7)).  A SIGPIPE that was pending before stays pending. */
-static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
+/* What a write raises beside its error: SIGPIPE, and for a file beyond RLIMIT_FSIZE
+ * SIGXFSZ. */
+static int signal_of(int err) {
+  return err == EPIPE ? SIGPIPE : err == EFBIG ? SIGXFSZ : 0;
+}
+
+static void consume(int sig) {
   static const struct timespec at_once = {0, 0};
-  sigset_t pipe_set, before, pending;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, sig);
+  while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR) {
+  }
+}
+
+/* The dispositions of both signals belong to the host, so this thread blocks them while
+ * it writes and consumes the one that its own write raised: they are directed at the
+ * writing thread (signal(7)).  One that was pending before stays pending. */
+static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
+  sigset_t both, before, pending;
   sigpending(&pending);
-  sigemptyset(&pipe_set);
-  sigaddset(&pipe_set, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+  sigemptyset(&both);
+  sigaddset(&both, SIGPIPE);
+  sigaddset(&both, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &both, &before);
   ssize_t written = write(fd, iov, n);
-  int saved = errno;
-  if (written < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
-    while (sigtimedwait(&pipe_set, NULL, &at_once) < 0 && errno == EINTR) {
-    }
+  int saved = errno, raised = written < 0 ? signal_of(saved) : 0;
+  if (raised && !sigismember(&pending, raised))
+    consume(raised);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   errno = saved;
   return written;
 }
 
 /* Linux 6.18 can write without SIGPIPE in one call; older kernels, and sandboxes that
- * refuse the flag, cost three more system calls (none if the host ignores the signal). */
-static ssize_t write_quietly(int fd, const struct iovec *iov, int n, int bounded) {
+ * refuse the flag, cost three more system calls (none if the host ignores the signal).
+ * Only files, of all kinds, can raise SIGXFSZ, and there is no flag against that. */
+static ssize_t write_quietly(int fd, const struct iovec *iov, int n,
+                             enum lcp__fd_kind kind) {
+  int bounded = kind == LCP__FD_SHARED, is_file = kind == LCP__FD_FILE;
   writer write = bounded ? write_bounded : writev;
 #ifdef __linux__
   static atomic_int refused; /* RWF_NOSIGNAL, by this kernel or sandbox: found out once */
-  if (!atomic_load_explicit(&refused, memory_order_relaxed)) {
+  if (!is_file && !atomic_load_explicit(&refused, memory_order_relaxed)) {
     int flags = RWF_NOSIGNAL | (bounded ? RWF_NOWAIT : 0);
     ssize_t written = pwritev2(fd, iov, n, -1, flags);
     if (written >= 0 || !is_refused(errno))
@@ -336,7 +354,8 @@ static ssize_t write_quietly(int fd, const struct iovec *iov, int n, int bounded
       atomic_store_explicit(&refused, 1, memory_order_relaxed);
   }
 #endif
-  return sigpipe_is_ignored() ? write(fd, iov, n) : write_masked(write, fd, iov, n);
+  int ignored = is_ignored(SIGPIPE) && (!is_file || is_ignored(SIGXFSZ));
+  return ignored ? write(fd, iov, n) : write_masked(write, fd, iov, n);
 }
 
 /* MSG_NOSIGNAL and MSG_DONTWAIT hold for this call alone, so neither the host's SIGPIPE
@@ -349,8 +368,8 @@ static ssize_t send_now(int fd, const struct iovec *iov, int n) {
 ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, int n) {
   ssize_t written;
   do {
-    written = kind == LCP__FD_SOCKET ? send_now(fd, iov, n)
-                                     : write_quietly(fd, iov, n, kind == LCP__FD_SHARED);
+    written =
+        kind == LCP__FD_SOCKET ? send_now(fd, iov, n) : write_quietly(fd, iov, n, kind);
   } while (written < 0 && errno == EINTR);
   if (written >= 0)
     return written;

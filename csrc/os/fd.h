@@ -39,10 +39,11 @@ int lcp__fd_take(int *fd);
 
 int lcp__fd_nonblock(int fd, int on);
 
-/* A separate descriptor that polls readable when `fd` does: libuv makes every descriptor
- * it polls non-blocking, which we must not do to one that others share.  -EPERM: `fd`
- * cannot be polled, a regular file for example.  Without epoll(7), `fd` itself. */
-int lcp__fd_watch(int fd);
+/* A separate descriptor that polls readable when `fd` is readable, or writable: libuv
+ * makes every descriptor it polls non-blocking, which we must not do to one that others
+ * share.  -EPERM: `fd` cannot be polled, a regular file for example.  Without epoll(7),
+ * `fd` itself. */
+int lcp__fd_watch(int fd, int to_write);
 
 /* Waits until `fd` is writable, at most `ms` milliseconds (-1: for ever). */
 int lcp__fd_wait_writable(int fd, int ms);
@@ -69,7 +70,7 @@ enum lcp__fd_kind {
 enum lcp__fd_kind lcp__fd_kind_of(int fd);
 
 /* read(2) and writev(2); -EAGAIN: nothing can be moved now.  The write never raises
- * SIGPIPE in this process, whatever its disposition. */
+ * SIGPIPE or SIGXFSZ in this process, whatever their dispositions. */
 ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room);
 ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, int n);
 

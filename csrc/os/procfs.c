@@ -68,8 +68,7 @@ int lcp__procfs_group_lives(pid_t pgid) { return each_process(is_live_member, &p
 
 struct search {
   char target[64]; /* the text of a link to the pipe */
-  int (*found)(void *arg, const struct lcp__holder *h);
-  void *arg;
+  struct lcp__holders *found;
 };
 
 static void read_command(struct lcp__holder *h) {
@@ -95,31 +94,30 @@ static int is_writer(int folder, const char *name, const struct search *s) {
 /* Processes of other users cannot be looked into (EACCES) and are skipped. */
 static int search_process(pid_t pid, void *arg) {
   const struct search *s = arg;
+  struct lcp__holders *found = s->found;
   const struct dirent *entry;
   struct lcp__holder h = {.pid = pid};
   char path[32];
   DIR *list;
-  int more = 1;
   snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
   list = pid == getpid() ? NULL : opendir(path);
   if (list == NULL)
     return 0;
-  while (more && (entry = readdir(list)) != NULL) {
+  while (found->n < LCP__HOLDERS && (entry = readdir(list)) != NULL) {
     h.fd = number(entry->d_name);
     if (h.fd < 0 || !is_writer(dirfd(list), entry->d_name, s))
       continue;
     read_command(&h);
-    more = s->found(s->arg, &h);
+    found->list[found->n++] = h;
   }
   closedir(list);
-  return !more;
+  return found->n == LCP__HOLDERS;
 }
 
 /* The link of a pipe reads "pipe:[inode]" (proc(5)), the same in every process that has
  * it open. */
-int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp__holder *h),
-                        void *arg) {
-  struct search s = {.found = found, .arg = arg};
+int lcp__procfs_writers(int fd, struct lcp__holders *found) {
+  struct search s = {.found = found};
   struct stat st;
   int rc;
   if (fstat(fd, &st) != 0)

@@ -17,9 +17,15 @@ struct lcp__holder {
   char command[32];
 };
 
-/* Calls `found`, until it returns 0, for each writable descriptor of another process that
- * leads to the pipe behind `fd`.  0 or a negative errno. */
-int lcp__procfs_writers(int fd, int (*found)(void *arg, const struct lcp__holder *h),
-                        void *arg);
+/* The first ones: there may be any number, of which others decide. */
+enum { LCP__HOLDERS = 32 };
+struct lcp__holders {
+  struct lcp__holder list[LCP__HOLDERS];
+  int n;
+};
+
+/* Adds each writable descriptor of another process that leads to the pipe behind `fd`, as
+ * long as there is room.  0 or a negative errno. */
+int lcp__procfs_writers(int fd, struct lcp__holders *found);
 
 #endif

@@ -46,6 +46,7 @@ static void close_pipes(struct lcp__pump *p) {
   for (int i = 0; i < p->npipes; i++) {
     p->pipes[i].reading = p->pipes[i].writing = 0;
     lcp__fd_close(&p->pipes[i].fd);
+    lcp__outlets_close(p->pipes[i].outlets, p->pipes[i].noutlets);
   }
 }
 
@@ -128,12 +129,29 @@ void lcp__pipe_feed(struct lcp__pump *p, struct lcp__pipe *pipe) {
 
 /* ---- reading ---- */
 
+static int is_behind(const struct lcp__pipe *pipe) {
+  return lcp__outlets_behind(pipe->outlets, pipe->noutlets, pipe->out.end);
+}
+
+/* To the outlets, as far as they take it now. */
+static void pass_on(struct lcp__pipe *pipe) {
+  lcp__outlets_write(pipe->outlets, pipe->noutlets, pipe->out.data, pipe->out.end);
+  if (pipe->passed_on && !is_behind(pipe)) {
+    lcp__outlets_begin(pipe->outlets, pipe->noutlets);
+    pipe->out.end = 0;
+  }
+  if (pipe->passed_on && !lcp__outlets_open(pipe->outlets, pipe->noutlets)) {
+    pipe->reading = 0;
+    close_idle(pipe);
+  }
+}
+
 static void count(struct lcp__pump *p, struct lcp__pipe *pipe, size_t n) {
-  pipe->out.end += n;
   p->idle_deadline = after(p->idle_timeout);
-  if (pipe->out.end > LCP__FD_BULK)
+  pipe->total += n;
+  if (pipe->total > LCP__FD_BULK)
     grow(pipe);
-  p->total += n;
+  p->total += pipe->unlimited ? 0 : n;
   if (p->total > p->max_buffer)
     stop(p, -ENOBUFS);
 }
@@ -158,20 +176,18 @@ static void drain(struct lcp__pump *p, struct lcp__pipe *pipe, short revents) {
     p->err = (int)n;
   if (n <= 0 || (!is_socket(pipe) && (size_t)n < room && (revents & POLLHUP)))
     pipe->reading = 0;
-  if (n > 0)
+  if (n > 0) {
+    pipe->out.end += (size_t)n;
+    pass_on(pipe);
     count(p, pipe, (size_t)n);
+  }
   close_idle(pipe);
-}
-
-static int note_holder(void *arg, const struct lcp__holder *h) {
-  struct lcp__pump *p = arg;
-  p->holders[p->nholders++] = *h;
-  return p->nholders < LCP__PUMP_HOLDERS;
 }
 
 /* Reads the output written so far, but not what another process goes on writing.  A read
  * of a pipe may block, hence the poll. */
 static void read_rest(struct lcp__pump *p, struct lcp__pipe *pipe) {
+  lcp__outlets_give_up(pipe->outlets, pipe->noutlets, pipe->out.end);
   for (int i = 0; i < LAST_READS && pipe->reading; i++) {
     struct pollfd now = {pipe->fd, POLLIN, 0};
     if (poll(&now, 1, 0) <= 0)
@@ -184,8 +200,8 @@ static void give_up_pipes(struct lcp__pump *p) {
   p->truncated = 1;
   for (int i = 0; i < p->npipes; i++) {
     read_rest(p, &p->pipes[i]);
-    if (p->pipes[i].reading && p->nholders < LCP__PUMP_HOLDERS)
-      lcp__procfs_writers(p->pipes[i].fd, note_holder, p);
+    if (p->pipes[i].reading && p->holders.n < LCP__HOLDERS)
+      lcp__procfs_writers(p->pipes[i].fd, &p->holders);
   }
   close_pipes(p);
 }
@@ -204,8 +220,24 @@ static int is_waiting_for_group(const struct lcp__pump *p) {
   return p->ended && p->sent != 0 && p->proc->leads;
 }
 
+/* An outlet has not taken all. */
+static int is_late(const struct lcp__pump *p) {
+  for (int i = 0; i < p->npipes; i++)
+    if (is_behind(&p->pipes[i]))
+      return 1;
+  return 0;
+}
+
+/* Others keep it from being over when the process has ended. */
+static int is_held(const struct lcp__pump *p) { return is_reading(p) || is_late(p); }
+
+/* Its silence would be heard. */
+static int is_listening(const struct lcp__pump *p) {
+  return is_reading(p) && !is_late(p);
+}
+
 static int is_over(const struct lcp__pump *p) {
-  if (p->lost || !p->ended || is_reading(p))
+  if (p->lost || !p->ended || is_held(p))
     return p->lost;
   return !is_waiting_for_group(p) || !lcp__proc_lives(p->proc);
 }
@@ -216,25 +248,29 @@ static int wants_end(const struct lcp__pump *p) {
   return !p->ended && (!is_reading(p) || p->wait_delay >= 0);
 }
 
+/* A pipe whose outlets are behind is not read: not even its end is looked for, which poll
+ * would tell again and again. */
 static nfds_t fill(struct lcp__pump *p) {
+  nfds_t n = (nfds_t)p->npipes + 1;
   for (int i = 0; i < p->npipes; i++) {
     const struct lcp__pipe *pipe = &p->pipes[i];
-    p->polled[i].fd = pipe->fd;
+    p->polled[i].fd = is_behind(pipe) ? -1 : pipe->fd;
     p->polled[i].events =
         (short)((pipe->reading ? POLLIN : 0) | (pipe->writing ? POLLOUT : 0));
+    lcp__outlets_poll(pipe->outlets, pipe->noutlets, pipe->out.end, p->polled + n);
+    n += (nfds_t)pipe->noutlets;
   }
   p->polled[p->npipes].fd = wants_end(p) ? lcp__proc_fd(p->proc) : -1;
   p->polled[p->npipes].events = POLLIN;
-  return (nfds_t)p->npipes + 1;
+  return n;
 }
 
 /* The earliest deadline that applies now; -1: none. */
 static int64_t next_deadline(const struct lcp__pump *p) {
   int64_t next = p->deadline;
-  int reading = is_reading(p);
-  if (reading && p->idle_deadline >= 0 && (next < 0 || p->idle_deadline < next))
+  if (is_listening(p) && p->idle_deadline >= 0 && (next < 0 || p->idle_deadline < next))
     next = p->idle_deadline;
-  if (reading && p->drain_deadline >= 0 && (next < 0 || p->drain_deadline < next))
+  if (is_held(p) && p->drain_deadline >= 0 && (next < 0 || p->drain_deadline < next))
     next = p->drain_deadline;
   return next;
 }
@@ -253,13 +289,23 @@ static int time_left(const struct lcp__pump *p) {
 static int is_due(int64_t deadline) { return deadline >= 0 && now_us() >= deadline; }
 
 static void meet_deadlines(struct lcp__pump *p) {
-  if (is_reading(p) && is_due(p->drain_deadline))
+  if (is_held(p) && is_due(p->drain_deadline))
     give_up_pipes(p);
-  else if (is_reading(p) && is_due(p->idle_deadline)) {
+  else if (is_listening(p) && is_due(p->idle_deadline)) {
     p->idle = 1;
     stop(p, -ETIMEDOUT);
   } else if (is_due(p->deadline))
     expire(p);
+}
+
+/* Time in which nothing was read is no silence. */
+static void serve_outlets(struct lcp__pump *p) {
+  int was_late = is_late(p);
+  for (int i = 0; i < p->npipes; i++)
+    if (is_behind(&p->pipes[i]))
+      pass_on(&p->pipes[i]);
+  if (was_late && !is_late(p))
+    p->idle_deadline = after(p->idle_timeout);
 }
 
 static void serve(struct lcp__pump *p) {
@@ -274,6 +320,7 @@ static void serve(struct lcp__pump *p) {
   }
   if (p->polled[i].revents)
     reap(p);
+  serve_outlets(p);
 }
 
 /* A process that never stops writing keeps poll from sleeping, so the deadlines are

@@ -8,10 +8,10 @@
  *                        .max_buffer = SIZE_MAX};
  *   lcp__pump_run(&p);             // pipes[1].out has the output, p.how the end
  *
- * It returns when the process has ended and every pipe being read is at end of file: a
- * pipe that another process still holds open keeps the call waiting, up to wait_delay.
- * After a limit was reached, it also waits for the process group, if the process leads
- * one. */
+ * It returns when the process has ended, every pipe being read is at end of file and
+ * every outlet has taken all: a pipe that another process still holds open keeps the call
+ * waiting, up to wait_delay.  After a limit was reached, it also waits for the process
+ * group, if the process leads one. */
 #ifndef LCP_PUMP_H
 #define LCP_PUMP_H
 
@@ -21,6 +21,7 @@
 
 #include "os/buf.h"
 #include "os/fd.h"
+#include "os/outlet.h"
 #include "os/proc.h"
 #include "os/procfs.h"
 
@@ -29,17 +30,22 @@ struct lcp__pipe {
   enum lcp__fd_kind kind;
   int reading, writing; /* the directions still open */
   int grown;            /* see lcp__fd_grow */
+  size_t total;         /* bytes read */
   const char *in;       /* the caller's: the text to write, followed by end of file */
   size_t left;
   struct lcp__buf out; /* the output read so far; the caller frees it */
+  /* Each gets everything read; the slowest sets the pace. */
+  struct lcp__outlet *outlets;
+  int noutlets;
+  int passed_on; /* only the outlets get it: nothing is kept, and without an open outlet
+                    nothing is read */
+  int unlimited; /* max_buffer does not apply */
 };
-
-enum { LCP__PUMP_HOLDERS = 32 };
 
 struct lcp__pump {
   struct lcp__proc *proc;
   struct lcp__pipe *pipes;
-  struct pollfd *polled; /* room for npipes + 1 */
+  struct pollfd *polled; /* room for npipes + 1 and all outlets */
   int npipes;
 
   /* The limits; times in milliseconds.  When one is reached, reading and writing stop and
@@ -65,8 +71,7 @@ struct lcp__pump {
   int sent;   /* the last signal we sent, or 0 */
   int forced; /* SIGKILL had to follow kill_signal */
   int truncated; /* wait_delay had passed; the first processes that held pipes then: */
-  struct lcp__holder holders[LCP__PUMP_HOLDERS];
-  int nholders;
+  struct lcp__holders holders;
 
   /* Private; times in microseconds, -1: none. */
   int64_t deadline;       /* of `timeout`; once a signal was sent, of the next step */

@@ -25,7 +25,7 @@ end
 
 local CHILD, STREAM = 'child_process.ChildProcess', 'child_process.core.Stream'
 local CONNECTOR, SERVER = 'child_process.core.Connector', 'child_process.core.Server'
-local UDP = 'child_process.core.Udp'
+local SINK, UDP = 'child_process.core.Sink', 'child_process.core.Udp'
 
 local function is_full(stream)
   return stream.readable
@@ -86,10 +86,12 @@ local function name_in(owner, stream)
   end
 end
 
-local function of_child(entry, stream, owner)
-  entry.pid, entry.name = owner.pid, name_in(owner, stream)
+local function of_child(entry, stream, known)
+  local owner = known.owner
+  -- a tee and its targets have names of their own
+  entry.pid, entry.name = owner.pid, known.name or name_in(owner, stream)
   local text = ('%s of child %s'):format(entry.name, owner.pid)
-  if facts.of(CHILD, owner).ended then
+  if facts.of(CHILD, owner).ended and entry.unwritten == 0 then
     -- the usual reason: a process that the child has started
     text = text .. ', which has ended: another process may have the other end open'
   end
@@ -107,7 +109,7 @@ end
 
 local function what_for(entry, stream, known)
   if known.owner then
-    return of_child(entry, stream, known.owner)
+    return of_child(entry, stream, known)
   elseif known.standard then
     entry.name = STANDARD[entry.fd + 1]
     return 'process.' .. entry.name
@@ -120,8 +122,8 @@ local function stream_state(entry)
   return (entry.reading and ', reading' or '') .. (waits or '')
 end
 
-local function stream(handle, subject)
-  local known = facts.of(STREAM, subject)
+local function describe_stream(class, handle, subject)
+  local known = facts.of(class, subject)
   local entry = { fd = handle:fileno(), reading = known.reading }
   entry.type = subject.connecting ~= nil and 'socket' or 'stream'
   entry.unwritten = subject.writableLength
@@ -129,6 +131,14 @@ local function stream(handle, subject)
   local text = ('%s fd %d: %s'):format(entry.type, entry.fd, purpose)
   entry.text = text .. stream_state(entry)
   return entry
+end
+
+local function stream(handle, subject)
+  return describe_stream(STREAM, handle, subject)
+end
+
+local function sink(handle, subject)
+  return describe_stream(SINK, handle, subject)
 end
 
 local function connector(_, socket)
@@ -201,6 +211,7 @@ local kinds = {
   [CHILD] = child,
   ['child_process.Timer'] = timer,
   [STREAM] = stream,
+  [SINK] = sink,
   ['child_process.core.Channel'] = channel,
   [SERVER] = server,
   [CONNECTOR] = connector,

@@ -14,7 +14,9 @@ local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local facts = require 'child_process.facts'
 local guard = require 'child_process.guard'
+local item = require 'child_process.stdio.item'
 local json = require 'child_process.ipc.json'
+local lazy = require 'child_process.lazy'
 local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
@@ -28,6 +30,8 @@ local terminal = require 'child_process.stream.terminal'
 local trace = require 'child_process.trace'
 
 local M = {}
+
+local load_tee = lazy.load 'child_process.tee'
 
 -- The core's table: ref and unref are there already.
 local methods = core.child_methods
@@ -150,6 +154,8 @@ local function open_channel(child, stream_handle, codec)
   channel.open(child, handle, codec, { on_closed = on_channel_closed })
 end
 
+local NAMES = { nil, 'stdout', 'stderr' }
+
 -- The options of the streams; that of `in` is stdin: the error of a child that does not
 -- read it needs no listener.
 local ROLES = {
@@ -175,13 +181,35 @@ local function new_stream(child, handle, role)
   return role.readable and await_close(child, s) or s
 end
 
+-- `close` waits for the targets as well.  Returns the stream that is read here, if any.
+local function open_tee(child, slot, source, entry, sinks)
+  child._open = child._open + 1
+  local tee = load_tee()
+  local made = tee.new(source, entry, sinks, {
+    owner = child,
+    name = NAMES[slot] or ('stdio[%d]'):format(slot),
+    on_broken = function(err)
+      ending.mishap(child, err)
+    end,
+    on_settled = function()
+      count_down(child)
+    end,
+  })
+  ending.set_reader(child, slot, made, tee)
+  return made.stream and await_close(child, made.stream)
+end
+
 -- `handles` is nil after a failed start: the streams exist, but end immediately.
-local function make_streams(child, plan, entries, handles)
+local function make_streams(child, plan, entries, handles, sinks)
   local list = { n = #entries }
   child.stdio = list
   for i = 1, #entries do
-    local role = ROLES[entries[i]]
-    if role then
+    local entry = entries[i]
+    local is_several = item.has_targets(entry)
+    local role = ROLES[is_several and entry.piped and 'out' or entry]
+    if is_several and handles then
+      list[i] = open_tee(child, i, handles[i], entry, sinks and sinks[i] or {})
+    elseif role then
       list[i] = new_stream(child, handles and handles[i], role)
     end
   end
@@ -228,8 +256,8 @@ local function or_kill(child, fn, ...)
   end
 end
 
-local function set_up(child, plan, entries, handles, ipc, codec)
-  make_streams(child, plan, entries, handles)
+local function set_up(child, plan, entries, handles, sinks, ipc, codec)
+  make_streams(child, plan, entries, handles, sinks)
   if trace.on then
     trace.spawn(child, plan)
   end
@@ -270,14 +298,14 @@ function methods:spawn(plan)
     ending.note(self, 'abort')
     return fail_start(self, plan, entries, nil, errors.abort(plan.signal.reason))
   end
-  local pid, handles, stage, file = core.spawn(self, plan, on_exit)
+  local pid, handles, sinks, file = core.spawn(self, plan, on_exit)
   if not pid then
-    local errno = handles
+    local errno, stage = handles, sinks
     local err = start_error.new('spawn', plan, errno, stage, file)
     return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid
-  or_kill(self, set_up, plan, entries, handles, ipc, codec)
+  or_kill(self, set_up, plan, entries, handles, sinks, ipc, codec)
 end
 
 local function attend(child, plan, prepare)

@@ -16,18 +16,19 @@
 -- is empty or the child has closed, and not only until it has exited.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local guard = require 'child_process.guard'
 local loop = require 'child_process.loop'
 local stream = require 'child_process.stream'
 local trace = require 'child_process.trace'
 
 local M = {}
 
--- `child._ending`: `cause`, `error`, `duration`; `exited`, `closed`; `signal`:
+-- `child._ending`: `cause`, `error`, `mishap`, `duration`; `exited`, `closed`; `signal`:
 -- killSignal, as a number; `closes_pipes`: see `by`; `leads`: killDescendants;
--- `in_cgroup`; `timer`, `idle_timer`, and the `abort_signal` with its `on_abort`: the
--- limits that run.  Of killAfter: `kill_after` (ms), the timer `escalation` and when it
--- is `due` (ms), `forced`; `terminating`, see `terminate`.  Of waitDelay: `wait_delay`
--- (ms), `drain_timer`, `truncated`, `held_by`.
+-- `in_cgroup`; `readers`: see `set_reader`; `timer`, `idle_timer`, and the `abort_signal`
+-- with its `on_abort`: the limits that run.  Of killAfter: `kill_after` (ms), the timer
+-- `escalation` and when it is `due` (ms), `forced`; `terminating`, see `terminate`.  Of
+-- waitDelay: `wait_delay` (ms), `drain_timer`, `truncated`, `held_by`.
 local function of(child)
   local ending = child._ending
   if not ending then
@@ -47,6 +48,18 @@ function M.note(child, cause, err)
   if ending.error == nil then
     ending.error = err
   end
+end
+
+--- ending.mishap(child, err): records an error that does not affect the child: it is
+-- reported if there is no other.
+function M.mishap(child, err)
+  local ending = of(child)
+  ending.mishap = ending.mishap or err
+end
+
+--- ending.error(child) -> error value | nil: the one that affects it.
+function M.error(child)
+  return of(child).error
 end
 
 --- ending.cause(child) -> 'timeout', 'idleTimeout', 'maxBuffer', 'abort' | nil: it was
@@ -75,7 +88,7 @@ function M.how(child)
     code = pid and child.exitCode,
     signal = signal,
     reason = M.reason(ending.cause, pid, signal),
-    error = ending.error,
+    error = ending.error == nil and ending.mishap or ending.error,
     duration = ending.duration,
     forced = ending.forced,
     truncated = ending.truncated,
@@ -195,12 +208,34 @@ local function calm(ending)
   ending.escalation = nil
 end
 
+--- ending.set_reader(child, slot, reader, class): its output there is read by `reader`,
+-- and not by the stream of the slot, if there is one.
+-- @param class table: functions `drop`, `quiet`, `holders`, `cut`, as stream.lua has them
+function M.set_reader(child, slot, reader, class)
+  local ending = of(child)
+  ending.readers = ending.readers or {}
+  ending.readers[slot] = { reader, class }
+end
+
+-- The reader of a slot, if there is one, and its class.
+local function reader(child, slot)
+  local readers = of(child).readers
+  local found = readers and readers[slot]
+  if found then
+    return found[1], found[2]
+  end
+  return child.stdio and child.stdio[slot], stream
+end
+
+local STDOUT, STDERR = 2, 3
+
 --- ending.close_pipes(child): closes those of its output.  Descendants may hold the other
 -- ends for longer than the caller wants to wait.
 function M.close_pipes(child)
-  for _, name in ipairs { 'stdout', 'stderr' } do
-    if child[name] then
-      stream.drop(child[name])
+  for _, slot in ipairs { STDOUT, STDERR } do
+    local source, class = reader(child, slot)
+    if source then
+      class.drop(source)
     end
   end
 end
@@ -237,7 +272,8 @@ end
 local function idle_time(child)
   local least = math.huge
   for i = 1, child.stdio.n do
-    local quiet = child.stdio[i] and stream.quiet(child.stdio[i])
+    local source, class = reader(child, i)
+    local quiet = source and class.quiet(source)
     if quiet == false then
       return 0
     end
@@ -257,18 +293,27 @@ local function watch_idle(child, ms, left)
   end, left)
 end
 
--- The pipes of a child that has exited; a terminal is ended by us (stream/terminal.lua).
-local function cut_pipes(child)
+local function cut(child, slot)
   local ending = of(child)
-  ending.drain_timer = nil
-  for i = 1, child.stdio.n do
-    local s = child.stdio[i]
-    local holders = s and s ~= child.stdin and stream.cut(s)
-    if holders then
-      ending.truncated = true
-      ending.held_by = ending.held_by or {}
-      table.move(holders, 1, #holders, #ending.held_by + 1, ending.held_by)
-    end
+  local source, class = reader(child, slot)
+  local holders = source and source ~= child.stdin and class.holders(source)
+  if holders then
+    ending.truncated = true
+    ending.held_by = ending.held_by or {}
+    table.move(holders, 1, #holders, #ending.held_by + 1, ending.held_by)
+    class.cut(source)
+  end
+end
+
+-- The pipes of a child that has exited, from slot `first`; a terminal is ended by us
+-- (stream/terminal.lua).
+local function cut_pipes(child, first)
+  of(child).drain_timer = nil
+  for slot = first, child.stdio.n do
+    local _ <close> = guard.new(child, function()
+      cut_pipes(child, slot + 1)
+    end)
+    cut(child, slot)
   end
 end
 
@@ -331,7 +376,7 @@ local function bound_drain(child)
   local ending = of(child)
   loop.clearTimeout(ending.drain_timer)
   if child.pid then
-    ending.drain_timer = loop.setTimeout(cut_pipes, ending.wait_delay, child)
+    ending.drain_timer = loop.setTimeout(cut_pipes, ending.wait_delay, child, 1)
   end
 end
 

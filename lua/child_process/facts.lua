@@ -2,18 +2,21 @@
 -- that no other file needs to know its private fields.
 local M = {}
 
--- class of the handle in the core -> function(subject) -> table
+-- class -> function(subject) -> table
 local tellers = {}
 
 --- facts.add(class, teller): teller(subject) -> table; `subject` is the object that a
--- handle of that class belongs to.
+-- handle belongs to.
+-- @param class string|table: the handle's in the core, or the subject's metatable, for
+--   one that is not the usual subject of such a handle
 function M.add(class, teller)
   tellers[class] = teller
 end
 
 --- facts.of(class, subject) -> table
 function M.of(class, subject)
-  return tellers[class](subject)
+  local teller = tellers[getmetatable(subject)] or tellers[class]
+  return teller(subject)
 end
 
 return M

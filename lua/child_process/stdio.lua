@@ -1,12 +1,16 @@
 --- The options `stdio`, `stdin`, `stdout`, `stderr` -> entries for the core, one for each
--- descriptor of the child, see stdio/item.lua.
+-- descriptor of the child, see stdio/item.lua and, for several targets at once,
+-- stdio/several.lua.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local item = require 'child_process.stdio.item'
+local lazy = require 'child_process.lazy'
 local lending = require 'child_process.stream.lending'
 local stream = require 'child_process.stream'
 
 local M = {}
+
+local load_several = lazy.load 'child_process.stdio.several'
 
 local MAX_SLOTS = 1024
 
@@ -102,11 +106,13 @@ local function lend(slots, entries, stdin)
   return lent
 end
 
-local READABLE = { out = true, duplex = true }
+local function is_read(entry)
+  return entry == 'out' or entry == 'duplex' or item.has_targets(entry)
+end
 
 local function check_idle(idle, entries)
-  for _, value in ipairs(idle and entries or {}) do
-    if READABLE[value] then
+  for _, entry in ipairs(idle and entries or {}) do
+    if is_read(entry) then
       return
     end
   end
@@ -122,7 +128,8 @@ local function resolve(plan, slots, stdin)
   local entries, slot = {}, {}
   for i = 1, slots.n do
     slot.fd, slot.name = i - 1, slots.names[i] or 'stdio'
-    entries[i] = item.entry(slots[i], slot)
+    local make = item.is_array(slots[i]) and load_several() or item
+    entries[i] = make.entry(slots[i], slot)
   end
   if entries[2] == 'ipc' and entries[3] == 'same' then
     local reason = "cannot be 'stdout' where that is the channel"
@@ -201,6 +208,11 @@ function M.resolve_sync(plan)
     end
   end
   local entries, lent = resolve(plan, slots)
+  for _, entry in ipairs(entries) do
+    if item.has_targets(entry) then
+      load_several().for_sync(entry)
+    end
+  end
   return entries, inputs, lent
 end
 

@@ -171,6 +171,17 @@ function M.is_terminal(self)
   return self._is_terminal == true
 end
 
+--- stream.is_standard(stream) -> boolean: whether it is process.stdin, stdout or stderr.
+function M.is_standard(self)
+  return self._is_standard == true
+end
+
+--- stream.is_fed(stream) -> boolean: whether it has no descriptor of its own, but gets
+-- what another object reads (tee.lua).
+function M.is_fed(self)
+  return type(self._handle) == 'table'
+end
+
 --- stream.sides(stream) -> boolean, boolean: whether it was made readable, and writable.
 function M.sides(self)
   return self._has_readable, self._has_writable
@@ -339,19 +350,18 @@ end
 --- stream.quiet(stream), for the silence of a child: see readable.lua.
 M.quiet = readable.quiet
 
---- stream.cut(stream) -> array of { pid, command, fd } | nil: the other processes that
--- have the other end; the stream ends with the bytes that can be read now.
+--- stream.holders(stream) -> array of { pid, command, fd } | nil: the other processes
+-- that have the other end; nil: no process has.
+function M.holders(self)
+  return self._handle and core.holders(self._handle)
+end
+
+--- stream.cut(stream): it ends with the bytes that can be read now.
 function M.cut(self)
-  local handle = self._handle
-  local holders = handle and core.holders(handle)
-  if not holders then
-    return nil
-  end
-  local rest, errno = handle:drain()
+  local rest, errno = self._handle:drain()
   close_handle(self)
   self.writable = false
   self:_end_with(rest, errno)
-  return holders
 end
 
 --- stream.hang_up(stream): the child has ended.  A pipe continues, as other processes may

@@ -8,6 +8,7 @@ local encodings = require 'child_process.encoding'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
 local item = require 'child_process.stdio.item'
+local lazy = require 'child_process.lazy'
 local lending = require 'child_process.stream.lending'
 local options = require 'child_process.options'
 local results = require 'child_process.result'
@@ -17,6 +18,8 @@ local stdio = require 'child_process.stdio'
 local trace = require 'child_process.trace'
 
 local M = {}
+
+local load_several = lazy.load 'child_process.stdio.several'
 
 local DEFAULT_MAX_BUFFER = 1024 * 1024
 local DEFAULT_KILL_AFTER = 1000 -- ms
@@ -49,41 +52,59 @@ local function reason(r, err)
   return ending.reason(r.idle and 'idleTimeout' or cause, r.pid, r.signal)
 end
 
+-- What several targets got is not the user's to have, unless they asked for it.
+local function finish_several(plan, output)
+  for i, entry in ipairs(plan.stdio) do
+    if item.has_targets(entry) then
+      output[i] = load_several().finish_sync(entry, output[i])
+    end
+  end
+end
+
+local function broken_target(plan, broken)
+  local entry = broken and plan.stdio[broken.slot]
+  return entry and load_several().broken(entry, broken.target, broken.errno) or nil
+end
+
+-- Returns the result and, if a target was dropped, the error of that.
 local function call(plan)
   local r, errno, stage, file = shortage.retry(core.spawn_sync, plan)
   lending.give_back_soon(plan.lent)
   if not r then
     return failed_start(plan, errno, stage, file)
   end
+  finish_several(plan, r.output)
   decode(r.output, plan.encoding)
+  local mishap = broken_target(plan, r.broken)
   local err = r.errno and start_error.new('spawnSync', plan, r.errno, r.stage)
-  r.reason, r.error = reason(r, err), err
+  r.reason, r.error = reason(r, err), err or mishap
   r.stdout, r.stderr = r.output[2], r.output[3]
-  r.errno, r.stage, r.idle = nil, nil, nil
-  return results.new(r)
+  r.errno, r.stage, r.idle, r.broken = nil, nil, nil, nil
+  return results.new(r), mishap
 end
 
 local function run(plan)
   prepare(plan)
   local start = trace.on and trace.spawn_sync(plan)
-  local result = call(plan)
+  local result, mishap = call(plan)
   if start and trace.on then
     trace.exit_sync(start, result)
   end
-  return result
+  return result, mishap
 end
 
 --- cp.spawnSync(command [, args] [, options]) -> result, see init.lua.
 function M.spawnSync(command, args, opts)
   command, args, opts = arguments.shuffle('spawnSync', command, args, opts)
-  return run(options.normalize('spawnSync', command, args, opts))
+  return (run(options.normalize('spawnSync', command, args, opts)))
 end
 
 local FIELDS = { 'pid', 'output', 'stdout', 'stderr', 'status', 'signal', 'error' }
 
--- The error of a result, with all fields of the result; nil if it succeeded.
-local function error_of(result, command)
-  local err = result.error
+-- The error of a result, with all fields of the result; nil if it succeeded, whatever
+-- happened to a target of its output (`mishap`).
+local function error_of(result, command, mishap)
+  local err = result.error ~= mishap and result.error
   if not err and result.status == 0 then
     return nil
   elseif not err then
@@ -100,11 +121,11 @@ end
 -- beyond Node, `stderr`.
 local function checked(plan, command)
   local is_shown = item.is_open(plan.stdio) and item.is_open(plan.stderr)
-  local result = run(plan)
+  local result, mishap = run(plan)
   if is_shown and result.stderr then
     core.write_stderr(result.stderr)
   end
-  local err = error_of(result, command)
+  local err = error_of(result, command, mishap)
   if err then
     error(err, 0)
   end

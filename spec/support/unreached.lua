@@ -186,6 +186,7 @@ return {
     lcp__waiter_start = 'no thread can be started: in a sandbox, not counted',
   },
   ['csrc/self.c'] = { l_exe = '/proc/self/exe cannot be read' },
+  ['csrc/sink.c'] = { l_fileno = CLOSED },
   ['csrc/sync.c'] = { clear_cgroup = RACE },
   ['lua/child_process/co.lua'] = {
     is_ready = 'the loop ends while a group is waited for',

@@ -694,6 +694,17 @@ function Channel:hasRef() end
 ---@field append? boolean keep what is there
 ---@field mode? integer|string permissions of a new file: an integer, or octal digits
 
+--- One of several that get the output of a child.
+---@alias child_process.Target
+---| 'pipe'
+---| 'overlapped'
+---| 'ignore'
+---| 'inherit'
+---| integer
+---| child_process.FileItem
+---| child_process.Stream
+---| file*
+
 ---@alias child_process.StdioItem
 ---| 'pipe'
 ---| 'overlapped'
@@ -703,6 +714,7 @@ function Channel:hasRef() end
 ---| 'stdout'
 ---| integer
 ---| child_process.FileItem
+---| child_process.Target[]
 ---| child_process.Stream
 ---| child_process.net.Server
 ---| child_process.dgram.Socket

@@ -166,7 +166,9 @@ function M.register(register)
   -- the peer sees a pipe as a socket
   register('pipe', {
     wire_type = 'net.Socket',
-    matches = stream.is_stream,
+    matches = function(value)
+      return stream.is_stream(value) and not stream.is_fed(value)
+    end,
     take = take_pipe,
     rebuild = rebuild_socket,
   })

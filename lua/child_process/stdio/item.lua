@@ -67,8 +67,23 @@ local function same_as_stdout(slot)
   return 'same'
 end
 
--- Its name in messages other than Node's.
-local function full_name(slot)
+--- item.is_array(value) -> boolean: a table with positions, which names several targets,
+-- see several.lua.
+function M.is_array(value)
+  return type(value) == 'table'
+    and not stream.is_stream(value)
+    and not value[core.shared]
+    and rawget(value, 'file') == nil
+    and (rawget(value, 1) ~= nil or math.type(next(value)) == 'integer')
+end
+
+--- item.has_targets(entry) -> boolean: whether it was made by several.lua.
+function M.has_targets(entry)
+  return type(entry) == 'table' and entry.targets ~= nil
+end
+
+--- item.full_name(slot) -> string: its name in messages other than Node's.
+function M.full_name(slot)
   return slot.name == 'stdio' and ('options.stdio[%d]'):format(slot.fd + 1) or slot.name
 end
 
@@ -81,7 +96,7 @@ local function from_string(value, slot)
   if hint == '' and value:find '[./]' then
     hint = ('; for a file of that name write { file = %s }'):format(shown)
   end
-  local name = full_name(slot)
+  local name = M.full_name(slot)
   error(errors.coded('ERR_INVALID_SYNC_FORK_INPUT', name, shown, hint), 0)
 end
 
@@ -108,6 +123,8 @@ local function from_stream(value, slot)
   local handle = stream.handle(value)
   if stream.is_terminal(value) then
     refuse(value, slot, "is a child's terminal")
+  elseif stream.is_fed(value) then
+    refuse(value, slot, 'is one of several targets of a child')
   elseif not handle or not handle:fileno() then
     refuse(value, slot, 'is a stream that is closed')
   end
@@ -133,7 +150,7 @@ end
 
 -- The core opens it, after everything in the list has been checked.
 local function from_path(value, slot)
-  local name = full_name(slot)
+  local name = M.full_name(slot)
   local fields = checks.fields(value, FIELDS, name)
   if slot.fd == STDIN and fields.append then
     local reason = 'is for a file that the child writes'
