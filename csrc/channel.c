@@ -1,8 +1,12 @@
 /* channel.c - see channel.h.  A codec turns messages into frames and frames into
  * messages; their meaning is up to Lua.
  *
- * Owns: the socket; the unsent bytes; the descriptors that have arrived and were not
- * taken yet.
+ * Owns: the wire; the unsent bytes; the descriptors that have arrived and were not taken
+ * yet.
+ *
+ * Over a socket it is both directions of the channel; over descriptors that carry bytes
+ * alone there is one for each direction, and each begins without frames, see
+ * l_set_framing.
  *
  * Descriptors arrive in the order of their frames, but a frame may be complete only many
  * reads later.  So Lua, which knows the meaning of a frame, takes the next descriptor.
@@ -20,9 +24,10 @@
 #include "handle.h"
 #include "os/fd.h"
 #include "os/frame.h"
-#include "os/outbox.h"
 #include "os/scm.h"
+#include "os/wire.h"
 #include "result.h"
+#include "sender.h"
 #include "shortage.h"
 #include "stream.h"
 
@@ -30,17 +35,12 @@
 
 enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
 
-enum {
-  OVERHEAD = 4,       /* per frame: its length or its newline */
-  BATCH = 64 * 1024,  /* bytes after which queued frames are sent without waiting for the
-                         callback's end */
-  PROMPT = 1000000,   /* ns: nor does the sending wait for a callback longer than this */
-  CAREFUL = 16 * 1024 /* bytes per read while reading may have to stop */
-};
+/* Bytes per read while reading may have to stop. */
+enum { CAREFUL = 16 * 1024 };
 
 struct channel {
   struct lcp__handle base;
-  int fd;
+  struct lcp__wire wire;
   int reading;
   size_t allowed; /* see l_allow */
   int hung_up;    /* the peer sends no more: only what has been sent is left to read */
@@ -50,17 +50,15 @@ struct channel {
   const char *frame; /* the one being delivered, for l_frame_text */
   size_t frame_size;
   int delivering; /* a frame is being delivered: it must not be freed */
-  struct lcp__outbox out;
-  unsigned turn;               /* the loop's turn in which the last frame was queued */
-  uint64_t flushed_at;         /* ns: when bytes were last written to the socket */
+  struct lcp__sender sender;
   struct lcp__scm_fds arrived; /* not yet taken */
 };
 
 static void release(struct lcp__handle *h) {
   struct channel *c = (struct channel *)h;
-  lcp__fd_close(&c->fd);
+  lcp__wire_close(&c->wire);
   lcp__scm_close(&c->arrived);
-  lcp__outbox_free(&c->out);
+  lcp__outbox_free(&c->sender.out);
   if (!c->delivering)
     lcp__frames_free(&c->frames);
 }
@@ -75,13 +73,12 @@ static int takes_more(const struct channel *c) {
  * POLLRDHUP). */
 static int wanted(const struct lcp__handle *h) {
   const struct channel *c = (const struct channel *)h;
-  int pending = lcp__outbox_pending(&c->out) > 0;
   int in = !c->reading ? 0 : takes_more(c) ? UV_READABLE : UV_DISCONNECT;
-  return in | (pending ? UV_WRITABLE : 0);
+  return in | (lcp__sender_waits(&c->sender) ? UV_WRITABLE : 0);
 }
 
 static int update(lua_State *L, struct channel *c, int index) {
-  return lcp__handle_watch(L, &c->base, index, c->fd);
+  return lcp__handle_watch(L, &c->base, index, c->wire.fd);
 }
 
 /* ---- reading ---- */
@@ -97,10 +94,10 @@ struct event {
  * of our bytes unread causes ECONNRESET before its own last bytes: read on once after
  * it. */
 static ssize_t read_some(struct channel *c, char *to, size_t room) {
-  ssize_t n = lcp__scm_receive(c->fd, to, room, &c->arrived);
+  ssize_t n = lcp__wire_receive(&c->wire, to, room, &c->arrived);
   if (n == -ECONNRESET && !c->reset) {
     c->reset = 1;
-    n = lcp__scm_receive(c->fd, to, room, &c->arrived);
+    n = lcp__wire_receive(&c->wire, to, room, &c->arrived);
   }
   if (n == -EAGAIN || n == -EWOULDBLOCK)
     return 0;
@@ -114,6 +111,14 @@ static void push_callback(lua_State *L, const struct event *e, int slot) {
   lua_getiuservalue(L, 2, SLOT_OWNER);
 }
 
+/* -> whether it is valid; pushes the message, or the reason why it is none */
+static int decode(lua_State *L, const struct channel *c, const struct event *e) {
+  if (c->frames.framing != LCP__FRAME_NONE)
+    return c->codec->decode(L, e->data, e->size);
+  lua_pushlstring(L, e->data, e->size);
+  return 1;
+}
+
 /* The frame is decoded in place.  A finalizer that runs meanwhile may close the channel:
  * then nothing is reported any more. */
 static int l_frame(lua_State *L) {
@@ -123,7 +128,7 @@ static int l_frame(lua_State *L) {
   c->frame = e->data;
   c->frame_size = e->size;
   lua_pushinteger(L, (lua_Integer)e->size);
-  int done = c->codec->decode(L, e->data, e->size);
+  int done = decode(L, c, e);
   if (!done) {
     lua_pushnil(L);
     lua_insert(L, -2);
@@ -138,7 +143,7 @@ static int l_end(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONEND);
   e->c->reading = 0;
-  lcp__outbox_free(&e->c->out);
+  lcp__outbox_free(&e->c->sender.out);
   update(L, e->c, 2);
   if (e->err == UV_EOF)
     lua_pushnil(L);
@@ -207,16 +212,16 @@ static void hung_up(struct channel *c) {
 
 /* ---- writing ---- */
 
-static int flush(struct channel *c) { return lcp__outbox_flush(&c->out, c->fd); }
+static int flush(struct channel *c) { return lcp__sender_flush(&c->sender, &c->wire); }
 
 /* onwritten(owner, total bytes sent, errno | nil) */
 static int l_written(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   push_callback(L, e, SLOT_ONWRITTEN);
   if (e->err < 0)
-    lcp__outbox_free(&e->c->out);
+    lcp__outbox_free(&e->c->sender.out);
   update(L, e->c, 2);
-  lua_pushinteger(L, (lua_Integer)e->c->out.sent);
+  lua_pushinteger(L, (lua_Integer)e->c->sender.out.sent);
   if (e->err < 0)
     lua_pushinteger(L, e->err);
   else
@@ -226,10 +231,10 @@ static int l_written(lua_State *L) {
 }
 
 static void writable(struct channel *c) {
-  uint64_t before = c->out.sent;
+  uint64_t before = c->sender.out.sent;
   struct event e = {.c = c};
   e.err = flush(c);
-  if (e.err != 0 || c->out.sent != before)
+  if (e.err != 0 || c->sender.out.sent != before)
     lcp__enter(c->base.loop, l_written, &e);
 }
 
@@ -239,7 +244,7 @@ static void ready(struct lcp__handle *h, int events) {
     hung_up(c);
   else if (is_open(c) && (events & UV_READABLE))
     readable(c);
-  if ((events & UV_WRITABLE) && !h->closing && lcp__outbox_pending(&c->out) > 0)
+  if ((events & UV_WRITABLE) && !h->closing && lcp__sender_waits(&c->sender))
     writable(c);
 }
 
@@ -297,7 +302,7 @@ static int l_frame_text(lua_State *L) {
  * sharing the socket, may wait. */
 static int l_read_now(lua_State *L) {
   struct channel *c = self(L);
-  size_t held = c->base.closing ? 0 : lcp__scm_held(c->fd), got = 0;
+  size_t held = c->base.closing ? 0 : lcp__wire_held(&c->wire), got = 0;
   ssize_t n;
   while (is_open(c) && got <= held && (n = readable(c)) > 0)
     got += (size_t)n;
@@ -311,74 +316,33 @@ static int l_drop_arrived(lua_State *L) {
   return 0;
 }
 
-struct payload {
-  char *bytes;
-  size_t size;
-};
-
-enum { PIECES = 2 };
-
-/* `prefix` is written to and must live as long as the pieces. */
-static void cut_frame(const struct channel *c, struct payload p, char prefix[OVERHEAD],
-                      struct iovec pieces[PIECES]) {
-  if (c->frames.framing == LCP__FRAME_LINE) {
-    prefix[0] = '\n';
-    pieces[0] = (struct iovec){p.bytes, p.size};
-    pieces[1] = (struct iovec){prefix, 1};
-    return;
-  }
-  for (int i = 0; i < OVERHEAD; i++)
-    prefix[i] = (char)(p.size >> (24 - 8 * i) & 0xff);
-  pieces[0] = (struct iovec){prefix, OVERHEAD};
-  pieces[1] = (struct iovec){p.bytes, p.size};
-}
-
-/* The first frame of a turn, with nothing queued before it, is sent without a copy.  The
- * number of bytes sent. */
-static size_t send_at_once(struct channel *c, struct iovec pieces[PIECES]) {
-  if (c->turn == c->base.loop->turn || lcp__outbox_pending(&c->out) > 0)
-    return 0;
-  c->flushed_at = uv_hrtime();
-  return lcp__outbox_try(&c->out, c->fd, pieces, PIECES);
-}
-
-/* Reserves everything a frame needs up front, so that it is never sent in part. */
-static int make_room(struct channel *c, size_t size, int fd) {
-  return size > LCP__FRAME_LIMIT ? -EMSGSIZE
-                                 : lcp__outbox_reserve(&c->out, size + OVERHEAD, fd);
-}
-
 /* -> total bytes queued, bytes unsent, whether flush() should follow now (first frame of
  * this turn; many bytes, or old ones) | nil, errno */
-static int queue(lua_State *L, struct channel *c, struct payload p, int fd) {
-  char prefix[OVERHEAD];
-  struct iovec pieces[PIECES];
-  int rc = c->base.closing ? -EPIPE : make_room(c, p.size, fd);
+static int queue(lua_State *L, struct channel *c, struct iovec payload, int fd) {
+  int rc = c->base.closing ? -EPIPE
+                           : lcp__sender_queue(&c->sender, &c->wire, c->frames.framing,
+                                               payload, fd, c->base.loop->turn);
   if (rc < 0)
     return lcp__push_errno(L, rc);
-  cut_frame(c, p, prefix, pieces);
-  lcp__outbox_put(&c->out, pieces, PIECES, send_at_once(c, pieces));
-  int first = c->turn != c->base.loop->turn;
-  c->turn = c->base.loop->turn;
-  size_t pending = lcp__outbox_pending(&c->out);
-  lua_pushinteger(L, (lua_Integer)(c->out.sent + pending));
+  size_t pending = lcp__outbox_pending(&c->sender.out);
+  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + pending));
   lua_pushinteger(L, (lua_Integer)pending);
-  lua_pushboolean(L, first || pending >= BATCH || uv_hrtime() - c->flushed_at > PROMPT);
+  lua_pushboolean(L, rc);
   return 3;
 }
 
 /* channel:queue(payload [, value with a descriptor]): see queue(). */
 static int l_queue(lua_State *L) {
   struct channel *c = self(L);
-  struct payload p;
+  struct iovec payload;
   int fd = -1;
-  p.bytes = (char *)luaL_checklstring(L, 2, &p.size);
+  payload.iov_base = (char *)luaL_checklstring(L, 2, &payload.iov_len);
   if (!lua_isnoneornil(L, 3)) {
     fd = lcp__fdpass_get(L, 3);
     if (fd < 0)
       return lcp__push_errno(L, -EBADF);
   }
-  return queue(L, c, p, fd);
+  return queue(L, c, payload, fd);
 }
 
 /* channel:send(message): encodes it, then see queue() | nil, text: which value cannot be
@@ -394,7 +358,7 @@ static int l_send(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
-  int results = queue(L, c, (struct payload){out.bytes, lcp__out_size(&out)}, -1);
+  int results = queue(L, c, (struct iovec){out.bytes, lcp__out_size(&out)}, -1);
   lcp__out_end(&out);
   return results;
 }
@@ -405,17 +369,16 @@ static int l_flush(lua_State *L) {
   struct channel *c = self(L);
   if (c->base.closing)
     return lcp__push_errno(L, -EPIPE);
-  c->flushed_at = uv_hrtime();
   int rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0) {
-    lcp__outbox_free(&c->out);
+    lcp__outbox_free(&c->sender.out);
     update(L, c, 1);
     return lcp__push_errno(L, rc);
   }
   rc = update(L, c, 1);
   if (rc < 0)
     return lcp__push_errno(L, rc);
-  lua_pushinteger(L, (lua_Integer)c->out.sent);
+  lua_pushinteger(L, (lua_Integer)c->sender.out.sent);
   return 1;
 }
 
@@ -423,17 +386,9 @@ static int l_flush(lua_State *L) {
  * peer takes some bytes every `ms` milliseconds. */
 static int l_flush_blocking(lua_State *L) {
   struct channel *c = self(L);
-  uint64_t patience = (uint64_t)luaL_checkinteger(L, 2) * 1000000;
-  uint64_t end = uv_hrtime() + patience;
-  int rc = c->base.closing ? -EPIPE : flush(c);
-  while (rc == 0 && uv_hrtime() < end) {
-    uint64_t before = c->out.sent;
-    int ms = (int)((end - uv_hrtime()) / 1000000) + 1;
-    rc = lcp__fd_wait_writable(c->fd, ms) < 0 ? -EIO : flush(c);
-    if (c->out.sent != before)
-      end = uv_hrtime() + patience;
-  }
-  lua_pushboolean(L, rc == 1);
+  uint64_t ms = (uint64_t)luaL_checkinteger(L, 2);
+  lua_pushboolean(L, !c->base.closing &&
+                         lcp__sender_flush_blocking(&c->sender, &c->wire, ms));
   return 1;
 }
 
@@ -452,27 +407,74 @@ static int l_take(lua_State *L) {
   return 1;
 }
 
-/* core.channel(stream | descriptor, codec) -> channel | nil, errno: over the socket of an
- * unused stream, which is closed, or over an inherited socket. codec: 'json' or
- * 'advanced', for both directions. */
-static int l_channel(lua_State *L) {
-  const struct lcp__codec *codec = lcp__codec_check(L, 2);
+/* channel:set_framing([rest]) Without frames, each read is a string for onframe, and what
+ * is queued is sent as it is.  This call is the end of that: the last `rest` bytes of the
+ * string that onframe is being called for begin the first frame. */
+static int l_set_framing(lua_State *L) {
+  struct channel *c = self(L);
+  size_t rest = (size_t)luaL_optinteger(L, 2, 0);
+  luaL_argcheck(L, c->frames.framing == LCP__FRAME_NONE, 1, "has frames already");
+  luaL_argcheck(L, rest == 0 || (c->frame != NULL && rest <= c->frame_size), 2,
+                "too many");
+  lcp__frames_begin(&c->frames, c->codec->framing, rest);
+  return 0;
+}
+
+/* channel:hold(boolean) While true, nothing is sent. */
+static int l_hold(lua_State *L) {
+  self(L)->sender.held = lua_toboolean(L, 2);
+  return 0;
+}
+
+/* Pushes a channel without a wire. */
+static struct channel *new_channel(lua_State *L, const struct lcp__codec *codec,
+                                   enum lcp__framing framing) {
   struct channel *c = lcp__handle_new(L, sizeof *c, CHANNEL_CLASS, SLOTS);
-  c->fd = -1;
+  c->wire.fd = -1;
   c->base.release = release;
   c->base.personal = 1;
   c->base.wanted = wanted;
   c->base.ready = ready;
   c->allowed = SIZE_MAX;
   c->codec = codec;
-  lcp__frames_init(&c->frames, codec->framing, LCP__FRAME_LIMIT);
+  lcp__frames_init(&c->frames, framing, LCP__FRAME_LIMIT);
+  return c;
+}
+
+/* core.channel(stream | descriptor, codec) -> channel | nil, errno: over the socket of an
+ * unused stream, which is closed, or over an inherited socket. codec: 'json' or
+ * 'advanced', for both directions. */
+static int l_channel(lua_State *L) {
+  const struct lcp__codec *codec = lcp__codec_check(L, 2);
+  struct channel *c = new_channel(L, codec, codec->framing);
   int fd = lua_isinteger(L, 1) ? lcp__scm_adopt(lcp__arg_fd(L, 1))
                                : lcp__stream_take_fd(lcp__stream_check(L, 1));
   if (fd < 0)
     return lcp__push_errno(L, fd);
   lcp__fd_nonblock(fd, 1);
-  c->fd = fd;
+  c->wire = lcp__wire_socket(fd);
   return 1;
+}
+
+/* core.pipe_channel(stream, codec) -> channel | nil, errno: one direction, over the pipe
+ * of an unused stream, which is closed. */
+static int l_pipe_channel(lua_State *L) {
+  struct channel *c = new_channel(L, lcp__codec_check(L, 2), LCP__FRAME_NONE);
+  int fd = lcp__stream_take_fd(lcp__stream_check(L, 1));
+  if (fd < 0)
+    return lcp__push_errno(L, fd);
+  c->wire = lcp__wire_plain(fd, LCP__FD_OWN);
+  return 1;
+}
+
+/* core.standard_channels(codec) -> in, out | nil, errno: over standard input and output,
+ * see lcp__wire_adopt_standard. */
+static int l_standard_channels(lua_State *L) {
+  const struct lcp__codec *codec = lcp__codec_check(L, 1);
+  struct channel *in = new_channel(L, codec, LCP__FRAME_NONE);
+  struct channel *out = new_channel(L, codec, LCP__FRAME_NONE);
+  int rc = lcp__wire_adopt_standard(&in->wire, &out->wire);
+  return rc < 0 ? lcp__push_errno(L, rc) : 2;
 }
 
 static const luaL_Reg methods[] = {{"bind", l_bind},
@@ -486,9 +488,14 @@ static const luaL_Reg methods[] = {{"bind", l_bind},
                                    {"flush_blocking", l_flush_blocking},
                                    {"take", l_take},
                                    {"send", l_send},
+                                   {"set_framing", l_set_framing},
+                                   {"hold", l_hold},
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"channel", l_channel}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"channel", l_channel},
+                                     {"pipe_channel", l_pipe_channel},
+                                     {"standard_channels", l_standard_channels},
+                                     {NULL, NULL}};
 
 int lcp__channel_open(lua_State *L) {
   lcp__handle_class(L, CHANNEL_CLASS, methods);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX 4 /* bytes of the length */
+#define PREFIX LCP__FRAME_MARK /* bytes of the length */
 
 /* The most a peer can make us allocate by merely announcing a length; beyond that, memory
  * grows with the bytes that have really arrived. */
@@ -157,15 +157,50 @@ static int length_next(struct lcp__frames *f, const char **frame, size_t *length
   return 1;
 }
 
+static int all_next(struct lcp__frames *f, const char **frame, size_t *length) {
+  *frame = f->bytes;
+  *length = f->size;
+  frames_skip(f, f->size);
+  return *length > 0;
+}
+
 int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length) {
   if (f->error != 0)
     return f->error;
   if (f->delivered)
     held_clear(f);
-  return f->framing == LCP__FRAME_LINE ? line_next(f, frame, length)
-                                       : length_next(f, frame, length);
+  switch (f->framing) {
+  case LCP__FRAME_LINE:
+    return line_next(f, frame, length);
+  case LCP__FRAME_LENGTH:
+    return length_next(f, frame, length);
+  default:
+    return all_next(f, frame, length);
+  }
+}
+
+void lcp__frames_begin(struct lcp__frames *f, enum lcp__framing framing, size_t rest) {
+  assert(f->framing == LCP__FRAME_NONE && f->size == 0);
+  f->framing = framing;
+  f->bytes -= rest;
+  f->size = rest;
 }
 
 size_t lcp__frames_held(const struct lcp__frames *f) {
   return f->delivered ? 0 : f->held_size;
+}
+
+void lcp__frame_cut(enum lcp__framing framing, struct iovec payload,
+                    char mark[LCP__FRAME_MARK], struct iovec pieces[LCP__FRAME_PIECES]) {
+  struct iovec marked = {mark, 0};
+  if (framing == LCP__FRAME_LENGTH) {
+    for (int i = 0; i < PREFIX; i++)
+      mark[i] = (char)(payload.iov_len >> (24 - 8 * i) & 0xff);
+    marked.iov_len = PREFIX;
+  } else if (framing == LCP__FRAME_LINE) {
+    mark[0] = '\n';
+    marked.iov_len = 1;
+  }
+  pieces[0] = framing == LCP__FRAME_LENGTH ? marked : payload;
+  pieces[1] = framing == LCP__FRAME_LENGTH ? payload : marked;
 }

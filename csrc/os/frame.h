@@ -19,13 +19,15 @@
 #define LCP_FRAME_H
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 #define LCP__FRAME_LIMIT ((size_t)1 << 30)
 
 enum lcp__framing {
-  LCP__FRAME_LINE,  /* ends with a newline, which follows the frame and is not part of it
-                     */
-  LCP__FRAME_LENGTH /* begins with its length: 4 bytes, big-endian */
+  LCP__FRAME_LINE,   /* ends with a newline, which follows the frame and is not part of it
+                      */
+  LCP__FRAME_LENGTH, /* begins with its length: 4 bytes, big-endian */
+  LCP__FRAME_NONE    /* none yet: what is fed at once is a frame, as it is */
 };
 
 struct lcp__frames {
@@ -49,7 +51,17 @@ void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size);
 /* 1: a frame; 0: all bytes are consumed; negative: the stream is broken. */
 int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length);
 
+/* From LCP__FRAME_NONE to another: the last `rest` bytes of the frame delivered last, if
+ * any, are the beginning of the first one. */
+void lcp__frames_begin(struct lcp__frames *f, enum lcp__framing framing, size_t rest);
+
 /* How many bytes of an unfinished frame have arrived. */
 size_t lcp__frames_held(const struct lcp__frames *f);
+
+/* The other direction: the pieces that a payload is sent as. `mark` is written to and
+ * must live as long as the pieces. */
+enum { LCP__FRAME_MARK = 4, LCP__FRAME_PIECES = 2 };
+void lcp__frame_cut(enum lcp__framing framing, struct iovec payload,
+                    char mark[LCP__FRAME_MARK], struct iovec pieces[LCP__FRAME_PIECES]);
 
 #endif

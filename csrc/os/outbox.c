@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "os/fd.h"
-#include "os/scm.h"
+#include "os/wire.h"
 
 void lcp__outbox_free(struct lcp__outbox *o) {
   for (size_t i = 0; i < o->npassed; i++)
@@ -57,10 +57,11 @@ void lcp__outbox_put(struct lcp__outbox *o, const struct iovec *pieces, size_t n
   lcp__buf_take(&o->bytes, 0);
 }
 
-size_t lcp__outbox_try(struct lcp__outbox *o, int sock, struct iovec *pieces, size_t n) {
+size_t lcp__outbox_try(struct lcp__outbox *o, const struct lcp__wire *wire,
+                       struct iovec *pieces, size_t n) {
   if (lcp__outbox_pending(o) > 0 || o->npassed > 0)
     return 0;
-  ssize_t gone = lcp__scm_send(sock, pieces, n, -1);
+  ssize_t gone = lcp__wire_send(wire, pieces, n, -1);
   o->sent += gone > 0 ? (size_t)gone : 0;
   return gone > 0 ? (size_t)gone : 0;
 }
@@ -83,11 +84,11 @@ static struct iovec first_piece(const struct lcp__outbox *o, int with_descriptor
  * example, means that too many descriptors of this user are in flight, possibly from
  * another process.  The bytes go without it, and the peer will report that it did not
  * come.  ENOBUFS, like EAGAIN, passes: try again later. */
-int lcp__outbox_flush(struct lcp__outbox *o, int sock) {
+int lcp__outbox_flush(struct lcp__outbox *o, const struct lcp__wire *wire) {
   while (lcp__outbox_pending(o) > 0) {
     int here = o->npassed > 0 && o->passed[0].at == o->sent;
     struct iovec piece = first_piece(o, here);
-    ssize_t n = lcp__scm_send(sock, &piece, 1, here ? o->passed[0].fd : -1);
+    ssize_t n = lcp__wire_send(wire, &piece, 1, here ? o->passed[0].fd : -1);
     if (n == -EAGAIN || n == -EWOULDBLOCK || n == -ENOBUFS)
       return 0;
     if (n < 0 && !here)

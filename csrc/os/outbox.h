@@ -7,7 +7,7 @@
  *   struct lcp__outbox o = {0};
  *   if (lcp__outbox_reserve(&o, size, fd) == 0) // fd: -1, or one to send along
  *     lcp__outbox_put(&o, pieces, n, 0);        // no more than `size` bytes
- *   rc = lcp__outbox_flush(&o, sock);           // whenever the socket can be written
+ *   rc = lcp__outbox_flush(&o, &wire);          // whenever the wire can be written
  *   lcp__outbox_free(&o); */
 #ifndef LCP_OUTBOX_H
 #define LCP_OUTBOX_H
@@ -17,10 +17,11 @@
 #include <sys/uio.h>
 
 #include "os/buf.h"
+#include "os/wire.h"
 
 struct lcp__passed {
   uint64_t at; /* the byte it travels with, counted from the very first */
-  int fd;    /* a copy, owned */
+  int fd;      /* a copy, owned */
 };
 
 struct lcp__outbox {
@@ -46,9 +47,10 @@ void lcp__outbox_put(struct lcp__outbox *o, const struct iovec *pieces, size_t n
 
 /* Sends the `n` pieces directly, without a copy, if nothing is queued before them.  The
  * number of bytes sent; an error shows again at the next flush. */
-size_t lcp__outbox_try(struct lcp__outbox *o, int sock, struct iovec *pieces, size_t n);
+size_t lcp__outbox_try(struct lcp__outbox *o, const struct lcp__wire *wire,
+                       struct iovec *pieces, size_t n);
 
-/* 1: everything is sent; 0: the socket takes no more now; or a negative errno. */
-int lcp__outbox_flush(struct lcp__outbox *o, int sock);
+/* 1: everything is sent; 0: the wire takes no more now; or a negative errno. */
+int lcp__outbox_flush(struct lcp__outbox *o, const struct lcp__wire *wire);
 
 #endif

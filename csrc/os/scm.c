@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,11 +73,6 @@ ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *f
     return -errno;
   keep_fds(fds, &msg);
   return n;
-}
-
-size_t lcp__scm_held(int sock) {
-  int held = 0;
-  return ioctl(sock, FIONREAD, &held) == 0 && held > 0 ? (size_t)held : 0;
 }
 
 /* The descriptor travels with the first byte: if any byte was sent, so was it.  The union

@@ -25,9 +25,6 @@ void lcp__scm_close(struct lcp__scm_fds *fds);
 /* The number of bytes received, 0 at end of file, or a negative errno. */
 ssize_t lcp__scm_receive(int sock, char *to, size_t room, struct lcp__scm_fds *fds);
 
-/* How many bytes can be received at this moment. */
-size_t lcp__scm_held(int sock);
-
 /* Sends the `n` pieces, with a copy of `fd` unless it is -1.  The number of bytes sent,
  * or a negative errno.  Never blocks, never raises SIGPIPE. */
 ssize_t lcp__scm_send(int sock, struct iovec *pieces, size_t n, int fd);

@@ -171,7 +171,10 @@ local function dgram(handle, socket)
 end
 
 -- A peer that does not acknowledge a passed handle holds up all later messages.
-local function channel(_, ipc)
+local function channel(handle, ipc)
+  if handle ~= ipc.handle then
+    return nil -- the other direction, over a launcher
+  end
   local out = ipc.out
   local held_back = out.held_back.last - out.held_back.first + 1
   local unanswered = out.unanswered and out.unanswered.type
@@ -308,9 +311,11 @@ function M.active()
   for i = #found, 1, -1 do
     local known = found[i]
     local entry = kinds[known.class](known.handle, known.subject)
-    entry.text = errors.escaped(entry.text)
-    entry.ref, entry.at = known.ref, origin(known)
-    list[#list + 1] = setmetatable(entry, Entry)
+    if entry then
+      entry.text = errors.escaped(entry.text)
+      entry.ref, entry.at = known.ref, origin(known)
+      list[#list + 1] = setmetatable(entry, Entry)
+    end
   end
   add_waiting(list)
   add_waits(list)

@@ -1,6 +1,7 @@
 --- The first file a forked child runs: LUA [OPTION…] boot.lua CORE MODULE [ARGUMENT…]
 -- A host program with this file inside gets `/dev/fd/N` instead of boot.lua: a pipe with
--- a chunk that requires it (fork.lua); CORE is empty then.
+-- a chunk that requires it (fork.lua); CORE is empty then, and for a worker that a
+-- launcher has started (far.lua).
 --
 -- Makes the module available without the Lua paths, sets the globals `process` and `arg`,
 -- runs MODULE, then the loop.  Messages are written before the process ends, however it

@@ -10,6 +10,7 @@ local advanced = require 'child_process.ipc.advanced'
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
+local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local facts = require 'child_process.facts'
@@ -72,9 +73,20 @@ local function after_end(child)
   end
 end
 
+-- A launcher whose worker has never come has two events.
+local function emit_end(child, failure, name, ...)
+  local rest = table.pack(name, ...)
+  local _ <close> = guard.new(child, function()
+    child:emit(table.unpack(rest, 1, rest.n))
+  end)
+  child:emit('error', failure)
+  child:emit(name, ...)
+end
+
 -- The process has ended, or never started: `name` is 'exit' or 'error'.
 local function finish(child, code, signal, name, ...)
   child.exitCode, child.signalCode = code, signal
+  local failure = child._launch and child._launch:failure()
   if trace.on and name == 'exit' then
     trace.exit(child, ending.how(child))
   end
@@ -83,7 +95,11 @@ local function finish(child, code, signal, name, ...)
     child.stdin:destroy()
   end
   local _ <close> = guard.new(child, after_end)
-  child:emit(name, ...)
+  if failure then
+    emit_end(child, failure, name, ...)
+  else
+    child:emit(name, ...)
+  end
   after_end(child)
 end
 
@@ -95,6 +111,9 @@ local function on_exit(child, code, signal, duration)
       finish(child, code, signal, 'exit', code, signal)
     end)
     channel.drain(child)
+    if child._launch then
+      child._launch:drain()
+    end
   end
   finish(child, code, signal, 'exit', code, signal)
 end
@@ -112,10 +131,16 @@ local function channel_slot(entries)
   end
 end
 
+-- Over a launcher's standard input and output, the channel is two pipes.
+local LAUNCHED = { 'channel', 'channel', 'out' }
+local LAUNCHED_FOR_CORE = { 'in', 'out', 'out' }
+
 -- To the core, the channel is one more socket pair; `text` is for the child to read, on
 -- the descriptor after the last.
 local function for_core(entries, ipc, text)
-  if not ipc and not text then
+  if entries == LAUNCHED then
+    return LAUNCHED_FOR_CORE
+  elseif not ipc and not text then
     return entries
   end
   local list = table.move(entries, 1, #entries, 1, {})
@@ -127,14 +152,8 @@ local function for_core(entries, ipc, text)
 end
 
 -- Node's two variables tell the child the channel's descriptor and serialization.
--- Inherited ones, of our own parent's channel, would hide them.
 local function channel_env(env, slot, codec)
-  local list = env and {} or core.environ_list 'NODE_CHANNEL_'
-  for _, pair in ipairs(env or {}) do
-    if not pair:find '^NODE_CHANNEL_' then
-      list[#list + 1] = pair
-    end
-  end
+  local list = environment.without_channel(env)
   list[#list + 1] = ('NODE_CHANNEL_FD=%d'):format(slot - 1)
   list[#list + 1] = 'NODE_CHANNEL_SERIALIZATION_MODE=' .. codec.name
   return list
@@ -148,9 +167,13 @@ local function on_channel_closed(child)
   count_down(child)
 end
 
-local function open_channel(child, stream_handle, codec)
+local function open_channel(child, handles, ipc, codec, launch)
   child._open = child._open + 1
-  local handle = assert(core.channel(stream_handle, codec.name))
+  if launch then
+    child._launch = launch
+    return launch:attach(child, handles, codec, on_channel_closed)
+  end
+  local handle = assert(core.channel(handles[ipc], codec.name))
   channel.open(child, handle, codec, { on_closed = on_channel_closed })
 end
 
@@ -261,10 +284,12 @@ local function set_up(child, plan, entries, handles, sinks, ipc, codec)
   if trace.on then
     trace.spawn(child, plan)
   end
-  if ipc then
-    open_channel(child, handles[ipc], codec)
+  if ipc or plan.launch then
+    open_channel(child, handles, ipc, codec, plan.launch)
   end
-  loop.nextTick(emit_spawn, child)
+  if not plan.launch then
+    loop.nextTick(emit_spawn, child)
+  end
 end
 
 --- child:spawn(options): starts a ChildProcess made by hand.
@@ -283,8 +308,8 @@ function methods:spawn(plan)
     error(errors.coded('ERR_INVALID_STATE', why), 2)
   end
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
-  local entries, lent = TERMINAL, {}
-  if not plan.pty then
+  local entries, lent = plan.pty and TERMINAL or plan.launch and LAUNCHED, {}
+  if not entries then
     entries, lent = stdio.resolve(plan)
   end
   local ipc, codec = channel_slot(entries), CODECS[plan.serialization or 'json']

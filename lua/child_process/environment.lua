@@ -84,6 +84,22 @@ function M.list(variables)
   return list
 end
 
+--- environment.without_channel(list) -> array of `NAME=value`: a copy without the two
+-- variables of a channel: those of our own parent's would mislead a child.
+-- @param list table|nil: nil for the environment of this process
+function M.without_channel(list)
+  if not list then
+    return core.environ_list 'NODE_CHANNEL_'
+  end
+  local kept = {}
+  for _, pair in ipairs(list) do
+    if not pair:find '^NODE_CHANNEL_' then
+      kept[#kept + 1] = pair
+    end
+  end
+  return kept
+end
+
 -- The live environment ------------------------------------------------------------------
 
 local live = { __name = 'child_process.Environment' }

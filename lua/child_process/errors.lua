@@ -91,6 +91,13 @@ function M.of_worker(name, code, message, fields)
   return with_message({ name = name, code = code }, shown, fields)
 end
 
+--- ERR_LAUNCHER_FAILED: several lines, the last ones what the launcher has said.
+function M.launch_failed(text, said, fields)
+  said = said:gsub('\r\n', '\n'):gsub('[^\n]+', M.escaped):gsub('%s+$', '')
+  local message = M.escaped(text) .. (said ~= '' and ':\n' .. said or '')
+  return with_message({ name = 'Error', code = 'ERR_LAUNCHER_FAILED' }, message, fields)
+end
+
 --- True for an error value made by this module.
 function M.is_error(value)
   return getmetatable(value) == Error

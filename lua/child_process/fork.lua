@@ -3,12 +3,15 @@ local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local lazy = require 'child_process.lazy'
 local item = require 'child_process.stdio.item'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stdio = require 'child_process.stdio'
 
 local M = {}
+
+local load_launcher = lazy.load 'child_process.launcher'
 
 -- Where our own files are: a forked child finds them whatever its paths are, even if we
 -- have changed our directory. nil: they are inside a host program (csrc/embedded.c).
@@ -79,12 +82,26 @@ local function slots_of(plan)
   return slots
 end
 
+local function refuse_alone(plan)
+  for _, name in ipairs { 'quote', 'startTimeout' } do
+    if plan[name] ~= nil then
+      local reason = "has a meaning only with 'launcher'"
+      error(errors.invalid_arg_value('options.' .. name, reason, plan[name]), 0)
+    end
+  end
+end
+
 --- fork.plan(module_path, args, opts [, spare]) -> plan for `start`; raises as cp.fork.
 -- `spare`: with one more descriptor, at `/dev/null` until `start` says what it is.
 function M.plan(module_path, args, opts, spare)
   module_path, args, opts = arguments.shuffle('fork', module_path, args, opts)
   local asked = options.normalize('fork', module_path, args, opts)
   local words = table.move(asked.args, 2, #asked.args, 1, {})
+  if asked.launcher then
+    load_launcher().plan(asked, module_path, words)
+    return asked
+  end
+  refuse_alone(asked)
   asked.slots = slots_of(asked)
   if spare then
     asked.slots.n = asked.slots.n + 1
@@ -105,6 +122,8 @@ end
 function M.start(plan, fd)
   if plan.spare then
     plan.slots[plan.spare] = fd or 'ignore'
+  elseif plan.launcher then
+    load_launcher().prepare(plan)
   end
   return child_process.spawn(plan)
 end
@@ -113,7 +132,8 @@ end
 --
 -- Starts `options.execPath` (default: the interpreter that runs us) with `execArgv`,
 -- the module and `args`.  Options: the rows of options.lua that name this call, described
--- in docs/reference.md.
+-- in docs/reference.md.  With `launcher` the child is that program, and the worker what
+-- it starts, see launcher.lua.
 -- Raises on a wrong argument.  Node: child_process.fork.
 function M.fork(module_path, args, opts)
   return M.start(M.plan(module_path, args, opts))

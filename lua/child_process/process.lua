@@ -304,6 +304,14 @@ end
 
 local CODECS = { json = load_json, advanced = load_advanced }
 
+--- process.connect(process, mode, handle, writer): makes it one end of a channel with
+-- that serialization.
+-- @param writer core.channel|nil: for the other direction, if `handle` has only one
+function M.connect(process, mode, handle, writer)
+  local options = { count_listeners = true, on_closed = channel.ended, writer = writer }
+  channel.open(process, handle, CODECS[mode](), options)
+end
+
 -- Opens the channel we were started with.  It is for us alone, so its variables are
 -- removed and children do not inherit them.
 local function open_channel(process)
@@ -312,11 +320,9 @@ local function open_channel(process)
   core.setenv('NODE_CHANNEL_FD', nil)
   core.setenv('NODE_CHANNEL_SERIALIZATION_MODE', nil)
   if fd and CODECS[mode] then
-    local codec = CODECS[mode]()
-    local handle = core.channel(fd, codec.name)
+    local handle = core.channel(fd, mode)
     if handle then
-      local options = { count_listeners = true, on_closed = channel.ended }
-      channel.open(process, handle, codec, options)
+      M.connect(process, mode, handle)
     end
   end
 end

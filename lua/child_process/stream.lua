@@ -356,12 +356,34 @@ function M.holders(self)
   return self._handle and core.holders(self._handle)
 end
 
---- stream.cut(stream): it ends with the bytes that can be read now.
-function M.cut(self)
+--- stream.cut(stream [, fn]): it ends with the bytes that can be read now, with which
+-- `fn` is called before.
+function M.cut(self, fn)
   local rest, errno = self._handle:drain()
   close_handle(self)
   self.writable = false
+  if fn then
+    fn(rest)
+  end
   self:_end_with(rest, errno)
+end
+
+--- stream.tap(stream, fn): `fn(bytes)` is called with all that is read, before anything
+-- is done with it.
+function M.tap(self, fn)
+  self._handle:bind(self, function(_, bytes, errno)
+    if bytes then
+      fn(bytes)
+    end
+    readable.on_read(self, bytes, errno)
+  end, writable.on_written)
+end
+
+--- stream.push(stream, bytes): as if they had been read; lost once it has ended.
+function M.push(self, bytes)
+  if self._handle then
+    readable.on_read(self, bytes)
+  end
 end
 
 --- stream.hang_up(stream): the child has ended.  A pipe continues, as other processes may

@@ -1,7 +1,7 @@
 /* lua_host.c - a stand-in for lua5.4 that is built with the sanitizers.
- * Knows `-e CODE`, `-` and `SCRIPT`, and fills `arg` as lua5.4 does.  A sanitised module
- * needs a sanitised program around it; preloading libasan into lua5.4 would also reach
- * every program that the specs start.  SPDX-License-Identifier: MIT */
+ * Knows `-e CODE`, `-l MODULE`, `-` and `SCRIPT`, and fills `arg` as lua5.4 does.  A
+ * sanitised module needs a sanitised program around it; preloading libasan into lua5.4
+ * would also reach every program that the specs start.  SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
 
@@ -65,14 +65,25 @@ static int run_script(lua_State *L, const struct command *c) {
   return run_chunk(L, loaded, nargs);
 }
 
+static int is_option(const char *word) {
+  return strcmp(word, "-e") == 0 || strcmp(word, "-l") == 0;
+}
+
+static int run_option(lua_State *L, const char *option, const char *text) {
+  if (option[1] == 'e')
+    return run_chunk(L, luaL_loadbuffer(L, text, strlen(text), "=(-e)"), 0);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, text);
+  return run_chunk(L, LUA_OK, 1);
+}
+
 /* stack: the command as light userdata; protected, so that a failure is reported */
 static int run_command(lua_State *L) {
   struct command *c = lua_touserdata(L, 1);
   luaL_openlibs(L);
   set_arg(L, c);
   for (int i = 1; i < c->script; i += 2)
-    if (!run_chunk(L, luaL_loadbuffer(L, c->argv[i + 1], strlen(c->argv[i + 1]), "=(-e)"),
-                   0))
+    if (!run_option(L, c->argv[i], c->argv[i + 1]))
       return 0;
   c->status = c->script >= c->argc || run_script(L, c) ? 0 : 1;
   return 0;
@@ -80,10 +91,11 @@ static int run_command(lua_State *L) {
 
 int main(int argc, char **argv) {
   struct command c = {argc, argv, 1, 1};
-  while (c.script + 1 < argc && strcmp(argv[c.script], "-e") == 0)
+  while (c.script + 1 < argc && is_option(argv[c.script]))
     c.script += 2;
   if (argc < 2 || (argv[1][0] == '-' && argv[1][1] != '\0' && c.script == 1)) {
-    fprintf(stderr, "usage: %s [-e CODE]... [SCRIPT|- [ARGUMENT]...]\n", argv[0]);
+    fprintf(stderr, "usage: %s [-e CODE | -l MODULE]... [SCRIPT|- [ARGUMENT]...]\n",
+            argv[0]);
     return 1;
   }
   lua_State *L = luaL_newstate();

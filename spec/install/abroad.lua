@@ -31,7 +31,6 @@ end
 local is_root = cp.execFileSync('id', { '-u' }, { encoding = 'utf8' }) == '0\n'
 local LARGE = ('0123456789abcde\n'):rep(20000)
 
-
 check('exec', function()
   cp.exec('echo out; echo err >&2; exit 3', function(err, stdout, stderr)
     equal(3, err.code)

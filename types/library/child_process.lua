@@ -825,6 +825,9 @@ function Channel:hasRef() end
 ---@field signal? child_process.AbortSignal
 ---@field execPath? string the interpreter that runs us
 ---@field execArgv? string[] its options
+---@field launcher? string[] the words of a program that starts the worker elsewhere
+---@field quote? boolean whether the worker's command is quoted for a shell: if it is ssh
+---@field startTimeout? integer milliseconds until a launched worker must have said hello
 ---@field silent? boolean pipes instead of our own stdin, stdout, stderr
 
 --- How cp.map goes about it, and for commands the options of each of them.

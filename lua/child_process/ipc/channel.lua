@@ -103,6 +103,7 @@ local function close(ipc, err)
     trace.disconnect(ipc, err)
   end
   ipc.handle:close()
+  ipc.out.handle:close()
   ipc.control.handle = nil
   owner.connected, owner.channel = false, nil
   outgoing.fail(ipc.out)
@@ -173,6 +174,24 @@ local function deliver_handle(ipc, message, arrived)
   end
 end
 
+-- Over a launcher no handle can come, and programs in between may keep the end of either
+-- side to themselves while anything else of it is open.
+local FAREWELL = 'NODE_CHANNEL_FAREWELL'
+
+local function say_farewell(ipc)
+  if ipc.is_far and not ipc.out.shut then
+    outgoing.answer(ipc.out, { cmd = FAREWELL })
+  end
+end
+
+local function on_far_internal(ipc, message)
+  if message.cmd == FAREWELL then
+    close(ipc)
+  else
+    ipc.owner:emit('internalMessage', message)
+  end
+end
+
 local function on_internal(ipc, message)
   local ok, handles = pcall(handles_of, ipc)
   if not ok then -- no descriptor was left to load it
@@ -194,7 +213,7 @@ local function on_frame(ipc, size, message, problem)
   if problem then
     break_off(ipc, ipc.codec.invalid(problem))
   elseif is_internal(message) then
-    on_internal(ipc, message)
+    (ipc.is_far and on_far_internal or on_internal)(ipc, message)
   elseif not deliver(ipc.inbox, message) then
     update_room(ipc)
   end
@@ -210,6 +229,29 @@ end
 
 local function on_written(ipc, sent, errno)
   outgoing.written(ipc.out, sent, errno)
+end
+
+local function begin(ipc, rest)
+  local out = ipc.out
+  ipc.handle:bind(ipc, on_frame, on_end, on_written)
+  ipc.handle:set_framing(rest)
+  out.handle:hold(false)
+  outgoing.flush(out)
+  ipc.greeting:begun()
+end
+
+-- The peer has to say hello first: other programs may write there, and read what is
+-- written, before it.
+local function on_banner(ipc, _, bytes)
+  local rest = ipc.greeting:take(bytes)
+  if rest then
+    begin(ipc, rest)
+  end
+end
+
+local function on_end_of_banner(ipc, errno)
+  ipc.greeting:ended()
+  on_end(ipc, errno)
 end
 
 -- Called when an event has gained or lost a listener.
@@ -283,6 +325,9 @@ function methods:send(message, handle, options, callback)
     return false
   end
   if handle and handle ~= 0 and handle ~= '' then
+    if ipc.is_far then
+      error(errors.coded 'ERR_INVALID_HANDLE_TYPE', 0)
+    end
     return handles_of(ipc).send(ipc.passing, message, handle, options or {}, callback)
   end
   return send(out, message, callback)
@@ -298,6 +343,7 @@ function methods:disconnect()
     self:emit('error', errors.coded 'ERR_IPC_DISCONNECTED')
     return
   end
+  say_farewell(ipc)
   self.connected, ipc.disconnecting, ipc.out.shut = false, true, true
   inbox.shut(ipc.inbox)
   update_room(ipc)
@@ -313,8 +359,13 @@ end
 -- @param handle core.channel: owned from now on
 -- @param codec table: of ipc/json.lua or ipc/advanced.lua
 -- @param options table: `count_listeners`: only listeners for `message` and `disconnect`
---   keep the loop alive; `on_closed(owner)`: called after `disconnect`
+--   keep the loop alive; `on_closed(owner)`: called after `disconnect`.
+--   Over a launcher: `writer`: another core.channel, for the other direction; `greeting`:
+--   what waits for the peer's hello, with `take(bytes)`, which is given all that comes
+--   before it and returns how many bytes come after it, `begun()` and, if it never comes,
+--   `ended()`
 function M.open(owner, handle, codec, options)
+  local writer = options.writer or handle
   local control = setmetatable({ handle = handle }, Control)
   local ipc = {
     owner = owner,
@@ -324,8 +375,10 @@ function M.open(owner, handle, codec, options)
     inbox = inbox.new(owner, handle, codec),
     count_listeners = options.count_listeners,
     on_closed = options.on_closed,
+    is_far = options.writer ~= nil,
+    greeting = options.greeting,
   }
-  ipc.out = outgoing.new(owner, handle, codec, {
+  ipc.out = outgoing.new(owner, writer, codec, {
     on_blocked = function()
       control.blocked = ipc.out.blocked
       apply_ref(control)
@@ -345,7 +398,13 @@ function M.open(owner, handle, codec, options)
   end
   update_ref(ipc)
   update_room(ipc)
-  handle:bind(ipc, on_frame, on_end, on_written)
+  writer:bind(ipc, on_frame, on_end, on_written)
+  if options.greeting then
+    writer:hold(true)
+    handle:bind(ipc, on_banner, on_end_of_banner, on_written)
+  elseif writer ~= handle then
+    handle:bind(ipc, on_frame, on_end, on_written)
+  end
   local _, errno = handle:read_start()
   if errno then
     nextTick(break_off, ipc, errors.system(errno, 'read'))
@@ -394,6 +453,11 @@ function M.drain(owner)
   end
 end
 
+--- channel.shut(owner): closes it, whatever is still to be sent.
+function M.shut(owner)
+  close(owner._ipc)
+end
+
 --- channel.ended(owner): the peer is gone, or has closed the channel.  Untaken handles
 -- are closed, and those of a truncated message: one of them may be the other end of the
 -- channel, and keep it open.
@@ -411,8 +475,9 @@ end
 function M.flush(owner, ms)
   local ipc = owner._ipc
   if ipc and not ipc.closed then
+    say_farewell(ipc)
     outgoing.send_all(ipc.out)
-    ipc.handle:flush_blocking(ms)
+    ipc.out.handle:flush_blocking(ms)
   end
 end
 

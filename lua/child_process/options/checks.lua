@@ -183,6 +183,13 @@ function M.strings(value, name)
   return copy
 end
 
+--- A program and its arguments.
+function M.words(value, name)
+  local copy = M.strings(value, name)
+  M.command(copy[1], name .. '[1]')
+  return copy
+end
+
 --- checks.field(fields, key, name) -> what `fields` has for that key of a table that the
 -- user gave as `name`; raises ERR_INVALID_ARG_VALUE, with the name that was probably
 -- meant, if it has nothing.

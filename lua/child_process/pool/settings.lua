@@ -58,6 +58,7 @@ local function fork_options(opts, launcher)
     copy[name] = not OWN[name] and value or nil
   end
   copy.launcher = launcher or copy.launcher
+  copy.startTimeout = copy.launcher and rawget(opts, 'startTimeout') or nil
   if not copy.launcher and copy.parentDeathSignal == nil and core.backend == 'linux' then
     copy.parentDeathSignal = 'SIGKILL'
   end

@@ -1,0 +1,38 @@
+/* sender.h - the sending half of a channel: cuts payloads into frames, and decides when
+ * their bytes go to the wire: immediately, with others at the end of the loop's turn, or
+ * when the wire takes them. */
+#ifndef LCP_SENDER_H
+#define LCP_SENDER_H
+
+#include <stdint.h>
+
+#include "os/frame.h"
+#include "os/outbox.h"
+#include "os/wire.h"
+
+struct lcp__sender {
+  struct lcp__outbox out;
+  int held;            /* nothing is sent for now */
+  unsigned turn;       /* the loop's turn in which the last frame was queued */
+  uint64_t flushed_at; /* ns: when bytes were last written */
+};
+
+/* Whether there are bytes that the wire is to take. */
+int lcp__sender_waits(const struct lcp__sender *s);
+
+/* Queues a payload, and a copy of `fd` unless it is -1.  1: flush now (it is the first of
+ * this turn; there are many bytes, or old ones); 0: they may wait for the end of the
+ * turn; or a negative errno, with nothing queued. */
+int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
+                      enum lcp__framing framing, struct iovec payload, int fd,
+                      unsigned turn);
+
+/* As lcp__outbox_flush. */
+int lcp__sender_flush(struct lcp__sender *s, const struct lcp__wire *wire);
+
+/* Waits until everything is sent, as long as the peer takes some bytes every `ms`
+ * milliseconds; whether it is. */
+int lcp__sender_flush_blocking(struct lcp__sender *s, const struct lcp__wire *wire,
+                               uint64_t ms);
+
+#endif
