@@ -31,7 +31,7 @@ local CALLS = {
   fork = function(command, options)
     local program = t.tmpdir() .. '/worker.lua'
     t.write_file(program, WORKER)
-    options.silent = true
+    options.silent = options.stdout == nil and options.stderr == nil
     return cp.fork(program, { command }, options):wait()
   end,
   spawnSync = function(command, options)
@@ -74,6 +74,19 @@ local ROWS = {
   { 'killAfter', 60000, {}, 'echo', '\n', uv = true },
   { 'waitDelay', 60000, {}, 'echo', '\n', uv = true },
   { 'idleTimeout', 60000, {}, 'echo', '\n', uv = true },
+  { 'stdin', { file = '/etc/passwd' }, {}, 'head -c 5', 'root:', uv = true },
+  { 'stdin', 'ignore', {}, 'cat; echo end', 'end\n', uv = true },
+  { 'stdout', 'pipe', {}, 'echo', '\n', uv = true },
+  { 'stdout', { 'pipe', 'ignore', { file = '/dev/null' } }, {}, 'echo', '\n', uv = true },
+  { 'stderr', 'stdout', { stdout = 'pipe' }, 'echo 1; echo 2 >&2', '1\n2\n', uv = true },
+  {
+    'stderr',
+    { { file = '/dev/null' } },
+    { stdout = 'pipe' },
+    'echo 1; echo 2 >&2',
+    '1\n',
+    uv = true,
+  },
 }
 
 local function options_of(row)
@@ -95,7 +108,7 @@ describe('every call', function()
   for call, run in pairs(CALLS) do
     for _, row in ipairs(ROWS) do
       local name, command, expected = row[1], row[4], row[5]
-      it(('has %s: %s'):format(name, call), function()
+      it(('has %s, as in `%s`: %s'):format(name, command, call), function()
         if name == 'rlimits' and t.watched_by() == 'valgrind' then
           pending 'valgrind has limits of its own'
         end
@@ -129,6 +142,21 @@ describe('every call', function()
       assert.equal(('%s\n%s\n'):format(user, group), result.stdout)
       local err = refusal(run, 'true', { uid = 'no-such-user' })
       assert.equal('ERR_INVALID_ARG_VALUE', err.code)
+    end)
+
+    it('refuses what does not fit a descriptor: ' .. call, function()
+      for _, case in ipairs {
+        { "'options.stdin' cannot be an array", { stdin = { 'ignore' } } },
+        { "can be 'stdout' for descriptor 2", { stdin = 'stdout' } },
+        { "'options.stdout[2]' is a second pipe", { stdout = { 'pipe', 'pipe' } } },
+        { "'options.stdout[1]' cannot be one of several", { stdout = { 'stdout' } } },
+        { "'options.stderr[1]' is missing", { stderr = { false } } },
+        { "'options.stderr' is invalid", { stderr = {} } },
+      } do
+        local err = refusal(run, 'true', case[2])
+        assert.equal('ERR_INVALID_ARG_VALUE', err.code)
+        assert.is_truthy(err.message:find(case[1], 1, true), err.message)
+      end
     end)
 
     it('refuses a name that no call has: ' .. call, function()
