@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 
+#include "arg.h"
 #include "handle.h"
 #include "result.h"
 #include "shortage.h"
@@ -167,8 +168,21 @@ static int l_fileno(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"bind", l_bind}, {"write", l_write}, {"fileno", l_fileno}, {NULL, NULL}};
 
+/* core.sink(fd) -> sink over a copy of one of our descriptors; where there is none, or no
+ * copy can be made, it takes everything and keeps nothing. */
+static int l_sink(lua_State *L) {
+  int from = lcp__arg_fd(L, 1);
+  struct lcp__sink *s = lcp__sink_new(L);
+  int fd = lcp__fd_copy(from);
+  lcp__sink_adopt(s, fd < 0 ? -1 : fd, fd < 0 ? LCP__FD_FILE : lcp__fd_kind_of(fd));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"sink", l_sink}, {NULL, NULL}};
+
 int lcp__sink_open(lua_State *L) {
   lcp__handle_class(L, SINK_CLASS, methods);
   lua_pop(L, 2);
+  luaL_setfuncs(L, functions, 0);
   return 0;
 }

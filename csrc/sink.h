@@ -16,7 +16,7 @@ struct lcp__sink *lcp__sink_new(lua_State *L);
  * -1, it takes what it gets as /dev/null does. */
 void lcp__sink_adopt(struct lcp__sink *s, int fd, enum lcp__fd_kind kind);
 
-/* Creates the class. */
+/* Adds core.sink to the core table on top of the stack. */
 int lcp__sink_open(lua_State *L);
 
 #endif

@@ -10,6 +10,7 @@
 --
 -- The launcher's standard error is read here and copied, since its end is in the error.
 local channel = require 'child_process.ipc.channel'
+local copying = require 'child_process.copying'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local environment = require 'child_process.environment'
@@ -158,13 +159,7 @@ local function copy_stderr(launch, source)
     source:unref() -- the child keeps the loop alive, unless the user says otherwise
   end
   if launch.copies == 'inherit' then
-    local target = assert(core.standard_stream(2))
-    source:on('data', function(bytes)
-      target:write(bytes) -- our own standard error may be gone: that is nobody's error
-    end)
-    source:on('close', function()
-      target:close()
-    end)
+    copying.to_stderr(source, launch.child)
   elseif launch.copies == 'ignore' then
     source:resume()
   end

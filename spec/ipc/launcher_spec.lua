@@ -207,6 +207,35 @@ describe('fork with a launcher', function()
     end
   end)
 
+  it('does not stop the program while nobody reads its stderr', function()
+    local code = [[
+      local cp = require 'child_process'
+      local file, exe = ...
+      local worker = "io.stderr:write(('x'):rep(200000), 'end') process:send('all')"
+      local child = cp.fork(file, { worker }, {
+        launcher = { 'sh', '-c', 'exec "$@"', 'sh' }, execPath = exe })
+      child:on('message', print)
+      cp.setInterval(function() print 'turns' io.stdout:flush() end, 10):unref()
+      cp.run()
+    ]]
+    local exe, args = t.lua(code, t.fixture 'program.lua', t.lua_exe)
+    local child = cp.spawn(exe, args)
+    child.stderr:pause()
+    local turns, text = 0, nil
+    t.on_line(child.stdout, function(line)
+      turns = turns + (line == 'turns' and 1 or 0)
+      if turns == 5 and not text then
+        text = t.collect(child.stderr)
+        child.stderr:resume()
+      end
+    end)
+    t.once(child, 'close', function(exit_code)
+      assert.equal(0, exit_code)
+      assert.equal(200003, #text())
+      assert.matches('xend$', text())
+    end)
+  end)
+
   it("discards stderr with stderr = 'ignore'", function()
     local child =
       fork(SHELL, "print(('x'):rep(300000)) process:send(1)", { stderr = 'ignore' })
