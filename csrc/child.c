@@ -22,6 +22,7 @@
 
 #include "arg.h"
 #include "cost.h"
+#include "fdpass.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "os/pty.h"
@@ -68,13 +69,17 @@ static void make_sinks(lua_State *L, struct lcp__plan *p) {
   }
 }
 
-/* Pushes a table: slot number (from 1) -> stream, all still closed. */
+/* Pushes a table: slot number (from 1) -> stream, or the object that will own a link; all
+ * still closed. */
 static void make_streams(lua_State *L, struct lcp__plan *p) {
   lua_createtable(L, p->spawn.nfds, 0);
   for (int i = 0; i < p->spawn.nfds; i++)
     if (p->slots[i].kind >= LCP__SLOT_IN) {
       p->slots[i].stream = lcp__stream_new(L);
       lcp__stream_personal(p->slots[i].stream);
+      lua_rawseti(L, -2, i + 1);
+    } else if (p->slots[i].kind == LCP__SLOT_LINK) {
+      p->slots[i].link = lcp__fdpass_new(L);
       lua_rawseti(L, -2, i + 1);
     }
 }
@@ -87,6 +92,8 @@ static void hand_over(struct child *c, struct lcp__plan *p) {
     struct lcp__slot *slot = &p->slots[i];
     if (slot->kind == LCP__SLOT_PTY)
       c->terminal = lcp__fd_take(&slot->opened);
+    if (slot->link != NULL)
+      *slot->link = lcp__fd_take(&slot->mine);
     if (slot->stream != NULL)
       lcp__stream_adopt(slot->stream, lcp__fd_take(&slot->mine), slot->mine_kind);
   }
@@ -173,11 +180,12 @@ static int watch(struct child *c) {
   return rc;
 }
 
-/* A blocking stream of ours would stop the host's loop. */
+/* A blocking stream of ours would stop the host's loop.  A link stays blocking: programs
+ * expect that of their stdin. */
 static int make_nonblocking(const struct lcp__plan *p) {
   int rc = 0;
   for (int i = 0; i < p->spawn.nfds && rc == 0; i++)
-    if (p->slots[i].mine >= 0)
+    if (p->slots[i].mine >= 0 && p->slots[i].link == NULL)
       rc = lcp__fd_nonblock(p->slots[i].mine, 1);
   return rc;
 }
@@ -220,9 +228,10 @@ static int start(lua_State *L, struct child *c, struct lcp__plan *p,
 static struct child *self(lua_State *L) { return lcp__handle_check(L, 1, CHILD_CLASS); }
 
 /* core.spawn(child, plan, onexit) -> pid, streams, sinks | nil, errno, stage, path
- * plan: see plan.h. streams: slot number -> stream, for the pipes. sinks: slot number ->
- * array of sinks, for the targets, or nil. path: the file that could not be opened, if
- * that was the failure. onexit(child, code, signal, ms). */
+ * plan: see plan.h. streams: slot number -> stream, for the pipes; for a link an object
+ * that owns the end which is to be read. sinks: slot number -> array of sinks, for the
+ * targets, or nil. path: the file that could not be opened, if that was the failure.
+ * onexit(child, code, signal, ms). */
 static int l_spawn(lua_State *L) {
   struct child *c = self(L);
   struct lcp__failure why;

@@ -125,11 +125,11 @@ static void read_table(lua_State *L, struct lcp__plan *p, struct lcp__slot *slot
 
 static void read_slot(lua_State *L, struct lcp__plan *p, struct lcp__slot *slot,
                       int item) {
-  static const char *const names[] = {"ignore", "in",   "out", "duplex",
-                                      "pty",    "same", NULL};
-  static const enum lcp__slot_kind kinds[] = {LCP__SLOT_IGNORE, LCP__SLOT_IN,
-                                              LCP__SLOT_OUT,    LCP__SLOT_DUPLEX,
-                                              LCP__SLOT_PTY,    LCP__SLOT_SAME};
+  static const char *const names[] = {"ignore", "in",   "out",  "duplex",
+                                      "pty",    "same", "link", NULL};
+  static const enum lcp__slot_kind kinds[] = {
+      LCP__SLOT_IGNORE, LCP__SLOT_IN,   LCP__SLOT_OUT, LCP__SLOT_DUPLEX,
+      LCP__SLOT_PTY,    LCP__SLOT_SAME, LCP__SLOT_LINK};
   int owned;
   slot->opened = slot->mine = slot->fd = -1;
   switch (lua_type(L, item)) {

@@ -18,6 +18,7 @@ enum lcp__slot_kind {
   LCP__SLOT_STREAM, /* the descriptor of one of our streams */
   LCP__SLOT_FILE,   /* a file opened for the child */
   LCP__SLOT_SAME,   /* the same as the slot before */
+  LCP__SLOT_LINK,   /* the child writes a pipe that the next child reads */
   LCP__SLOT_IN,     /* the child reads a pipe; from here on we keep the other end */
   LCP__SLOT_OUT,    /* the child writes a pipe */
   LCP__SLOT_DUPLEX, /* both, over a socket pair */
@@ -52,6 +53,7 @@ struct lcp__slot {
   int changed;                /* `fd` was non-blocking and has been made blocking */
   struct lcp__stream *lent;   /* LCP__SLOT_STREAM */
   struct lcp__stream *stream; /* gets our end, from child.c */
+  int *link;                  /* LCP__SLOT_LINK: gets our end instead */
   /* LCP__SLOT_OUT */
   struct lcp__target *targets;
   int ntargets;
@@ -75,9 +77,10 @@ struct lcp__plan {
  * are on the stack; raises on a table that is not a plan.  The table: { file, args, env,
  * cwd, cgroup, stdio, detached, killDescendants, pty }, and with `alters` the fields that
  * identity.h reads, all checked by the caller; stdio: array of 'ignore', 'in', 'out',
- * 'duplex', 'pty', 'same' (as the slot before), a descriptor, a stream, { path, reads,
- * append, mode }: a file, { targets, piped, unlimited }: a pipe that the child writes,
- * and an array of descriptors, streams, files and 'ignore' that get its output, or { text
+ * 'duplex', 'pty', 'same' (as the slot before), 'link', a descriptor, a stream, { path,
+ * reads, append, mode }: a file, { targets, piped, unlimited }: a pipe that the child
+ * writes, and an array of descriptors, streams, files and 'ignore' that get its output,
+ * or { text
  * }: the child reads this text, at most PIPE_BUF bytes, from a pipe; pty: { cols, rows,
  * echo, raw }, for the first slot, which then controls the child's session. */
 struct lcp__plan *lcp__plan_read(lua_State *L, int index);

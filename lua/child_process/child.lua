@@ -309,7 +309,9 @@ function methods:spawn(plan)
   end
   plan = options.is_plan(plan) and plan or options.by_hand(plan)
   local entries, lent = plan.pty and TERMINAL or plan.launch and LAUNCHED, {}
-  if not entries then
+  if plan.entries then
+    entries, lent = plan.entries, stdio.lend(plan, plan.entries)
+  elseif not entries then
     entries, lent = stdio.resolve(plan)
   end
   local ipc, codec = channel_slot(entries), CODECS[plan.serialization or 'json']
@@ -323,6 +325,9 @@ function methods:spawn(plan)
     ending.note(self, 'abort')
     return fail_start(self, plan, entries, nil, errors.abort(plan.signal.reason))
   end
+  if plan.refused then
+    return fail_start(self, plan, entries, nil, plan.refused)
+  end
   local pid, handles, sinks, file = core.spawn(self, plan, on_exit)
   if not pid then
     local errno, stage = handles, sinks
@@ -330,6 +335,7 @@ function methods:spawn(plan)
     return fail_start(self, plan, entries, errno, err)
   end
   self.pid = pid
+  plan.link = entries[2] == 'link' and handles[2] or nil
   or_kill(self, set_up, plan, entries, handles, sinks, ipc, codec)
 end
 
@@ -347,6 +353,10 @@ end
 
 --- child.spawn(plan [, prepare]) -> ChildProcess, from a plan of options.lua.
 -- `prepare(child)` is the caller's set-up: if it fails, the process is killed.
+--
+-- For pipeline.lua: `plan.entries` are what stdio.prepare has returned; `plan.refused` is
+-- the error with which the start is to fail.  If descriptor 1 is a 'link', `plan.link` is
+-- set to the object that owns the end which the next child reads.
 function M.spawn(plan, prepare)
   local child = M.new()
   ending.prepare(child, plan)

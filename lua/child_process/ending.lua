@@ -267,24 +267,25 @@ local function limit_time(child, ms, cause)
   end
 end
 
--- Time while a stream is not being read, paused or full, does not count: the child may be
--- waiting for us.
-local function idle_time(child)
-  local least = math.huge
+--- ending.silence(child) -> ms since the last byte on any of its streams; nil: none is
+-- open that we read.  Time while a stream is not being read, paused or full, does not
+-- count: the child may be waiting for us.
+function M.silence(child)
+  local least
   for i = 1, child.stdio.n do
     local source, class = reader(child, i)
     local quiet = source and class.quiet(source)
     if quiet == false then
       return 0
     end
-    least = math.min(least, quiet or least)
+    least = quiet and math.min(quiet, least or quiet) or least
   end
-  return least < math.huge and least or 0
+  return least
 end
 
 local function watch_idle(child, ms, left)
   of(child).idle_timer = loop.setTimeout(function()
-    local idle = idle_time(child)
+    local idle = M.silence(child) or 0
     if idle >= ms then
       M.by(child, 'idleTimeout')
     else

@@ -35,6 +35,7 @@ local load_dgram = lazy.load 'child_process.dgram'
 local load_limit = lazy.load 'child_process.limit'
 local load_map = lazy.load 'child_process.map'
 local load_net = lazy.load 'child_process.net'
+local load_pipeline = lazy.load 'child_process.pipeline'
 local load_pool = lazy.load 'child_process.pool'
 local load_quote = lazy.load 'child_process.quote'
 local load_scope = lazy.load 'child_process.scope'
@@ -80,6 +81,12 @@ end
 -- to a function, or with `true` to stderr; see debug.lua.
 function M.debug(target)
   return load_debug().debug(target)
+end
+
+--- cp.pipeline(stages [, options]) -> pipeline: programs of which each reads what the one
+-- before it writes, see pipeline.lua.
+function M.pipeline(stages, opts)
+  return load_pipeline().new(stages, opts)
 end
 
 --- cp.scope([options]) -> scope, for `local s <close> = cp.scope()`: its children end

@@ -15,14 +15,16 @@ local exec = require 'child_process.exec'
 local fork = require 'child_process.fork'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
+local pipelines = require 'child_process.pipeline'
 local several = require 'child_process.options.several'
 
 local M = {}
 
 local getinfo = debug.getinfo
 
--- `_defaults`: options; `_grace`: ms from SIGTERM to SIGKILL; `_children` and `_guards`,
--- in the order of their start; `_left`: nothing more is started.
+-- `_defaults`: options; `_grace`: ms from SIGTERM to SIGKILL; `_started`: children and
+-- pipelines, in the order of their start; `_children`: those of pipelines, too; `_guards`
+-- of all these; `_left`: nothing more is started.
 local Scope = { __name = 'child_process.Scope' }
 Scope.__index = Scope
 
@@ -55,9 +57,14 @@ local function check_open(scope, call)
   end
 end
 
-local function adopt(scope, child)
+local function guard(scope, child)
   table.insert(scope._children, child)
   table.insert(scope._guards, setmetatable({ child = child }, Guard))
+end
+
+local function adopt(scope, child)
+  guard(scope, child)
+  table.insert(scope._started, child)
   return child
 end
 
@@ -99,6 +106,19 @@ function Scope:fork(module_path, args, opts)
   return adopt(self, fork.fork(module_path, args, merged(self, 'fork', opts)))
 end
 
+--- scope:pipeline(stages [, options]) -> pipeline: cp.pipeline.
+function Scope:pipeline(stages, opts)
+  check_open(self, 'scope:pipeline(…)')
+  local names = several.names 'pipeline'
+  opts = several.merge(self._defaults, names, several.check(opts, 'pipeline'))
+  local pipeline = pipelines.new(stages, opts)
+  for _, child in ipairs(pipeline.children) do
+    guard(self, child)
+  end
+  table.insert(self._started, pipeline)
+  return pipeline
+end
+
 -- Waiting -------------------------------------------------------------------------------
 
 local NS = 1000000 -- a millisecond
@@ -118,7 +138,7 @@ local function await_all(scope, timeout)
       return nil, why
     end
   until #children == #scope._children
-  return children
+  return true
 end
 
 --- scope:wait([timeout]) -> array of results, in the order of the starts, when all that
@@ -126,13 +146,13 @@ end
 -- 'timeout'.  Waits, and raises, as child:wait() does.
 function Scope:wait(timeout)
   errors.check_self(self, 'scope:wait(…)', 'execFile')
-  local children, why = await_all(self, await.check_timeout(timeout))
-  if not children then
+  local closed, why = await_all(self, await.check_timeout(timeout))
+  if not closed then
     return nil, why
   end
   local results = {}
-  for i, child in ipairs(children) do
-    results[i] = co.result(child)
+  for i, one in ipairs(self._started) do
+    results[i] = core.is_child(one) and co.result(one) or pipelines.result(one)
   end
   return results
 end
@@ -249,16 +269,21 @@ function Scope:__close(err)
   disarm(self)
 end
 
+local function position(list, value)
+  for i, other in ipairs(list) do
+    if other == value then
+      return i
+    end
+  end
+end
+
 --- scope.forget(scope, child): one that has closed is no longer its child, and its result
 -- no longer kept.
 function M.forget(scope, child)
-  for i, other in ipairs(scope._children) do
-    if other == child then
-      table.remove(scope._children, i)
-      table.remove(scope._guards, i).child = nil
-      break
-    end
-  end
+  local i = position(scope._children, child)
+  table.remove(scope._children, i)
+  table.remove(scope._guards, i).child = nil
+  table.remove(scope._started, position(scope._started, child))
 end
 
 -- Module --------------------------------------------------------------------------------
@@ -280,6 +305,7 @@ function M.new(opts)
   return setmetatable({
     _defaults = defaults,
     _grace = defaults.killAfter or co.DEFAULT_GRACE,
+    _started = {},
     _children = {},
     _guards = {},
     _left = false,

@@ -106,13 +106,14 @@ local function lend(slots, entries, stdin)
   return lent
 end
 
-local function is_read(entry)
+--- stdio.is_read(entry) -> boolean: it is a pipe that we read.
+function M.is_read(entry)
   return entry == 'out' or entry == 'duplex' or item.has_targets(entry)
 end
 
 local function check_idle(idle, entries)
   for _, entry in ipairs(idle and entries or {}) do
-    if is_read(entry) then
+    if M.is_read(entry) then
       return
     end
   end
@@ -122,8 +123,7 @@ local function check_idle(idle, entries)
   end
 end
 
--- Streams are lent last: nothing raises after that.
-local function resolve(plan, slots, stdin)
+local function make_entries(plan, slots)
   check_one_channel(slots)
   local entries, slot = {}, {}
   for i = 1, slots.n do
@@ -136,6 +136,12 @@ local function resolve(plan, slots, stdin)
     error(errors.invalid_arg_value(slots.names[3] or 'stdio', reason, slots[3]), 0)
   end
   check_idle(plan.idleTimeout, entries)
+  return entries
+end
+
+-- Streams are lent last: nothing raises after that.
+local function resolve(plan, slots, stdin)
+  local entries = make_entries(plan, slots)
   return entries, lend(slots, entries, stdin)
 end
 
@@ -169,6 +175,18 @@ function M.resolve(plan)
   end
   local slots = plan.slots or M.slots(plan)
   return resolve(plan, slots, not plan.keeps_stdin and own_stdin() or nil)
+end
+
+--- stdio.prepare(plan) -> array of entries: the first half of `resolve`, for a child that
+-- is started only when other things have been checked, too.  Raises as `resolve`.
+function M.prepare(plan)
+  plan.slots = M.slots(plan)
+  return make_entries(plan, plan.slots)
+end
+
+--- stdio.lend(plan, entries) -> list of the lent streams: the other half.
+function M.lend(plan, entries)
+  return lend(plan.slots, entries, own_stdin())
 end
 
 -- `{ input = bytes }` stands for a pipe into the child with exactly these bytes.

@@ -119,6 +119,7 @@ local CLASSES = {
   result = { 'child_process.Result' },
   stream = { 'child_process.Duplex', 'EventEmitter' },
   emitter = { 'child_process.EventEmitter' },
+  pipeline = { 'child_process.Pipeline' },
   scope = { 'child_process.Scope' },
   pool = { 'child_process.Pool' },
   limit = { 'child_process.Limit' },

@@ -182,6 +182,11 @@ local CLASSES = {
       return cp.dgram.createSocket 'udp4'
     end,
   },
+  ['child_process.Pipeline'] = {
+    function()
+      return cp.pipeline { { 'true' }, { 'true' } }
+    end,
+  },
   ['child_process.Scope'] = {
     function()
       return cp.scope { silent = true }

@@ -115,6 +115,7 @@ function Fd:close() end
 ---@field pid? integer of a pool's worker
 ---@field exitCode? integer of ERR_WORKER_DIED
 ---@field signalCode? string of ERR_WORKER_DIED
+---@field index? integer of a pipeline: the number of the stage
 ---@field traceback? string
 ---@field address? string
 ---@field port? integer
@@ -604,6 +605,34 @@ local Limit = {}
 ---@return thread
 function Limit:run(fn, ...) end
 
+--- From `cp.pipeline`: programs of which each reads what the one before it writes.
+---@class child_process.Pipeline
+---@field children child_process.ChildProcess[]
+---@field stdin child_process.Writable nil if it is not a pipe; the same for stdout
+---@field stdout child_process.Readable
+local Pipeline = {}
+
+--- Sends a signal to all stages; true if any of them got it.
+---@param signal? child_process.Signal SIGTERM; 0 only tests
+---@return boolean sent
+function Pipeline:kill(signal) end
+
+--- SIGTERM to all stages, after a time SIGKILL; waits until all have closed.
+---@param grace? integer milliseconds, 5000
+---@return child_process.PipelineResult
+function Pipeline:terminate(grace) end
+
+--- Waits until all stages have closed.
+---@param timeout? number milliseconds
+---@return child_process.PipelineResult? result nil after the timeout
+---@return 'timeout'|child_process.Error? why
+---@overload fun(self: child_process.Pipeline): child_process.PipelineResult
+function Pipeline:wait(timeout) end
+
+--- Of the last stage that failed, else of the last one; `stdout` is the last one's.
+---@class child_process.PipelineResult: child_process.Result
+---@field results child_process.Result[] those of all stages
+
 --- From `cp.scope()`: what it starts ends when its variable's block is left.
 ---@class child_process.Scope
 local Scope = {}
@@ -643,11 +672,17 @@ function Scope:execFile(file, args, options, callback) end
 ---@overload fun(self: child_process.Scope, modulePath: string, options: child_process.ForkOptions): child_process.ChildProcess
 function Scope:fork(modulePath, args, options) end
 
+--- cp.pipeline with the scope's options as defaults.
+---@param stages child_process.Stage[]
+---@param options? child_process.PipelineOptions
+---@return child_process.Pipeline
+function Scope:pipeline(stages, options) end
+
 --- Waits until all that it has started has closed, well or not; in the order of starting.
 ---@param timeout? number milliseconds
----@return child_process.Result[]? results nil after the timeout
+---@return (child_process.Result|child_process.PipelineResult)[]? results nil after the timeout
 ---@return 'timeout'|child_process.Error? why
----@overload fun(self: child_process.Scope): child_process.Result[]
+---@overload fun(self: child_process.Scope): (child_process.Result|child_process.PipelineResult)[]
 function Scope:wait(timeout) end
 
 --- From `cp.pool()`: worker processes that call `cp.serve`.
@@ -849,6 +884,23 @@ function Channel:hasRef() end
 ---@field maxQueue? number how many requests may wait; math.huge
 ---@field maxRequests? number how many a worker gets before it is replaced; math.huge
 ---@field launchers? string[][] words that start a worker elsewhere; worker i uses number (i - 1) % n + 1
+
+--- Of one stage, or for all of them.
+---@class (exact) child_process.StageOptions: child_process.CommonOptions
+---@field argv0? string
+---@field shell? boolean|string true: /bin/sh
+---@field detached? boolean a process group of its own
+---@field signal? child_process.AbortSignal
+---@field maxBuffer? number bytes per stream that wait() collects
+---@field input? string of the first one: written to stdin, which is then finished
+
+--- `stdin` and `input` are the first stage's, `stdout`, `encoding` and `maxBuffer` the last's.
+---@class (exact) child_process.PipelineOptions: child_process.StageOptions
+---@field encoding? child_process.Encoding raw bytes
+
+--- A program, its arguments, and options for it alone.
+---@class child_process.Stage: child_process.StageOptions
+---@field [integer] child_process.Argument
 
 --- Defaults: a call skips those that it does not have.
 ---@class (exact) child_process.ScopeOptions: child_process.SpawnOptions, child_process.ForkOptions
@@ -1564,6 +1616,12 @@ function cp.pool(file, args, options) end
 --- In a worker: answers the requests of a pool, one at a time, in a coroutine.
 ---@param fn fun(request: any, handle: any): any
 function cp.serve(fn) end
+
+--- Starts programs of which each reads what the one before it writes.
+---@param stages child_process.Stage[]
+---@param options? child_process.PipelineOptions
+---@return child_process.Pipeline
+function cp.pipeline(stages, options) end
 
 --- For `local s <close> = cp.scope()`: its children end when the block is left.
 ---@param options? child_process.ScopeOptions

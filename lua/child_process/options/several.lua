@@ -34,14 +34,29 @@ local function with_commands()
   return names
 end
 
+-- A stage is connected to its neighbours only.
+local function without_connections()
+  local names = {}
+  for name in pairs(options.names 'spawn') do
+    names[name] = true
+  end
+  for _, name in ipairs { 'stdio', 'customFds', 'pty', 'serialization' } do
+    names[name] = nil
+  end
+  return names
+end
+
 -- call -> the names of its options, as keys
 local names_of = {
   scope = in_any_call(),
   map = with_commands(),
+  pipeline = without_connections(),
+  stage = without_connections(),
 }
+names_of.pipeline.encoding = true
 
 --- several.names(call) -> table: the names of a call's options, as keys.
--- @param call string: `scope`, `map`
+-- @param call string: `scope`, `map`, `pipeline`, `stage` (of a pipeline)
 function M.names(call)
   return names_of[call]
 end
