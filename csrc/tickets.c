@@ -7,9 +7,9 @@
  * The kernel gives each number to one of them, also while the worker is in an endless
  * loop, and without any message between the two.
  *
- * Numbers have eight bytes, so a write of one is never cut (PIPE_BUF), and a read of
- * eight bytes gets a whole one.  A worker that breaks this confuses only its own
- * requests: the pool looks every number up among those. */
+ * Numbers have eight bytes, and a write of 64 of them is never cut (PIPE_BUF is at least
+ * 512), so a read of eight bytes gets a whole one.  A worker that breaks this confuses
+ * only its own requests: the pool looks every number up among those. */
 #include "tickets.h"
 
 #include <errno.h>
@@ -20,31 +20,38 @@
 
 #include "arg.h"
 #include "os/fd.h"
+#include "os/origin.h"
 #include "result.h"
 
 #define TICKETS_CLASS "child_process.core.Tickets"
 
-/* `pid`: the process that made it.  A copy of that, made by fork(2), shares the pipe and
- * must not take what is the parent's. */
+enum { MOST = 64 }; /* numbers in one write */
+
+/* A copy of the process, made by fork(2), shares the pipe and must not take what is the
+ * parent's. */
 struct tickets {
   int read, write;
-  pid_t pid;
+  struct lcp__origin origin;
 };
 
 static struct tickets *self(lua_State *L) { return luaL_checkudata(L, 1, TICKETS_CLASS); }
 
-static int is_ours(const struct tickets *t) { return t->pid == getpid(); }
+static int is_ours(const struct tickets *t) { return !lcp__origin_is_copy(&t->origin); }
 
-/* tickets:put(number) -> true | nil, errno: EAGAIN if thousands are in it, EBADF if it is
- * closed */
+/* tickets:put(number, …) -> true | nil, errno: all of them, at most 64, or none.  EAGAIN
+ * if thousands are in it, EBADF if it is closed */
 static int l_put(lua_State *L) {
   const struct tickets *t = self(L);
-  lua_Integer number = luaL_checkinteger(L, 2);
+  lua_Integer numbers[MOST];
+  int n = lua_gettop(L) - 1;
+  luaL_argcheck(L, n <= MOST, MOST + 2, "too many");
+  for (int i = 0; i < n; i++)
+    numbers[i] = luaL_checkinteger(L, i + 2);
   if (!is_ours(t))
     return lcp__push_errno(L, -EBADF);
-  struct iovec piece = {&number, sizeof number};
-  ssize_t n = lcp__fd_writev(t->write, LCP__FD_OWN, &piece, 1);
-  return lcp__push_errno(L, n < 0 ? (int)n : 0);
+  struct iovec piece = {numbers, sizeof numbers[0] * (size_t)n};
+  ssize_t put = lcp__fd_writev(t->write, LCP__FD_OWN, &piece, 1);
+  return lcp__push_errno(L, put < 0 ? (int)put : 0);
 }
 
 /* tickets:take() -> the oldest number | nil: there is none */
@@ -69,6 +76,7 @@ static int l_close(lua_State *L) {
   struct tickets *t = self(L);
   lcp__fd_close(&t->read);
   lcp__fd_close(&t->write);
+  lcp__origin_free(&t->origin);
   return 0;
 }
 
@@ -100,8 +108,9 @@ static int l_tickets(lua_State *L) {
   int rc, fd = lua_isnoneornil(L, 1) ? -1 : lcp__arg_fd(L, 1);
   int is_new = lua_isnoneornil(L, 1);
   struct tickets *t = lua_newuserdatauv(L, sizeof *t, 0);
-  *t = (struct tickets){.read = -1, .write = -1, .pid = getpid()};
+  *t = (struct tickets){.read = -1, .write = -1};
   luaL_setmetatable(L, TICKETS_CLASS);
+  lcp__origin_set(&t->origin);
   rc = is_new ? make(t) : adopt(t, fd);
   return rc < 0 ? lcp__push_errno(L, rc) : 1;
 }

@@ -62,7 +62,7 @@ end
 local function run_waiting(pool, value, options)
   local request, err, reply
   local function is_ready()
-    return request ~= nil and request.settled
+    return request ~= nil and request.done == nil
   end
   local came = await.await('pool:run()', is_ready, function(registrations)
     request = new_request(pool, value, options, function(...)

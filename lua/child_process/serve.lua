@@ -16,18 +16,18 @@ local traceback = debug.traceback
 
 -- Requests that have arrived ------------------------------------------------------------
 
--- `server.first` .. `server.last`: { id, request, handle }.  With tickets, those in front
--- of the one that a ticket is for have been taken back, and without a ticket all of them.
+-- `server.first` .. `server.last`: the messages, with `handle`.  With tickets, those in
+-- front of the one that a ticket is for have been taken back, and without a ticket all.
 
 local function shift(server)
-  local entry = server[server.first]
+  local message = server[server.first]
   server[server.first] = nil
   server.first = server.first + 1
-  return entry
+  return message
 end
 
-local function discard(entry)
-  local handle = entry.handle
+local function discard(message)
+  local handle = message.handle
   if type(handle) == 'table' and handle.destroy then
     handle:destroy()
   elseif handle ~= nil then
@@ -40,17 +40,17 @@ local function is_empty(server)
 end
 
 -- The next request to begin | nil: it has not arrived yet, or there is none.
-local function next_entry(server)
+local function next_message(server)
   while not is_empty(server) do
     if server.tickets and not server.ticket then
       server.ticket = server.tickets:take()
     end
-    local entry = shift(server)
-    if not server.tickets or entry.id == server.ticket then
+    local message = shift(server)
+    if not server.tickets or message.run == server.ticket then
       server.ticket = nil
-      return entry
+      return message
     end
-    discard(entry)
+    discard(message)
   end
 end
 
@@ -93,32 +93,28 @@ local function write(server, frame)
   end
 end
 
-local function answer(server, entry)
+local function answer(server, message)
   local begun = core.hrtime()
-  local ok, reply = xpcall(server.fn, on_raise, entry.request, entry.handle)
+  local ok, reply = xpcall(server.fn, on_raise, message.request, message.handle)
   local us = (core.hrtime() - begun) // 1000
   if ok then
-    write(server, { done = entry.id, reply = reply, us = us })
+    write(server, { done = message.run, reply = reply, us = us })
   else
-    write(server, { failed = entry.id, error = reply, us = us })
+    write(server, { failed = message.run, error = reply, us = us })
   end
-end
-
-local function has_entries(server)
-  return not is_empty(server)
 end
 
 local function serve_all(server)
   local function is_ready()
-    return has_entries(server)
+    return not is_empty(server)
   end
   local function register(registrations)
     server.wake = registrations.wake
   end
   while true do
-    local entry = next_entry(server)
-    if entry then
-      answer(server, entry)
+    local message = next_message(server)
+    if message then
+      answer(server, message)
     else
       await.await('cp.serve()', is_ready, register)
     end
@@ -140,7 +136,8 @@ local function on_message(server, message, handle)
     return
   elseif message.run ~= nil then
     server.last = server.last + 1
-    server[server.last] = { id = message.run, request = message.request, handle = handle }
+    message.handle = handle
+    server[server.last] = message
     server.wake()
   elseif message.tickets and not server.tickets then
     adopt(server, message.tickets)

@@ -416,7 +416,7 @@ end
 function M.send_encoded(owner, payload)
   local out = owner._ipc.out
   if not out.shut then
-    outgoing.send_entry(out, { payload = payload })
+    outgoing.send_payload(out, payload)
   end
 end
 

@@ -276,6 +276,21 @@ function M.send(out, message, callback)
   return write_message(out, message, callback)
 end
 
+--- outgoing.send_payload(out, payload): the same for an encoded message, without a
+-- callback.
+function M.send_payload(out, payload)
+  if out.unanswered then
+    hold_back(out, { payload = payload })
+    return
+  end
+  local total, pending, due = out.handle:queue(payload)
+  if out.dirty and total and not (due or trace.on) then
+    out.queued = total -- one of many in this turn
+  else
+    queued(out, nil, total, pending, due)
+  end
+end
+
 --- outgoing.send_entry(out, entry) -> boolean: the same for an encoded message.
 function M.send_entry(out, entry)
   return (out.unanswered and hold_back or send_now)(out, entry)

@@ -56,8 +56,6 @@ local function measure(pool, us)
   end
 end
 
--- A worker that has been fed gets more when half of it is done: what is given in one
--- callback leaves together.
 local function after_answer(pool, worker)
   if worker.state ~= 'ready' then
     return
@@ -66,7 +64,7 @@ local function after_answer(pool, worker)
       return
     end
     dispatch(pool)
-  elseif 2 * worker.count <= giving.depth(pool) and pool.queue.first then
+  elseif pool.queue.first then
     giving.feed(pool, worker)
   end
   if pool.waiting.first then
@@ -302,6 +300,7 @@ function M.new(settings)
     on = on,
     pid = core.pid(),
     codec = CODECS[settings.plans[1].serialization or 'json'],
+    frame = {}, -- of the request that is being encoded
     workers = {}, -- number -> worker, or the timer before its start
     ready = {}, -- those that can be given requests
     idle = {}, -- those of them that have none

@@ -40,13 +40,13 @@ end
 
 --- giving.settle(pool, request, err, reply): the request is over, unless it was before.
 local function settle(pool, request, err, reply)
-  if not request.settled then
+  if request.done then
     if request.list then
       request.list:remove(request)
     end
-    requests.settle(request)
+    local done = requests.settle(request)
     count(pool, -1)
-    request.done(err, reply)
+    done(err, reply)
   end
 end
 
@@ -89,25 +89,42 @@ end
 
 -- Giving --------------------------------------------------------------------------------
 
-local function encode(pool, request)
-  local frame = { run = request.id, request = request.value }
-  return pool.codec.encode(frame)
+local SCALAR = { ['nil'] = true, number = true, boolean = true }
+
+-- A request that has to wait is encoded, since a table may change meanwhile.  Others are
+-- encoded when they are sent, large strings because that needs less memory.
+local function prepare(pool, request)
+  local value = request.value
+  local is_large = type(value) == 'string' and #value > AHEAD_BYTES
+  if not (request.payload or is_large or SCALAR[type(value)]) then
+    local frame = pool.frame
+    frame.run, frame.request = request.id, value
+    request.payload = pool.codec.encode(frame)
+    frame.request = nil
+  end
+end
+
+-- Whether it may be given to a worker that has one in progress: it is certain that it can
+-- be sent, and cheap to do so twice.
+local function is_light(request)
+  local payload = request.payload
+  return not request.handle
+    and (
+      payload and #payload <= AHEAD_BYTES or not payload and SCALAR[type(request.value)]
+    )
 end
 
 -- Puts a request that its worker has not begun back in front.  With `err` it has been
 -- sent, and so has its handle: such a request fails.
 local function put_back(pool, request, err)
-  local ok, payload = true, request.payload
-  if request.handle then
-    ok, payload = err == nil, err
-  elseif not payload then
-    ok, payload = pcall(encode, pool, request)
+  local ok, problem = err == nil or not request.handle, err
+  if ok then
+    ok, problem = pcall(prepare, pool, request)
   end
   if ok then
-    request.payload = payload
     pool.queue:unshift(request)
   else
-    settle_later(pool, request, payload)
+    settle_later(pool, request, problem)
   end
 end
 
@@ -119,22 +136,24 @@ function M.put_back(pool, list, err)
   end
 end
 
+-- A worker that takes no tickets has broken them: it ends.
+local function give_up(worker)
+  M.leaving(worker)
+  workers.kill(worker)
+end
+
 --- giving.give(pool, worker, request) -> nil | error: the request cannot be sent.
--- A worker that takes no tickets has broken them: it ends, and the request waits on.
 local function give(pool, worker, request)
   local given, err = workers.give(worker, request)
   if given then
-    pool.busy = pool.busy + (worker.count == 1 and 1 or 0)
-    pool.given = pool.given + 1
+    pool.busy, pool.given = pool.busy + 1, pool.given + 1
     return nil
   elseif given == nil then
-    M.leaving(worker)
-    workers.kill(worker)
+    give_up(worker)
     put_back(pool, request) -- it has not been sent
     return nil
-  elseif worker.count == 0 then
-    make_idle(pool, worker)
   end
+  make_idle(pool, worker)
   return err
 end
 
@@ -155,24 +174,34 @@ local function depth(pool)
   return math.min(MOST_AHEAD, SHORT_US // math.max(us, 1))
 end
 
--- Whether the next request in the queue may go to a worker that has one in progress.
-local function may_feed(pool, worker, most)
-  local next_one = pool.queue.first
-  return worker.count > 0
-    and worker.count < most
-    and worker.left > 0
-    and worker.uses_tickets
-    and not worker.is_exclusive
-    and not next_one.handle
-    and #next_one.payload <= AHEAD_BYTES
-    and core.hrtime() - worker.since < SHORT_US * 1000
+-- How many more requests a worker that has one in progress may be given: none until half
+-- of them is done, since those that are given in one callback leave together.
+local function room_for(worker, most)
+  local is_due = worker.count > 0 and 2 * worker.count <= most
+  local is_able = worker.uses_tickets and not worker.is_exclusive
+  if is_due and is_able and core.hrtime() - worker.since < SHORT_US * 1000 then
+    return math.min(most - worker.count, worker.left)
+  end
+  return 0
 end
 
 --- giving.feed(pool, worker): gives a busy worker more, if requests are short.
 local function feed(pool, worker)
-  local most = depth(pool)
-  while pool.queue.first and may_feed(pool, worker, most) do
-    give_queued(pool, worker)
+  local queue, room = pool.queue, room_for(worker, depth(pool))
+  if room <= 0 or not queue.first then
+    return
+  end
+  local list = {}
+  while #list < room and queue.first and is_light(queue.first) do
+    list[#list + 1] = queue:shift()
+  end
+  if #list == 0 then
+    return
+  elseif workers.give_ahead(worker, list) then
+    pool.given = pool.given + #list
+  else
+    give_up(worker)
+    M.put_back(pool, list)
   end
 end
 
@@ -243,7 +272,7 @@ local function accept(pool, request)
   elseif not_begun(pool) >= pool.settings.maxQueue then
     return false
   end
-  request.payload = encode(pool, request)
+  prepare(pool, request)
   pool.queue:push(request)
   feed_all(pool)
   return true

@@ -14,19 +14,20 @@ local M = {}
 -- @param options table: `timeout` (ms), `signal`, `handle`, or nil each
 -- @param done function: done(err, reply), called once
 function M.new(id, value, options, done)
-  return {
+  local request = {
     id = id,
     value = value,
-    handle = options.handle,
-    done = done,
-    payload = nil, -- the encoded frame, from when it has to wait or may be given again
+    done = done, -- nil: it is settled
+    payload = nil, -- the encoded frame, of one that has to wait
     list = nil, -- the queue that it is in
+    before = nil,
+    behind = nil,
     worker = nil, -- the worker that it is given to
-    settled = false,
-    timer = nil,
-    signal = nil,
-    on_abort = nil,
   }
+  if options.handle ~= nil then
+    request.handle = options.handle
+  end
+  return request
 end
 
 --- request.limit(request, options, cancel, pool): calls `cancel(pool, request, err)` at
@@ -48,14 +49,18 @@ function M.limit(request, options, cancel, pool)
   end
 end
 
---- request.settle(request): it is over; the caller calls `done`.
+--- request.settle(request) -> done: it is over; the caller is to call that.
 function M.settle(request)
-  request.settled, request.worker, request.payload = true, nil, nil
-  loop.clearTimeout(request.timer)
+  local done = request.done
+  request.done, request.worker, request.payload = nil, nil, nil
+  if request.timer then
+    loop.clearTimeout(request.timer)
+  end
   if request.on_abort then
     request.signal:removeEventListener('abort', request.on_abort)
     request.on_abort = nil
   end
+  return done
 end
 
 return M

@@ -110,8 +110,13 @@ local function send(worker, request)
   end
 end
 
+local function add(worker, request)
+  worker.given[request.id], request.worker = request, worker
+  worker.count, worker.left = worker.count + 1, worker.left - 1
+end
+
 --- worker.give(worker, request) -> true | false, err: the request or its handle cannot be
--- sent | nil: the worker takes no more tickets.
+-- sent | nil: the worker takes no more tickets.  It has no other request.
 -- The ticket goes first: a request without one counts as taken back.
 function M.give(worker, request)
   if worker.uses_tickets and not worker.tickets:put(request.id) then
@@ -120,15 +125,29 @@ function M.give(worker, request)
   local ok, err = pcall(send, worker, request)
   if not ok then
     if worker.uses_tickets then
-      worker.tickets:take() -- it had nothing else to begin
+      worker.tickets:take()
     end
     return false, err
   end
-  worker.given[request.id], request.worker = request, worker
-  worker.count, worker.left = worker.count + 1, worker.left - 1
-  worker.is_exclusive = request.handle ~= nil
-  if worker.count == 1 then
-    worker.since = core.hrtime()
+  add(worker, request)
+  worker.is_exclusive, worker.since = request.handle ~= nil, core.hrtime()
+  return true
+end
+
+--- worker.give_ahead(worker, list) -> boolean: gives it requests, at most 64, that can
+-- certainly be sent, while it has one in progress; false, and none, if it takes no more
+-- tickets.
+function M.give_ahead(worker, list)
+  local ids = {}
+  for i, request in ipairs(list) do
+    ids[i] = request.id
+  end
+  if not worker.tickets:put(table.unpack(ids)) then
+    return false
+  end
+  for _, request in ipairs(list) do
+    send(worker, request)
+    add(worker, request)
   end
   return true
 end
