@@ -244,12 +244,10 @@ local function on_end(worker, err)
   worker.pool.on.ended(worker, unbegun, lost, err)
 end
 
+-- What a launcher says when it fails comes as an error before.
 local function on_exit(worker, code, signal)
-  local err = death(worker, code, signal)
-  if not worker.was_ready and worker.err then
-    err.cause = worker.err
-  end
-  on_end(worker, err)
+  local err = not worker.was_ready and worker.err
+  on_end(worker, err or death(worker, code, signal))
 end
 
 -- A child that could not be started has no other end.
