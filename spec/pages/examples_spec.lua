@@ -542,3 +542,22 @@ if t.backend() == 'linux' then
     end)
   end)
 end
+
+describe('examples/primes_pool.lua', function()
+  it('counts on all processors', function()
+    local text = '9592 primes below 100000, by %d workers\n'
+    local out = output_of('primes_pool.lua', '100000')
+    assert.equal(text:format(cp.availableParallelism()), out)
+  end)
+
+  it('counts on other machines', function()
+    local folder = t.tmpdir()
+    -- in place of ssh: runs the words here
+    t.write_file(folder .. '/ssh', '#!/bin/sh\nshift\neval "$*"\n', '+x')
+    local file, args = command('primes_pool.lua', '60000', 'one', 'two')
+    table.insert(args, 2, ('PATH=%s:%s'):format(folder, cp.process.env.PATH))
+    local result = finished(cp.execFile(file, args))
+    assert.equal('', result.stderr)
+    assert.equal('6057 primes below 60000, by 2 workers\n', result.stdout)
+  end)
+end)
