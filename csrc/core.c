@@ -26,6 +26,7 @@
 #include "handle.h"
 #include "held.h"
 #include "identity.h"
+#include "log.h"
 #include "loop.h"
 #include "net.h"
 #include "os/spawn.h"
@@ -91,6 +92,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__resolve_open(L);
   lcp__net_open(L);
   lcp__udp_open(L);
+  lcp__log_open(L);
   lcp__self_open(L);
   lcp__shortage_open(L);
   lcp__signo_open(L);

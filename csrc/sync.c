@@ -359,26 +359,7 @@ static int l_gc(lua_State *L) {
   return 0;
 }
 
-/* core.write_stderr(bytes): writes all of it to descriptor 2; bytes that cannot be
- * written are lost.  Never raises SIGPIPE. */
-static int l_write_stderr(lua_State *L) {
-  struct iovec piece;
-  ssize_t n = 0;
-  piece.iov_base = (char *)luaL_checklstring(L, 1, &piece.iov_len);
-  while (piece.iov_len > 0 && n >= 0) {
-    n = lcp__fd_writev(2, LCP__FD_FILE, &piece, 1);
-    if (n == -EAGAIN)
-      n = lcp__fd_wait_writable(2, -1);
-    else if (n > 0) {
-      piece.iov_base = (char *)piece.iov_base + n;
-      piece.iov_len -= (size_t)n;
-    }
-  }
-  return 0;
-}
-
-static const luaL_Reg functions[] = {
-    {"spawn_sync", l_spawn_sync}, {"write_stderr", l_write_stderr}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn_sync", l_spawn_sync}, {NULL, NULL}};
 
 int lcp__sync_open(lua_State *L) {
   luaL_newmetatable(L, SYNC_CLASS);

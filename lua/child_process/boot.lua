@@ -45,6 +45,10 @@ local load_debug = lazy.load 'child_process.debug'
 if os.getenv 'CP_DEBUG' then
   load_debug().from_environment()
 end
+local load_trace_file = lazy.load 'child_process.trace_file'
+if os.getenv 'CP_TRACE' then
+  load_trace_file().from_environment()
+end
 
 local runner = require 'child_process.process'
 local process = runner.get()

@@ -33,6 +33,7 @@ local trace = require 'child_process.trace'
 local M = {}
 
 local load_tee = lazy.load 'child_process.tee'
+local load_trace_file = lazy.load 'child_process.trace_file'
 
 -- The core's table: ref and unref are there already.
 local methods = core.child_methods
@@ -152,10 +153,14 @@ local function for_core(entries, ipc, text)
 end
 
 -- Node's two variables tell the child the channel's descriptor and serialization.
+-- A trace that we write has the child's events too.
 local function channel_env(env, slot, codec)
   local list = environment.without_channel(env)
   list[#list + 1] = ('NODE_CHANNEL_FD=%d'):format(slot - 1)
   list[#list + 1] = 'NODE_CHANNEL_SERIALIZATION_MODE=' .. codec.name
+  if trace.on then
+    load_trace_file().join(list)
+  end
   return list
 end
 

@@ -142,7 +142,7 @@ end
 local function switch(target)
   local before = trace.target
   trace.target = target
-  trace.on = target and (target == true and to_stderr or to_function(target)) or false
+  trace.listen('log', target and (target == true and to_stderr or to_function(target)))
   core.on_new(target and note_origin)
   return before
 end
@@ -163,9 +163,10 @@ end
 --   kill        pid, signal, delivered, code (errno's name if not), reason (timeout,
 --               maxBuffer, abort, if that was the cause)
 --   connect     pid (of the peer, as in all events below), serialization
---   send        size (bytes), pending (bytes not yet written, including these);
+--   send        size (bytes), pending (bytes not yet written, including these), id;
 --               or error: the message is lost
---   receive     size
+--   receive     size, id: the same string as in the process that sent it, if both have
+--               reported from the beginning of the channel
 --   handle      type, state: sent, waiting (for another one's acknowledgement),
 --               acknowledged, refused, received
 --   disconnect  reason: local, peer or error; error

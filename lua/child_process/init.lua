@@ -40,12 +40,16 @@ local load_pool = lazy.load 'child_process.pool'
 local load_quote = lazy.load 'child_process.quote'
 local load_scope = lazy.load 'child_process.scope'
 local load_serve = lazy.load 'child_process.serve'
+local load_trace_file = lazy.load 'child_process.trace_file'
 
 lazy.remember()
 
 -- Before there is anything to report.
 if os.getenv 'CP_DEBUG' then
   load_debug().from_environment()
+end
+if os.getenv 'CP_TRACE' then
+  load_trace_file().from_environment()
 end
 
 local M = {
@@ -79,8 +83,16 @@ end
 
 --- cp.debug(target) -> the previous target: reports the activity of children and channels
 -- to a function, or with `true` to stderr; see debug.lua.
-function M.debug(target)
-  return load_debug().debug(target)
+M.debug = setmetatable({}, {
+  __call = function(_, target)
+    return load_debug().debug(target)
+  end,
+})
+
+--- cp.debug.trace(path | false): the same as a file for Perfetto or chrome://tracing, see
+-- trace_file.lua.
+function M.debug.trace(path)
+  return load_trace_file().trace(path)
 end
 
 --- cp.pipeline(stages [, options]) -> pipeline: programs of which each reads what the one

@@ -1,6 +1,6 @@
---- The events of cp.debug, a table for each.
+--- The events of cp.debug and of a trace file, a table for each.
 --
--- `trace.on` is false unless a target is set; callers test it first, so that tracing
+-- `trace.on` is false unless somebody listens; callers test it first, so that tracing
 -- costs nothing otherwise:
 --
 --   if trace.on then trace.spawn(child, plan) end
@@ -13,8 +13,21 @@ local signals = require 'child_process.signals'
 
 local M = {}
 
---- function|false: called with each event.  Set by child_process.debug.
+--- function|false: called with each event.
 M.on = false
+
+-- Who listens: `log`, of debug.lua, and `file`, of trace_file.lua.
+local listeners = {}
+
+--- trace.listen(who, fn | nil): the listener `who`, `log` or `file`.
+function M.listen(who, fn)
+  listeners[who] = fn
+  local log, file = listeners.log, listeners.file
+  M.on = log and file and function(event)
+    file(event)
+    log(event)
+  end or log or file or false
+end
 
 local NS = 1e6 -- nanoseconds of a millisecond
 local loaded_at = core.hrtime()
@@ -137,14 +150,43 @@ function M.peer(ipc)
   return ipc.owner == core.process and core.ppid() or ipc.owner.pid
 end
 
+-- Owner of a channel -> how many messages the worker and its parent have sent on it, if
+-- that is traced from its beginning.
+local sent = setmetatable({}, { __mode = 'k' })
+
+-- The same in both processes for one message, if both know the numbers: the worker, who
+-- sent it, and which one it was.
+local function message_id(owner, is_ours)
+  local numbers = sent[owner]
+  local sender = (owner == core.process) == is_ours and 'worker' or 'parent'
+  local number = numbers and numbers[sender] + 1
+  if number then
+    numbers[sender] = number
+    local worker = owner == core.process and core.pid() or owner.pid
+    return ('%d %s %d'):format(worker, sender, number)
+  end
+end
+
 --- A channel is open.
 function M.connect(ipc)
+  sent[ipc.owner] = { worker = 0, parent = 0 }
   tell('connect', { pid = M.peer(ipc), serialization = ipc.codec.name })
+end
+
+--- A message is about to be sent, at `trace.sending_since` (hrtime): the peer may have it
+-- before `send` is called.
+function M.sending()
+  M.sending_since = core.hrtime()
 end
 
 --- A message of `size` bytes was sent; `pending`: the unwritten bytes.
 function M.send(ipc, size, pending)
-  tell('send', { pid = M.peer(ipc), size = size, pending = pending })
+  tell('send', {
+    pid = M.peer(ipc),
+    size = size,
+    pending = pending,
+    id = message_id(ipc.owner, true),
+  })
 end
 
 --- A message was lost.
@@ -154,7 +196,7 @@ end
 
 --- A message of `size` bytes has come.
 function M.receive(ipc, size)
-  tell('receive', { pid = M.peer(ipc), size = size })
+  tell('receive', { pid = M.peer(ipc), size = size, id = message_id(ipc.owner, false) })
 end
 
 --- The channel is closed.

@@ -6,6 +6,7 @@ local NOT_COUNTED =
 local AT_END = 'runs at the end of a state, when lines are not counted any more'
 
 return {
+  ['lua/child_process/trace_file.lua'] = { close_at_end = AT_END },
   ['csrc/addr.c'] = { push_ip6 = 'wants a network with link-local addresses' },
   ['csrc/busypoll.c'] = {
     sleep_until_event = 'ppoll fails otherwise than by a signal',

@@ -1445,6 +1445,7 @@ function dgram.createSocket(options, onMessage) end
 ---@field serialization? 'json'|'advanced'
 ---@field size? integer bytes
 ---@field pending? integer bytes
+---@field id? string the same in both processes for one message
 ---@field type? string
 ---@field state? 'sent'|'waiting'|'acknowledged'|'refused'|'received'
 
@@ -1465,6 +1466,16 @@ function loop.events() end
 ---@return number? seconds nil: without end
 function loop.timeout() end
 
+--- `cp.debug(target)` tells what happens to children and on channels, to a function or
+--- (`true`) on stderr, and returns the target before; false and nil end it.
+---@class child_process.Debug
+---@operator call: true|fun(event: child_process.DebugEvent)|nil
+local debug = {}
+
+--- The same as a file in Chrome's trace-event format; also CP_TRACE=FILE.
+---@param path string|false|nil
+function debug.trace(path) end
+
 --- `cp.EventEmitter()` makes one.
 ---@class child_process.EventEmitterClass: child_process.EventEmitter
 ---@operator call: child_process.EventEmitter
@@ -1481,6 +1492,7 @@ function loop.timeout() end
 ---@field net child_process.net
 ---@field dgram child_process.dgram
 ---@field loop child_process.Loop
+---@field debug child_process.Debug
 ---@field EventEmitter child_process.EventEmitterClass
 ---@field ChildProcess child_process.ChildProcessClass
 ---@field AbortController child_process.AbortControllerClass
@@ -1655,10 +1667,6 @@ function cp.availableParallelism() end
 ---@return child_process.Active[]
 function cp.active() end
 
---- Has what happens to children and on channels told, to a function or (`true`) on stderr.
----@param target nil|boolean|fun(event: child_process.DebugEvent)
----@return true|fun(event: child_process.DebugEvent)|nil before
-function cp.debug(target) end
 
 --- In a child that cp.fork has started, this process; else nil.
 ---@type child_process.Process?

@@ -182,6 +182,9 @@ end
 -- Writes a message; a number is an errno, anything else the codec's reason for refusing
 -- it.
 local function write_message(out, message, callback)
+  if trace.on then
+    trace.sending()
+  end
   local total, pending, due = out.handle:send(message)
   if out.dirty and total and not (due or callback or trace.on) and pending < BACKLOG then
     out.queued = total -- one of many in this turn
@@ -225,6 +228,9 @@ local function let_go(entry)
 end
 
 local function queue(out, entry)
+  if trace.on then
+    trace.sending()
+  end
   local handle = out.handle
   return shortage.retry(handle.queue, handle, entry.payload, entry.carried)
 end

@@ -1,0 +1,79 @@
+/* log.c - what the library itself writes: to stderr for people, and to a file of events.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fdpass.h"
+#include "os/fd.h"
+#include "result.h"
+
+/* All of it, never with SIGPIPE: 0, or a negative errno and the rest is lost. */
+static int write_all(int fd, const char *bytes, size_t size) {
+  struct iovec piece = {(char *)bytes, size};
+  while (piece.iov_len > 0) {
+    ssize_t n = lcp__fd_writev(fd, LCP__FD_FILE, &piece, 1);
+    if (n == -EAGAIN)
+      n = lcp__fd_wait_writable(fd, -1);
+    else if (n > 0) {
+      piece.iov_base = (char *)piece.iov_base + n;
+      piece.iov_len -= (size_t)n;
+    }
+    if (n < 0)
+      return (int)n;
+  }
+  return 0;
+}
+
+/* core.write_stderr(bytes): writes all of it to descriptor 2; bytes that cannot be
+ * written are lost.  Never raises SIGPIPE. */
+static int l_write_stderr(lua_State *L) {
+  size_t size;
+  const char *bytes = luaL_checklstring(L, 1, &size);
+  write_all(2, bytes, size);
+  return 0;
+}
+
+/* core.log_open(path, anew) -> descriptor object | nil, errno: a regular file, to which
+ * each log_write() appends in one piece, whoever else does (O_APPEND, open(2)); `anew`:
+ * emptied first.  Anything else, such as a pipe, could block: EINVAL. */
+static int l_log_open(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  int flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY;
+  struct stat st;
+  int *slot = lcp__fdpass_new(L);
+  int fd = lcp__fd_create(path, flags | (lua_toboolean(L, 2) ? O_TRUNC : 0), 0666);
+  if (fd < 0)
+    return lcp__push_errno(L, fd);
+  *slot = fd;
+  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    return lcp__push_errno(L, -EINVAL);
+  return 1;
+}
+
+/* core.log_write(descriptor object, bytes) -> true | nil, errno */
+static int l_log_write(lua_State *L) {
+  size_t size;
+  int fd = lcp__fdpass_get(L, 1);
+  const char *bytes = luaL_checklstring(L, 2, &size);
+  int rc = write_all(fd, bytes, size);
+  if (rc < 0)
+    return lcp__push_errno(L, rc);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"write_stderr", l_write_stderr},
+                                     {"log_open", l_log_open},
+                                     {"log_write", l_log_write},
+                                     {NULL, NULL}};
+
+int lcp__log_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  return 0;
+}
