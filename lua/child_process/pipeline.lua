@@ -17,8 +17,8 @@ local stdio = require 'child_process.stdio'
 
 local M = {}
 
--- `stdin`, `stdout`, `children`; `_failed_stage`: the index of the stage that could not be
--- started; `_living`: how many children have not closed; `_timer`, `_quiet_timer`.
+-- `stdin`, `stdout`, `children`; `_failed_stage`: the index of the stage that could not
+-- be started; `_living`: how many children have not closed; `_timer`, `_quiet_timer`.
 local Pipeline = { __name = 'child_process.Pipeline' }
 Pipeline.__index = Pipeline
 

@@ -1,4 +1,5 @@
 -- Every example is run as a program of its own; what it prints is what its header says.
+local lfs = require 'lfs'
 local machine = require 'spec.support.machine'
 local t = require 'spec.helper'
 local cp = t.cp
@@ -113,6 +114,133 @@ describe('examples/find_wc.lua', function()
       t.write_file(('%s/%d'):format(folder, i), '')
     end
     assert.equal('3 files in ' .. folder .. '\n', output_of('find_wc.lua', folder))
+  end)
+end)
+
+describe('examples/README.md', function()
+  it('has every example, and nothing else', function()
+    local named, there = {}, {}
+    for name in t.slurp('examples/README.md'):gmatch '%]%(([%w_.]+)%)' do
+      named[name] = true
+    end
+    for name in lfs.dir 'examples' do
+      -- workers is part of others
+      there[name] = not name:find '^%.' and name ~= 'README.md' and name ~= 'workers'
+        or nil
+    end
+    assert.same(there, named)
+  end)
+end)
+
+describe('examples/tasks.lua', function()
+  local function run_tasks(tasks, ...)
+    local file = t.write_file(t.tmpdir() .. '/tasks', 'return ' .. tasks)
+    local args = { ... }
+    for i, word in ipairs(args) do
+      args[i] = word == 'FILE' and file or word
+    end
+    return run('tasks.lua', table.unpack(args))
+  end
+
+  it('runs each task after those that it needs, and shows what it prints', function()
+    local result = run_tasks(
+      [[{
+      app = { 'echo linking; echo warning >&2', needs = { 'lib', 'doc' } },
+      lib = { 'echo compiling' }, doc = { 'sleep 0.05; echo writing' },
+      other = { 'echo never' } }]],
+      'FILE',
+      'app',
+      'lib'
+    )
+    assert.equal('', result.stderr)
+    local lines = 'lib | compiling\ndoc | writing\napp | linking\napp | warning\n'
+    assert.equal(lines .. '3 tasks done\n', result.stdout)
+  end)
+
+  it('runs as many at a time as it may', function()
+    local tasks = [[{ a = { 'echo 1; sleep 0.05; echo 2' }, b = { 'echo 3' } }]]
+    local result = run_tasks(tasks, '-j', '1', 'FILE', 'a', 'b')
+    assert.equal('a | 1\na | 2\nb | 3\n2 tasks done\n', result.stdout)
+  end)
+
+  it('ends all of them when one fails', function()
+    local tasks = [[{ a = { 'sleep 600' }, b = { 'exit 3' },
+      c = { 'echo never', needs = { 'b' } } }]]
+    local result = run_tasks(tasks, '-j', '2', 'FILE', 'a', 'c')
+    assert.equal('tasks.lua: b: exit code 3\n', result.stderr)
+    assert.equal('', result.stdout)
+    assert.equal(1, result.code)
+  end)
+
+  it('says what is wrong with the file', function()
+    local result = run_tasks([[{ a = { '', needs = { 'b' } } }]], 'FILE', 'a')
+    assert.equal('tasks.lua: there is no task b\n', result.stderr)
+    local circle = [[{ a = { '', needs = { 'b' } }, b = { '', needs = { 'a' } } }]]
+    result = run_tasks(circle, 'FILE', 'a')
+    assert.equal('tasks.lua: a needs itself\n', result.stderr)
+  end)
+end)
+
+-- Reads lines until one matches.
+local function await_line(child, pattern)
+  for line in child.stdout:lines() do
+    local found = line:match(pattern)
+    if found then
+      return found
+    end
+  end
+end
+
+describe('examples/watch.lua', function()
+  local SERVER = 'sleep 600 & echo "serving $$ $!"; wait'
+
+  it('starts the server again when a file has changed, with its whole tree', function()
+    local folder = t.tmpdir()
+    local child = cp.spawn(command('watch.lua', folder, 'sh', '-c', SERVER))
+    local first = math.tointeger(tonumber(await_line(child, 'serving (%d+)')))
+    t.write_file(folder .. '/new', 'text')
+    local second = math.tointeger(tonumber(await_line(child, 'serving (%d+)')))
+    assert.is_false(t.pid_alive(first))
+    child:kill 'SIGINT'
+    local result = finished(child)
+    assert.equal(0, result.code)
+    assert.equal('', result.stderr)
+    t.when(function()
+      return not t.pid_alive(second)
+    end, function() end)
+  end)
+
+  it('waits for a change when the server has ended', function()
+    local folder = t.tmpdir()
+    local child = cp.spawn(command('watch.lua', folder, 'sh', '-c', 'exit 3'))
+    assert.equal('3', await_line(child, '^sh: exit code (%d)'))
+    t.write_file(folder .. '/new', 'text')
+    assert.equal('starting sh', await_line(child, '^starting sh$'))
+    child:kill 'SIGTERM'
+    assert.equal(0, finished(child).code)
+  end)
+end)
+
+describe('examples/supervisor.lua', function()
+  it('starts a command again, after longer and longer pauses', function()
+    local child = cp.spawn(command('supervisor.lua', '-p', '10', 'exit 3'))
+    for _, ms in ipairs { '10', '20', '40' } do
+      assert.equal(ms, await_line(child, '^exit 3: starts again in (%d+) ms$'))
+    end
+    child:kill 'SIGTERM'
+    assert.equal('SIGTERM', await_line(child, '^stopping: (%w+)$'))
+    assert.equal(0, finished(child).code)
+  end)
+
+  it('lets a command end well when it is stopped', function()
+    local well = 'trap "echo bye; exit 0" TERM; echo ready; sleep 600 & wait'
+    local child = cp.spawn(command('supervisor.lua', well, 'sleep 600'))
+    assert.equal('ready', await_line(child, '^ready$'))
+    child:kill 'SIGINT'
+    assert.equal('bye', await_line(child, '^bye$'))
+    local result = finished(child)
+    assert.equal(0, result.code)
+    assert.equal('', result.stderr)
   end)
 end)
 

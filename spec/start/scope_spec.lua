@@ -206,12 +206,16 @@ describe('leaving a scope', function()
     end)
 
     it('ends the descendants of a child that has ended', function()
-      local pid
+      local pid, is_in_reach
       scoped({ killDescendants = true }, function(s)
-        pid = math.tointeger(
-          s:execFile('sh', { '-c', 'sleep 600 >&- 2>&- & echo $!' }):wait().stdout
-        )
+        local child = s:execFile('sh', { '-c', 'sleep 600 >&- 2>&- & echo $!' })
+        pid = math.tointeger(child:wait().stdout)
+        is_in_reach = core.lives(child)
       end)
+      if not is_in_reach then
+        cp.process:kill(pid, 'SIGKILL')
+        return pending 'before Linux 6.9 a group goes with its leader'
+      end
       assert.is_false(t.pid_alive(pid))
     end)
   end
