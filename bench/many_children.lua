@@ -3,7 +3,12 @@
 -- Forks many children (default 1000) that are alive at the same time and each answer
 -- messages (default 20), in two rounds or more.  Descriptors and children must then be
 -- what they were before, and memory what it was after the first round: malloc keeps what
--- that needed.  If not, it says so and exits with 1.  Needs the module on Lua's paths, as
+-- that needed.  If not, it says so and exits with 1.
+--
+-- What must not grow with the number of children is printed for comparison: the time of a
+-- start in the first and the last quarter, the memory of a child and what the parent needs
+-- for it, messages a second.  A start copies the table of descriptors, of which there are
+-- two a child; that part of its time is the kernel's.  Needs the module on Lua's paths, as
 -- `scripts/run bench/many_children.lua` gives it.
 -- SPDX-License-Identifier: MIT
 local cp = require 'child_process'
@@ -79,8 +84,21 @@ local function start(on_ready, on_end)
   return child
 end
 
+local function quarter(times, n)
+  local first = (n - 1) * COUNT // 4
+  return (times[first + COUNT // 4] - times[first]) / (COUNT // 4) / 1e6
+end
+
+-- In KiB, of a child: what is its own, and its part of what it shares.
+local function memory_of(pid)
+  local text = slurp(('/proc/%d/smaps_rollup'):format(pid))
+  local own = text:match 'Private_Clean:%s*(%d+)' + text:match 'Private_Dirty:%s*(%d+)'
+  return own, tonumber(text:match '\nPss:%s*(%d+)')
+end
+
 local function start_all(list)
   local begin, ready = cp.process:hrtime(), 0
+  local times, rss = { [0] = begin }, resident()
   list.alive = COUNT
   for i = 1, COUNT do
     list[i] = start(function()
@@ -91,10 +109,17 @@ local function start_all(list)
     end, function()
       list.alive = list.alive - 1
     end)
+    times[i] = cp.process:hrtime()
   end
   cp.run()
   assert(ready == COUNT and list.alive == COUNT and children() == COUNT)
   print(('%d children ready and alive after %.2f s'):format(COUNT, seconds_since(begin)))
+  local text = 'a start: %.2f ms in the first quarter, %.2f ms in the last'
+  print(text:format(quarter(times, 1), quarter(times, 4)))
+  local of_ours = (resident() - rss) / COUNT
+  text = 'memory: a child %d KiB of its own (%d with its share), %.1f KiB here'
+  local own, pss = memory_of(list[COUNT].pid)
+  print(text:format(own, pss, of_ours))
 end
 
 -- Each child answers one message after the other; all of them at the same time.
