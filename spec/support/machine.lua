@@ -27,16 +27,27 @@ local function has_mounts()
   return t.cp.spawnSync('unshare', words).ok
 end
 
+-- What runs a command where it may choose the numbers of its processes.
+M.NUMBERED =
+  { '-Urpf', '--mount-proc', '--kill-child', 'sh', '-c', '"$@"; exit $?', 'sh' }
+
+local function has_numbers()
+  local words = { table.unpack(M.NUMBERED) }
+  local script = 'echo 500 >/proc/sys/kernel/ns_last_pid'
+  table.move({ 'sh', '-c', script }, 1, 3, #words + 1, words)
+  return t.cp.spawnSync('unshare', words).ok
+end
+
 local NEEDS = {
   localhost = { has_localhost, 'localhost has no address here' },
   mounts = { has_mounts, 'nothing can be mounted here' },
+  numbers = { has_numbers, 'the next number of a process cannot be chosen here' },
   terminals = { has_terminals, 'no terminal can be made here' },
 }
 
 local known = {}
 
---- Why this machine does not have a thing, `localhost`, `mounts` or `terminals`; nil if
--- it has.
+--- Why this machine does not have a thing, a name in NEEDS; nil if it has.
 function M.lacks(name)
   if known[name] == nil then
     known[name] = NEEDS[name][1]() or false
