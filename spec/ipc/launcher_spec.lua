@@ -616,6 +616,134 @@ describe('a launcher that fails', function()
   end)
 end)
 
+-- A launcher that is the worker as well: says hello in its own way, with the word in
+-- $WORD, and then reads until the parent closes.
+local function fake(script, options)
+  local whole = ('WORD=$6; %s; cat >/dev/null'):format(script)
+  return fork({ 'sh', '-c', whole, 'sh' }, '', options or { silent = true })
+end
+
+local HELLO = 'printf "\\0child_process $WORD\\n"'
+
+describe('a far peer', function()
+  it('may say hello byte by byte', function()
+    local each = "printf '%s\\n' \"$WORD\" | sed 's/./&\\n/g' | while read -r c; do "
+      .. 'printf "%s" "$c"; done'
+    local script = ("printf '\\0child_process '; %s; printf '\\n1\\n'"):format(each)
+    local child = fake(script)
+    t.once(child, 'message', function(message)
+      assert.equal(1, message)
+      child:disconnect()
+    end)
+    t.once(child, 'close')
+  end)
+
+  it('is not taken for the worker with the hello of another', function()
+    local child = fake([[printf '\0child_process v1-json-0\n1\n']], {
+      silent = true,
+      startTimeout = 100,
+    })
+    child:on('message', t.never())
+    child:on('spawn', t.never())
+    assert.equal('spawn', child:wait().reason)
+  end)
+
+  it('gets nothing before its hello', function()
+    local path = t.tmpdir() .. '/got'
+    local script = 'timeout 0.2 dd bs=1 count=1 of=%s 2>/dev/null; exit 9'
+    local child = fake(script:format(path))
+    child:send 'secret'
+    assert.equal(9, child:wait().code)
+    assert.equal('', t.slurp(path))
+  end)
+
+  it('that sends no message ends the channel with one error', function()
+    for _, serialization in ipairs { 'json', 'advanced' } do
+      local child = fake(HELLO .. [[; printf 'nonsense\377\n']], {
+        silent = true,
+        serialization = serialization,
+      })
+      t.once(child, 'error')
+      t.once(child, 'disconnect')
+      t.once(child, 'close')
+      cp.run()
+    end
+  end)
+
+  it('cannot make us expect handles', function()
+    local message = [[{"cmd":"NODE_HANDLE","type":"net.Socket","msg":1,"key":"k"}]]
+    local script = ("%s; printf '%%s\\n' '%s' 2"):format(HELLO, message)
+    local child = fake(script)
+    t.once(child, 'internalMessage')
+    t.once(child, 'message', function(value)
+      assert.equal(2, value)
+      child:disconnect()
+    end)
+    t.once(child, 'close')
+  end)
+
+  it('can say goodbye, and what comes after that is not heard', function()
+    local goodbye = [[{"cmd":"NODE_CHANNEL_FAREWELL"}]]
+    local child = fake(("%s; printf '%%s\\n' 1 '%s' 2"):format(HELLO, goodbye))
+    t.once(child, 'message', function(message)
+      assert.equal(1, message)
+    end)
+    t.once(child, 'disconnect')
+    t.once(child, 'close')
+  end)
+
+  it('that does not read makes `send` return false', function()
+    local child =
+      fork({ 'sh', '-c', 'WORD=$6; ' .. HELLO .. '; exec sleep 100', 'sh' }, '')
+    local text, sent = ('x'):rep(100000), 0
+    t.once(child, 'spawn', function()
+      while child:send(text, function() end) do
+        sent = sent + 1
+        assert.is_true(sent < 100)
+      end
+      child:kill()
+    end)
+    t.once(child, 'close')
+  end)
+
+  it('that closes its end of the input makes the callbacks of `send` fail', function()
+    local script = 'WORD=$6; exec 3<&0 <&- 3<&-; ' .. HELLO .. '; exec sleep 100'
+    local child = fork({ 'sh', '-c', script, 'sh' }, '')
+    t.once(child, 'spawn', function()
+      child:send(
+        1,
+        t.expect(function(err)
+          assert.equal('ERR_IPC_CHANNEL_CLOSED', err.code)
+          child:kill()
+        end)
+      )
+    end)
+    t.once(child, 'close')
+  end)
+
+  it('is not read any more while nobody listens and enough is kept', function()
+    local child = fake(HELLO .. [[; yes '"0123456789abcdef"' 2>/dev/null]])
+    local function unheard()
+      for _, entry in ipairs(cp.active()) do
+        if entry.type == 'channel' then
+          return entry.unheard
+        end
+      end
+    end
+    local last, same = 0, 0
+    t.when(function()
+      local now = unheard()
+      same = now == last and now > 0 and same + 1 or 0
+      last = now
+      return same == 20
+    end, function()
+      assert.is_true(last < 200000)
+      child:kill()
+    end)
+    t.once(child, 'close')
+  end)
+end)
+
 describe('the module child_process.far', function()
   it('refuses to be loaded by others', function()
     forked.program("require 'child_process.far'", function(_, stderr, code)
