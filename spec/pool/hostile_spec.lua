@@ -54,6 +54,7 @@ describe('a worker that sends anything', function()
         process:send(stray)
       end
       process:send('file', io.tmpfile())
+      process:send('pipe', cp.spawn('true').stdout)
       process:send({ done = 99 }, 0)
       process:send({ stray = true }, cp.net.createServer():listen(0))
       process:send { done = message.run, reply = 'right' } ]]
@@ -129,14 +130,25 @@ describe('a worker that sends anything', function()
     local pool <close> = pools.new(
       [[
       if request == 'fill' then
-        local core = require 'child_process.core'
-        os.execute 'head -c 65536 /dev/zero > /proc/$PPID/fd/4'
+        local to = 'of=/proc/$PPID/fd/4 oflag=nonblock bs=8 count=8192'
+        os.execute('dd if=/dev/zero ' .. to .. ' 2>/dev/null')
       end
       return cp.process.pid ]],
       { size = 1 }
     )
     local pid = pool:run()
     pool:run 'fill'
-    assert.not_equal(pid, pool:run())
+    local other = pool:run()
+    assert.not_equal(pid, other)
+    for _ = 1, 50 do -- short requests, so that some are given ahead
+      assert.equal(other, pool:run())
+    end
+    local list, wait = pools.begin(pool, { 'fill', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 })
+    for i = 1, 100 do
+      pool:run(i, function() end)
+    end
+    wait()
+    assert.equal(other, list[1].reply)
+    assert.equal('number', type(list[11].reply))
   end)
 end)

@@ -82,6 +82,70 @@ describe('timeout', function()
     assert.same({ 3, pid }, { last[1].reply, last[2].reply })
   end)
 
+  -- The program computes meanwhile, and looks at its timers before its channels.
+  local function compute(ms)
+    local deadline = cp.process:hrtime() + ms * 1000000
+    repeat
+    until cp.process:hrtime() > deadline
+  end
+
+  it('does not count where the reply has arrived, and was only not read yet', function()
+    local pool <close> = pools.new(WORK, { size = 1 })
+    local pid = pool:run 'pid'
+    local list, wait = pools.begin(pool, { 'pid' }, { timeout = 300 })
+    compute(400)
+    wait()
+    assert.equal(pid, list[1].reply)
+    assert.equal(pid, pool:run 'pid')
+  end)
+
+  it('finds out in the same way that the worker has ended since', function()
+    local pool <close> = pools.new('cp.process:on("exit", print) ' .. [[
+      cp.setImmediate(os.exit, 0)
+      return cp.process.pid ]], { size = 1, stdout = 'ignore' })
+    pools.until_true(function()
+      return pool.idle == 1
+    end)
+    local list, wait = pools.begin(pool, { 1 }, { timeout = 500 })
+    compute(600)
+    wait()
+    assert.equal('number', type(list[1].reply))
+  end)
+
+  it('takes a handle back whose worker does not go on', function()
+    local pool <close> = pools.new(
+      [[
+      if request == 'open' then
+        local list = {}
+        for fd = 5, 40 do
+          list[#list + 1] = io.open('/proc/self/fd/' .. fd) and fd
+        end
+        return #list
+      end
+      return cp.process.pid ]],
+      { size = 1 }
+    )
+    local pid, open = pool:run(), pool:run 'open'
+    for _, make in ipairs {
+      function()
+        return io.tmpfile()
+      end,
+      function()
+        return cp.spawn('true').stdout
+      end,
+    } do
+      cp.process:kill(pid, 'SIGSTOP')
+      local handle = make()
+      local err = raised(pool, 1, { handle = handle, timeout = 50 })
+      assert.equal('ETIMEDOUT', err.code)
+      cp.process:kill(pid, 'SIGCONT')
+      assert.equal(pid, pool:run())
+      handle:close()
+    end
+    collectgarbage()
+    assert.equal(open, pool:run 'open')
+  end)
+
   it('is not reached by a request that is answered in time', function()
     local pool <close> = pools.new(WORK)
     assert.equal(1, pool:run(1, { timeout = 1e6 }))

@@ -42,6 +42,10 @@ return {
     lcp__gate_lost = 'no room on the stack of Lua in a callback of the loop',
   },
   ['csrc/loop.c'] = { lcp_set_loop = 'a host that takes its loop back in a callback' },
+  ['csrc/tickets.c'] = {
+    l_put = 'only in a copy of the process, in which pools take no requests',
+    make = 'out of descriptors, without which the worker cannot be started either',
+  },
   ['csrc/turn.c'] = {
     lcp__turn_wanted = 'a forked child without descriptors for a loop',
     enter_begin = 'no room on the stack of Lua in a callback of the loop',

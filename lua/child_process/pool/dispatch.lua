@@ -24,7 +24,7 @@ local GRACE <const> = 5000 -- ms, for workers that have nothing to do
 local FOREVER <const> = 2 ^ 31 - 1 -- ms
 
 local settle, settle_later = giving.settle, giving.settle_later
-local make_idle, give, taken_off = giving.make_idle, giving.give, giving.taken_off
+local make_idle, taken_off = giving.make_idle, giving.taken_off
 local accept, dispatch = giving.accept, giving.dispatch
 
 local function refuse(err)
@@ -97,9 +97,9 @@ local function keep_first(pool, worker)
   local unbegun = worker.count > 1 and workers.take_all_back(worker) or {}
   taken_off(pool, worker, #unbegun)
   local first = worker.count == 0 and table.remove(unbegun, 1)
-  local err = first and give(pool, worker, first)
-  if err then
-    settle_later(pool, first, err)
+  if first then
+    pool.queue:push(first) -- nothing else is in it any more
+    giving.give_queued(pool, worker)
   end
   for _, request in ipairs(unbegun) do
     settle_later(pool, request, pool.refusal)
@@ -222,9 +222,7 @@ local function find_out(pool, worker, err)
 end
 
 local function resume(pool, worker, state)
-  if worker.state ~= 'leaving' then
-    return -- it has ended
-  elseif not worker.child.connected then
+  if not worker.child.connected then
     return workers.kill(worker)
   end
   worker.state = state

@@ -142,7 +142,7 @@ local function give_up(worker)
   workers.kill(worker)
 end
 
---- giving.give(pool, worker, request) -> nil | error: the request cannot be sent.
+-- -> nil | error: the request cannot be sent.
 local function give(pool, worker, request)
   local given, err = workers.give(worker, request)
   if given then
@@ -157,6 +157,7 @@ local function give(pool, worker, request)
   return err
 end
 
+--- giving.give_queued(pool, worker): gives it the next request of the queue; it has none.
 local function give_queued(pool, worker)
   local request = pool.queue:shift()
   local err = give(pool, worker, request)
@@ -165,7 +166,7 @@ local function give_queued(pool, worker)
   end
 end
 
---- giving.depth(pool) -> how many requests a worker may have at once.
+-- How many requests a worker may have at once.
 local function depth(pool)
   local us = pool.us
   if us >= SHORT_US then
@@ -308,7 +309,7 @@ local function dispatch(pool)
 end
 
 M.count, M.settle, M.settle_later = count, settle, settle_later
-M.make_idle, M.give, M.feed, M.depth = make_idle, give, feed, depth
+M.make_idle, M.give_queued, M.feed = make_idle, give_queued, feed
 M.taken_off, M.not_begun = taken_off, not_begun
 M.accept, M.admit, M.dispatch = accept, admit, dispatch
 

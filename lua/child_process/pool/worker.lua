@@ -229,9 +229,6 @@ local function death(worker, code, signal)
 end
 
 local function on_end(worker, err)
-  if worker.state == 'gone' then
-    return
-  end
   local unbegun = M.take_all_back(worker)
   worker.state = 'gone'
   loop.clearTimeout(worker.start_timer)
@@ -246,14 +243,18 @@ end
 
 -- What a launcher says when it fails comes as an error before.
 local function on_exit(worker, code, signal)
-  local err = not worker.was_ready and worker.err
-  on_end(worker, err or death(worker, code, signal))
+  local err = death(worker, code, signal)
+  if not worker.was_ready and worker.err then
+    err = worker.err
+    err.exitCode, err.signalCode = code, signal
+  end
+  on_end(worker, err)
 end
 
 -- A child that could not be started has no other end.
 local function on_error(worker, err)
   worker.err = worker.err or err
-  if not worker.child.pid then
+  if not worker.child.pid and worker.state ~= 'gone' then
     on_end(worker, err)
   end
 end
