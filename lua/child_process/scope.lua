@@ -200,15 +200,39 @@ local function begin_end(child, grace)
   end
 end
 
+-- In a copy of this process, made by fork(2), no signal reaches them.
+local function is_any_at_work(children)
+  for _, child in ipairs(children) do
+    if ending.is_running(child) and core.kill(child, 0) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Calls `give_up()` when waiting for `close` has become useless: nothing of them has been
+-- running for a while (a reader that does not go on has their output), or SIGKILL does
+-- not end them.
+local function watch(children, grace, give_up)
+  local last, due = now(), now() + grace + STUCK
+  return loop.setInterval(function()
+    local time = now()
+    last = is_any_at_work(children) and time or last
+    if time - last > 2 * DRAIN or time > due then
+      give_up()
+    end
+  end, DRAIN)
+end
+
 -- Ends all of `children` and waits for that: the errors that callbacks raised meanwhile.
 local function end_all(scope, children)
   local wake, problems = nil, {}
-  local timer = loop.setTimeout(function()
+  local timer = watch(children, scope._grace, function()
     for i = #children, 1, -1 do
       children[i] = nil
     end
     wake()
-  end, scope._grace + STUCK)
+  end)
   local function prepare(child, registrations)
     wake = registrations.wake
     registrations:on(child, 'close')
@@ -227,7 +251,7 @@ local function end_all(scope, children)
       kill_all(scope)
     end
   until ok
-  loop.clearTimeout(timer)
+  loop.clearInterval(timer)
   return problems
 end
 

@@ -424,4 +424,18 @@ describe('a copy of the process', function()
       assert(child:wait().ok)]]
     output_and_leaks(code, 'libc', t.built 'fault.so', 'uv_loop_fork=-12')
   end)
+
+  it('ends nothing by a scope that it leaves or collects', function()
+    assert.equal(
+      'goes on\n',
+      output [[
+      local scope = cp.scope()
+      local child = scope:spawn('sh', { '-c', 'echo ready; exec cat' })
+      child.stdout:read 'l'
+      copy(function() local _ <close> = scope end)
+      copy(function() scope, child = nil, nil collectgarbage() collectgarbage() end)
+      child.stdin:finish 'goes on'
+      print(child.stdout:readAll()) ]]
+    )
+  end)
 end)

@@ -134,6 +134,33 @@ describe('leaving a scope', function()
     cp.process:kill(holder, 'SIGKILL')
   end)
 
+  it('does not wait for a reader that does not go on', function()
+    local reader
+    local child = scoped(nil, function(s)
+      local child = s:spawn('sh', { '-c', 'echo a; echo b; exec sleep 600' })
+      reader = cp.async(function()
+        for _ in child.stdout:lines() do
+          cp.await(function() end)
+        end
+      end)
+      return child
+    end)
+    assert.equal('SIGTERM', child.signalCode)
+    coroutine.close(reader)
+    child:wait()
+  end)
+
+  it('does not wait for a stream that is behind', function()
+    local child = scoped(nil, function(s)
+      local child = s:spawn('sh', { '-c', 'echo ready >&2; exec yes' })
+      local slow = s:spawn('sleep', { '600' })
+      child.stdout:pipe(slow.stdin)
+      assert.equal('ready', (child.stderr:read 'l'))
+      return child
+    end)
+    assert.equal('SIGTERM', child.signalCode)
+  end)
+
   it(
     'ends a child that does not keep the loop alive, or has a session of its own',
     function()
