@@ -1,4 +1,4 @@
--- terminal.lua [WORD...] >terminal.svg - runs a command in a terminal of its own and draws
+-- terminal.lua WORD... >terminal.svg - runs a command in a terminal of its own and draws
 -- what is on its screen in the end, below the command itself.
 package.path = arg[0]:match '^(.-)[^/]*$' .. '?.lua;' .. package.path
 local cp = require 'child_process'
