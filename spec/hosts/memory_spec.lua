@@ -3,7 +3,8 @@ local cp = t.cp
 local it = t.wrap(it)
 
 describe('memory that ends at any point #slow', function()
-  local bodies = 'spawn failed exec pipe abort wait sync fork advanced net handles dgram'
+  local bodies = [[spawn failed exec pipe abort wait sync fork advanced net handles dgram
+    pipeline scope map]]
   for what in bodies:gmatch '%S+' do
     it('crashes nothing and leaves nothing: ' .. what, function()
       local _, args = t.lua('out_of_memory.lua', what)
