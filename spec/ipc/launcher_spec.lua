@@ -215,7 +215,11 @@ describe('fork with a launcher', function()
       local child = cp.fork(file, { worker }, {
         launcher = { 'sh', '-c', 'exec "$@"', 'sh' }, execPath = exe })
       child:on('message', print)
-      cp.setInterval(function() print 'turns' io.stdout:flush() end, 10):unref()
+      cp.setInterval(function()
+        print 'turns'
+        io.stdout:flush()
+        child.stderr:resume() -- nothing is lost if somebody does that
+      end, 10):unref()
       cp.run()
     ]]
     local exe, args = t.lua(code, t.fixture 'program.lua', t.lua_exe)
@@ -590,8 +594,10 @@ describe('a launcher that fails', function()
   it('says how standard input and output must be', function()
     local result = fails 'exec "$@" </dev/null'
     assert.matches('must be pipes or sockets', result.error.message)
-    result = fails 'exec "$@" >/dev/null'
-    assert.matches('must be pipes or sockets', result.error.message)
+    for _, how in ipairs { '>/dev/null', '<&-', '>&-' } do
+      result = fails('exec "$@" ' .. how)
+      assert.matches('must be pipes or sockets', result.error.message)
+    end
   end)
 
   it('reports a far side without the module', function()
@@ -701,6 +707,11 @@ describe('a far peer', function()
         sent = sent + 1
         assert.is_true(sent < 100)
       end
+      local channels = 0
+      for _, entry in ipairs(cp.active()) do
+        channels = channels + (entry.type == 'channel' and 1 or 0)
+      end
+      assert.equal(1, channels)
       child:kill()
     end)
     t.once(child, 'close')

@@ -17,6 +17,7 @@ return {
     l_read_start = CLOSED,
     l_queue = CLOSED,
     l_flush = CLOSED,
+    l_pipe_channel = 'the stream is new, and open',
   },
   ['csrc/child.c'] = { report_exit = RACE, exit_cb = RACE },
   ['csrc/embedded.c'] = {
@@ -191,6 +192,11 @@ return {
     lcp__waiter_start = 'no thread can be started: in a sandbox, not counted',
   },
   ['csrc/self.c'] = { l_exe = '/proc/self/exe cannot be read' },
+  ['csrc/sender.c'] = { lcp__sender_queue = 'a message of more than 1 GiB' },
+  ['csrc/os/wire.c'] = {
+    adopt = 'no descriptor is left at the start of a worker',
+    redirect = 'no descriptor is left at the start of a worker',
+  },
   ['csrc/sink.c'] = { l_fileno = CLOSED },
   ['csrc/sync.c'] = { clear_cgroup = RACE },
   ['lua/child_process/co.lua'] = {
