@@ -205,6 +205,19 @@ describe('a pool whose workers end before they are ready', function()
     assert.equal('ENOENT', failure(pool).code)
   end)
 
+  it('fails when a stream of its options has been closed since', function()
+    local cat = cp.spawn 'cat'
+    local pool <close> = pools.new('os.exit(1)', { size = 1, stderr = cat.stdin })
+    pools.until_true(function()
+      return pool.idle == 1
+    end)
+    cat.stdin:destroy()
+    assert.equal('ERR_WORKER_DIED', raised(pool, 1).code)
+    assert.equal('ERR_INVALID_ARG_VALUE', failure(pool).code)
+    t.raises('ERR_INVALID_ARG_VALUE', pools.new, '', { stderr = cat.stdin })
+    cat:wait()
+  end)
+
   it('fails when none is ready in time', function()
     local pool <close> = pools.program("process:on('message', function() end)", {
       size = 3,

@@ -1667,7 +1667,6 @@ function cp.availableParallelism() end
 ---@return child_process.Active[]
 function cp.active() end
 
-
 --- In a child that cp.fork has started, this process; else nil.
 ---@type child_process.Process?
 process = nil

@@ -31,10 +31,6 @@ local function refuse(err)
   error(err, 0)
 end
 
-local function start_worker(pool, number)
-  pool.workers[number] = workers.start(pool, number)
-end
-
 -- What workers report -------------------------------------------------------------------
 
 local on = {}
@@ -160,9 +156,23 @@ end
 
 -- Replacing -----------------------------------------------------------------------------
 
+local replace
+
+-- What raises now although it did not at first, such as a stream for its stdio that has
+-- been closed since, counts as a failed start.
+local function start_worker(pool, number)
+  local ok, worker = pcall(workers.start, pool, number)
+  if ok then
+    pool.workers[number] = worker
+  else
+    pool.workers[number] = nil
+    replace(pool, { number = number, was_ready = false }, worker)
+  end
+end
+
 -- One that has answered or died of a request is replaced immediately, others after a
 -- pause that grows.
-local function replace(pool, worker, err)
+function replace(pool, worker, err)
   local number, pause = worker.number, 0
   if not worker.was_ready then
     pool.failed_starts = pool.failed_starts + 1
@@ -248,8 +258,11 @@ local function cancel(pool, request, err)
       resume(pool, worker, state)
     end
   end
-  settle(pool, request, err)
+  local done = giving.finish(pool, request)
   dispatch(pool)
+  if done then
+    done(err)
+  end
 end
 
 -- Requests ------------------------------------------------------------------------------
@@ -318,7 +331,8 @@ function M.new(settings)
     closers = {},
     keeper = loop.setInterval(do_nothing, FOREVER):unref(),
   }
-  for number = 1, settings.size do
+  pool.workers[1] = workers.start(pool, 1) -- what it raises, the others would as well
+  for number = 2, settings.size do
     start_worker(pool, number)
   end
   return pool

@@ -38,14 +38,22 @@ local function count(pool, change)
   end
 end
 
---- giving.settle(pool, request, err, reply): the request is over, unless it was before.
-local function settle(pool, request, err, reply)
+--- giving.finish(pool, request) -> done | nil: the request is over, and the caller calls
+-- `done(err, reply)`, last of all, since it may raise; or it was over before.
+local function finish(pool, request)
+  if request.list then
+    request.list:remove(request)
+  end
   if request.done then
-    if request.list then
-      request.list:remove(request)
-    end
-    local done = requests.settle(request)
     count(pool, -1)
+    return requests.settle(request)
+  end
+end
+
+--- giving.settle(pool, request, err, reply): the same with the call.
+local function settle(pool, request, err, reply)
+  local done = finish(pool, request)
+  if done then
     done(err, reply)
   end
 end
@@ -308,7 +316,7 @@ local function dispatch(pool)
   share_soon(pool)
 end
 
-M.count, M.settle, M.settle_later = count, settle, settle_later
+M.count, M.finish, M.settle, M.settle_later = count, finish, settle, settle_later
 M.make_idle, M.give_queued, M.feed = make_idle, give_queued, feed
 M.taken_off, M.not_begun = taken_off, not_begun
 M.accept, M.admit, M.dispatch = accept, admit, dispatch
