@@ -52,14 +52,13 @@ static void each_line(const char *path, void (*see)(struct groups *g, const char
   FILE *file = fopen(path, "re");
   char *line = NULL;
   size_t room = 0;
-  if (file == NULL)
-    return;
-  while (getline(&line, &room, file) > 0) {
+  while (file != NULL && getline(&line, &room, file) > 0) {
     line[strcspn(line, "\n")] = '\0';
     see(g, line);
   }
   free(line);
-  fclose(file);
+  if (file != NULL)
+    fclose(file);
 }
 
 /* Whether a list such as "rw,cpu,cpuacct" has the word. */

@@ -37,14 +37,13 @@ end
 -- Places --------------------------------------------------------------------------------
 
 local function next_seeker(limit)
-  while limit._head <= limit._tail do
+  local place
+  while not place and limit._head <= limit._tail do
     local ticket = limit._head
-    local place = limit._seekers[ticket]
+    place = limit._seekers[ticket]
     limit._head, limit._seekers[ticket] = ticket + 1, nil
-    if place then
-      return place
-    end
   end
+  return place
 end
 
 local function enter(limit)

@@ -111,29 +111,24 @@ local function read_stage(stage, place, defaults)
   return plan
 end
 
-local function read_stages(stages, opts)
+local function read_stages(stages, count, opts)
   local first, last = take(opts, FIRST), take(opts, LAST)
-  local plans, count = {}, #stages
-  for i, stage in ipairs(stages) do
+  local plans = {}
+  for i = 1, count do
     local place = { is_first = i == 1, is_last = i == count }
     local defaults = several.merge(opts, opts, place.is_first and first or {})
     defaults = several.merge(defaults, defaults, place.is_last and last or {})
-    plans[i] = in_stage(i, read_stage, stage, place, defaults)
+    plans[i] = in_stage(i, read_stage, rawget(stages, i), place, defaults)
   end
   return plans
 end
 
-local function check_stages(stages)
+local function count_stages(stages)
   local _, count = checks.array(stages, 'stages')
   if count == 0 then
     refuse(errors.invalid_arg_value('stages', 'cannot be empty', stages))
   end
-  local list = {}
-  for i = 1, count do
-    -- a hole is no table either
-    list[i] = rawget(stages, i) or false
-  end
-  return list
+  return count
 end
 
 local function is_read(plans)
@@ -388,14 +383,15 @@ end
 -- has all.  A stage that cannot be started is reported by wait().
 -- Raises what cp.spawn raises; then nothing has been started.
 function M.new(stages, opts)
-  stages, opts = check_stages(stages), several.check(opts, 'pipeline')
+  local count = count_stages(stages)
+  opts = several.check(opts, 'pipeline')
   check_sides(opts)
   local together = take(opts, TOGETHER)
   local encoding = together.encoding
     and checks.known_encoding(together.encoding, 'encoding')
   together.encoding = nil
   local limits = options.read(together, 'spawn')
-  local plans = read_stages(stages, opts)
+  local plans = read_stages(stages, count, opts)
   check_idle(limits.idleTimeout, plans)
   local p = setmetatable({ children = {} }, Pipeline)
   local ok, err = pcall(start_all, p, plans)

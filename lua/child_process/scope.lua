@@ -243,14 +243,13 @@ local function end_all(scope, children)
   local function begin(child)
     begin_end(child, scope._grace)
   end
-  repeat
-    local ok, ended = pcall(co.await_end, WHAT, children, prepare, begin)
+  local ok, problem
+  repeat -- the timer keeps the loop alive, so only errors of callbacks end this early
+    ok, problem = pcall(co.await_end, WHAT, children, prepare, begin)
     if not ok then
-      table.insert(problems, { ended })
-    elseif not ended then
-      kill_all(scope)
+      table.insert(problems, { problem })
     end
-  until ok
+  until ok or not is_any_at_work(children)
   loop.clearInterval(timer)
   return problems
 end
@@ -294,11 +293,11 @@ function Scope:__close(err)
 end
 
 local function position(list, value)
-  for i, other in ipairs(list) do
-    if other == value then
-      return i
-    end
+  local i = 1
+  while list[i] ~= value do
+    i = i + 1
   end
+  return i
 end
 
 --- scope.forget(scope, child): one that has closed is no longer its child, and its result

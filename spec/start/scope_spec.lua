@@ -198,6 +198,21 @@ describe('leaving a scope', function()
     assert.same({ 'hello' }, messages)
   end)
 
+  it('does not wait for a stranger that holds the channel of a worker', function()
+    local program = t.tmpdir() .. '/worker.sh'
+    t.write_file(program, 'sleep 600 & echo $!; wait')
+    local holder
+    local worker = scoped({ silent = true, execPath = '/bin/sh' }, function(s)
+      local worker = s:fork(program)
+      holder = math.tointeger(worker.stdout:read 'l')
+      return worker
+    end)
+    assert.equal('SIGTERM', worker.signalCode)
+    assert.is_false(worker.connected)
+    assert.is_true(t.pid_alive(holder))
+    cp.process:kill(holder, 'SIGKILL')
+  end)
+
   it('tells the callback of exec', function()
     local callback = t.expect(function(err)
       assert.equal('SIGTERM', err.signal)
@@ -357,6 +372,19 @@ describe('a scope', function()
         assert.equal('SIGKILL', signal)
       end)
     end))
+  end)
+
+  it('that sends SIGKILL says so to cp.debug', function()
+    local signals = {}
+    cp.debug(function(event)
+      signals[#signals + 1] = event.event == 'kill' and event.signal or nil
+    end)
+    cp.setImmediate(scoped, nil, function(s)
+      s:spawn('sleep', { '600' })
+    end)
+    cp.run()
+    cp.debug(false)
+    assert.same({ 'SIGKILL' }, signals)
   end)
 
   it('may be left in a bare callback when all has ended', function()

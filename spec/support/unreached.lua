@@ -146,6 +146,9 @@ return {
     load_file = 'the files are elsewhere where one is missing',
     ['M.require'] = 'a host or a bundle, whose files are not those of lua/',
   },
+  ['lua/child_process/scope.lua'] = {
+    ['Guard.__gc'] = 'Lua counts no lines in finalizers',
+  },
   ['lua/child_process/loop.lua'] = { add = AT_END, ['M.count_at_end'] = AT_END },
   ['lua/child_process/net/connecting.lua'] = {
     too_slow = 'wants a name with an address that does not answer',
