@@ -4,9 +4,8 @@
  * Owns: the wire; the unsent bytes; the descriptors that have arrived and were not taken
  * yet.
  *
- * Over a socket it is both directions of the channel; over descriptors that carry bytes
- * alone there is one for each direction, and each begins without frames, see
- * l_set_framing.
+ * A socket serves both directions; where there are two descriptors, each has a channel of
+ * its own, which begins without frames, see l_set_framing.
  *
  * Descriptors arrive in the order of their frames, but a frame may be complete only many
  * reads later.  So Lua, which knows the meaning of a frame, takes the next descriptor.
@@ -35,8 +34,7 @@
 
 enum { SLOT_OWNER = 1, SLOT_ONFRAME, SLOT_ONEND, SLOT_ONWRITTEN, SLOTS = SLOT_ONWRITTEN };
 
-/* Bytes per read while reading may have to stop. */
-enum { CAREFUL = 16 * 1024 };
+enum { CAREFUL = 16 * 1024 }; /* bytes per read while reading may have to stop */
 
 struct channel {
   struct lcp__handle base;
@@ -407,16 +405,16 @@ static int l_take(lua_State *L) {
   return 1;
 }
 
-/* channel:set_framing([rest]) Without frames, each read is a string for onframe, and what
- * is queued is sent as it is.  This call is the end of that: the last `rest` bytes of the
- * string that onframe is being called for begin the first frame. */
+/* channel:set_framing([rest]) Before, each read is a string for onframe, and what is
+ * queued is sent as it is and not counted.  The first frame begins with the last `rest`
+ * bytes of the string that onframe is being called for. */
 static int l_set_framing(lua_State *L) {
   struct channel *c = self(L);
   size_t rest = (size_t)luaL_optinteger(L, 2, 0);
-  luaL_argcheck(L, c->frames.framing == LCP__FRAME_NONE, 1, "has frames already");
-  luaL_argcheck(L, rest == 0 || (c->frame != NULL && rest <= c->frame_size), 2,
-                "too many");
+  int known = rest == 0 || (c->frame != NULL && rest <= c->frame_size);
+  luaL_argcheck(L, known && c->frames.framing == LCP__FRAME_NONE, 2, "not now");
   lcp__frames_begin(&c->frames, c->codec->framing, rest);
+  c->sender.out.sent = 0 - (uint64_t)lcp__outbox_pending(&c->sender.out);
   return 0;
 }
 
@@ -427,8 +425,7 @@ static int l_hold(lua_State *L) {
 }
 
 /* Pushes a channel without a wire. */
-static struct channel *new_channel(lua_State *L, const struct lcp__codec *codec,
-                                   enum lcp__framing framing) {
+static struct channel *new_channel(lua_State *L, const struct lcp__codec *codec) {
   struct channel *c = lcp__handle_new(L, sizeof *c, CHANNEL_CLASS, SLOTS);
   c->wire.fd = -1;
   c->base.release = release;
@@ -437,29 +434,29 @@ static struct channel *new_channel(lua_State *L, const struct lcp__codec *codec,
   c->base.ready = ready;
   c->allowed = SIZE_MAX;
   c->codec = codec;
-  lcp__frames_init(&c->frames, framing, LCP__FRAME_LIMIT);
+  lcp__frames_init(&c->frames, LCP__FRAME_NONE, LCP__FRAME_LIMIT);
   return c;
 }
 
 /* core.channel(stream | descriptor, codec) -> channel | nil, errno: over the socket of an
- * unused stream, which is closed, or over an inherited socket. codec: 'json' or
- * 'advanced', for both directions. */
+ * unused stream, or an inherited one. codec: 'json' or 'advanced', both ways. */
 static int l_channel(lua_State *L) {
   const struct lcp__codec *codec = lcp__codec_check(L, 2);
-  struct channel *c = new_channel(L, codec, codec->framing);
+  struct channel *c = new_channel(L, codec);
   int fd = lua_isinteger(L, 1) ? lcp__scm_adopt(lcp__arg_fd(L, 1))
                                : lcp__stream_take_fd(lcp__stream_check(L, 1));
   if (fd < 0)
     return lcp__push_errno(L, fd);
   lcp__fd_nonblock(fd, 1);
+  lcp__frames_begin(&c->frames, codec->framing, 0);
   c->wire = lcp__wire_socket(fd);
   return 1;
 }
 
-/* core.pipe_channel(stream, codec) -> channel | nil, errno: one direction, over the pipe
- * of an unused stream, which is closed. */
+/* core.pipe_channel(stream, codec) -> channel | nil, errno: for one direction, over the
+ * pipe of an unused stream. */
 static int l_pipe_channel(lua_State *L) {
-  struct channel *c = new_channel(L, lcp__codec_check(L, 2), LCP__FRAME_NONE);
+  struct channel *c = new_channel(L, lcp__codec_check(L, 2));
   int fd = lcp__stream_take_fd(lcp__stream_check(L, 1));
   if (fd < 0)
     return lcp__push_errno(L, fd);
@@ -467,12 +464,10 @@ static int l_pipe_channel(lua_State *L) {
   return 1;
 }
 
-/* core.standard_channels(codec) -> in, out | nil, errno: over standard input and output,
- * see lcp__wire_adopt_standard. */
+/* core.standard_channels(codec) -> in, out | nil, errno: see lcp__wire_adopt_standard. */
 static int l_standard_channels(lua_State *L) {
   const struct lcp__codec *codec = lcp__codec_check(L, 1);
-  struct channel *in = new_channel(L, codec, LCP__FRAME_NONE);
-  struct channel *out = new_channel(L, codec, LCP__FRAME_NONE);
+  struct channel *in = new_channel(L, codec), *out = new_channel(L, codec);
   int rc = lcp__wire_adopt_standard(&in->wire, &out->wire);
   return rc < 0 ? lcp__push_errno(L, rc) : 2;
 }

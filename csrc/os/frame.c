@@ -182,7 +182,8 @@ int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length) 
 void lcp__frames_begin(struct lcp__frames *f, enum lcp__framing framing, size_t rest) {
   assert(f->framing == LCP__FRAME_NONE && f->size == 0);
   f->framing = framing;
-  f->bytes -= rest;
+  if (rest > 0)
+    f->bytes -= rest;
   f->size = rest;
 }
 

@@ -297,6 +297,28 @@ describe('fork with a launcher', function()
     t.once(child, 'close')
   end)
 
+  it('counts only messages where they are traced', function()
+    local child = fork(
+      SHELL,
+      [[
+      local sizes = {}
+      require('child_process').debug(function(event)
+        sizes[#sizes + 1] = event.event == 'send' and event.size or nil
+      end)
+      process:send 'four'
+      require('child_process').debug(false)
+      process:send(sizes)
+    ]]
+    )
+    local seen = {}
+    child:on('message', function(message)
+      seen[#seen + 1] = message
+    end)
+    t.once(child, 'close', function()
+      assert.same({ 'four', { 6 } }, seen)
+    end)
+  end)
+
   it('has a worker that can fork in turn', function()
     local child = fork(
       SHELL,
