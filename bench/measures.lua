@@ -16,6 +16,7 @@ M.file_mib, M.quick_file_mib = FILE_MIB, QUICK_FILE_MIB
 M.costs = { us = true, KiB = true }
 
 local WAITERS = { 'ours', 'node', 'C' } -- luv has no calls that wait
+local LIMIT = { 'C' } -- the machine, whoever uses it
 local FORKERS = { 'ours', 'node' } -- luv and C have no channel
 
 M.list = {
@@ -86,6 +87,38 @@ M.list = {
     args = { 'pipe', FILE_MIB },
     quick = QUICK_FILE_MIB,
     targets = { node = 1.0 },
+  },
+  {
+    name = 'read-at-0',
+    about = 'read(2) of a full pipe into a buffer at the beginning of a page, like ours',
+    unit = 'MiB/s',
+    args = { 'read-at', FILE_MIB, 0 },
+    quick = QUICK_FILE_MIB,
+    who = LIMIT,
+  },
+  {
+    name = 'read-at-8',
+    about = 'the same 8 bytes after it; slow on AMD Zen 3 and 4',
+    unit = 'MiB/s',
+    args = { 'read-at', FILE_MIB, 8 },
+    quick = QUICK_FILE_MIB,
+    who = LIMIT,
+  },
+  {
+    name = 'read-at-16',
+    about = 'the same 16 bytes after it, as by malloc; slow on AMD Zen 3',
+    unit = 'MiB/s',
+    args = { 'read-at', FILE_MIB, 16 },
+    quick = QUICK_FILE_MIB,
+    who = LIMIT,
+  },
+  {
+    name = 'read-at-32',
+    about = 'the same 32 bytes after it',
+    unit = 'MiB/s',
+    args = { 'read-at', FILE_MIB, 32 },
+    quick = QUICK_FILE_MIB,
+    who = LIMIT,
   },
   {
     name = 'sync',

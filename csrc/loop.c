@@ -8,6 +8,7 @@
 
 #include "child_process.h"
 #include "hub.h"
+#include "os/block.h"
 #include "uvloop.h"
 
 static const char loop_key; /* its address: the loop in the registry */
@@ -193,7 +194,7 @@ static int l_loop_gc(lua_State *L) {
 
 char *lcp__loop_buffer(struct lcp__loop *loop) {
   if (loop->buffer == NULL)
-    loop->buffer = malloc(LCP__BUFFER_SIZE);
+    loop->buffer = lcp__block_resize(NULL, 0, LCP__BUFFER_SIZE);
   return loop->buffer;
 }
 

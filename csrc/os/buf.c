@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/block.h"
+
 /* An empty queue larger than this frees its memory. */
 enum { KEEP = 16 * 1024 };
 
 /* Bytes move to the front only when at least as many have been taken before them, or when
  * the block grows anyway, so moving never costs more than appending did. realloc(3) moves
  * a large block by remapping its pages. */
-int lcp__buf_reserve(struct lcp__buf *b, size_t more) {
+static int reserve(struct lcp__buf *b, size_t more, int at_page) {
   size_t used = b->end - b->start, cap = b->cap;
   int grow = b->start < used || more > cap - used;
   char *data;
@@ -19,7 +21,10 @@ int lcp__buf_reserve(struct lcp__buf *b, size_t more) {
     return 0;
   while (cap - used < more)
     cap = cap < 4096 ? 4096 : cap * 2;
-  data = grow ? realloc(b->data, cap) : b->data;
+  if (grow && at_page)
+    data = lcp__block_resize(b->data, b->end, cap);
+  else
+    data = grow ? realloc(b->data, cap) : b->data;
   if (data == NULL)
     return -ENOMEM;
   if (b->start > 0)
@@ -30,6 +35,10 @@ int lcp__buf_reserve(struct lcp__buf *b, size_t more) {
   b->end = used;
   return 0;
 }
+
+int lcp__buf_reserve(struct lcp__buf *b, size_t more) { return reserve(b, more, 0); }
+
+int lcp__buf_room(struct lcp__buf *b, size_t more) { return reserve(b, more, 1); }
 
 void lcp__buf_take(struct lcp__buf *b, size_t n) {
   b->start += n;

@@ -19,6 +19,11 @@ struct lcp__buf {
 
 /* Makes room for `more` bytes at the end.  0, or -ENOMEM and nothing has changed. */
 int lcp__buf_reserve(struct lcp__buf *b, size_t more);
+
+/* The same for bytes that read(2) will put there: block.h says where that memory is best.
+ * Not for a queue that is often emptied: such memory costs more to get. */
+int lcp__buf_room(struct lcp__buf *b, size_t more);
+
 void lcp__buf_take(struct lcp__buf *b, size_t n);
 void lcp__buf_free(struct lcp__buf *b);
 

@@ -161,7 +161,7 @@ static void count(struct lcp__pump *p, struct lcp__pipe *pipe, size_t n) {
  * 0 bytes, or after ECONNRESET if it was closed with some of its input unread. */
 static void drain(struct lcp__pump *p, struct lcp__pipe *pipe, short revents) {
   int last = !is_socket(pipe) && !(revents & POLLIN);
-  int rc = last ? 0 : lcp__buf_reserve(&pipe->out, READ_ROOM);
+  int rc = last ? 0 : lcp__buf_room(&pipe->out, READ_ROOM);
   size_t room = pipe->out.cap - pipe->out.end;
   ssize_t n = last || rc < 0 ? 0
                              : lcp__fd_read(pipe->fd, pipe->kind,

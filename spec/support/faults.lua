@@ -26,6 +26,7 @@ end
 
 -- What says that a function has failed, where it is not -1.
 local RETURNS = {
+  aligned_alloc = 0,
   calloc = 0,
   fdopen = 0,
   isatty = 0,

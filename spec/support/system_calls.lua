@@ -10,6 +10,7 @@ local SANDBOX = ' EPERM EACCES ENOSYS'
 -- seen to have gone, which is no news in most cases: EPIPE, ECONNRESET, ENOTCONN.
 -- `fcntl:COMMAND` and `syscall:NAME` stand for one kind of call each.
 M.fails = {
+  aligned_alloc = 'ENOMEM',
   calloc = 'ENOMEM',
   malloc = 'ENOMEM',
   realloc = 'ENOMEM',
