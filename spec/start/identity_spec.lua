@@ -314,6 +314,40 @@ describe('parentDeathSignal', function()
     assert.equal('', stdout:readAll())
   end)
 
+  -- The first child is of the thread that goes on, four are of threads that end.
+  linux_it('comes when the thread that started the child ends', function()
+    local code = [[
+      local cp = require 'child_process'
+      local options = { parentDeathSignal = 'SIGKILL' }
+      options.stdio = { 'ignore', 'pipe', 'inherit' }
+      child = cp.spawn('sh', { '-c', 'echo $$; exec sleep 600' }, options)
+      io.write(child.stdout:read 'l', '\n')]]
+    local last = "print 'over' io.read 'l' child:kill 'SIGKILL' child:wait()"
+    local steps = { 'own', 'lua', code, 'threads', code, 'lua', last }
+    local host = cp.spawn(t.built 'embed_host', steps)
+    local pids = {}
+    for i = 1, 5 do
+      pids[i] = tonumber((host.stdout:read 'l'))
+    end
+    assert.equal('over', (host.stdout:read 'l'))
+    local function is_over()
+      local lives = false
+      for i = 2, 5 do
+        lives = lives or t.pid_alive(pids[i])
+      end
+      return not lives
+    end
+    cp.await(function(done)
+      t.when(is_over, function()
+        done()
+      end)
+    end)
+    assert.is_true(t.pid_alive(pids[1]))
+    assert.is_nil(host.exitCode)
+    host.stdin:finish '\n'
+    host:wait()
+  end)
+
   it('is none unless it is given', function()
     local pid, stdout = orphan '{}'
     assert.is_true(cp.process:kill(pid, 'SIGKILL'))

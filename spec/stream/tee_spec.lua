@@ -10,7 +10,7 @@ local it = t.wrap(it)
 local VALUE = 'ERR_INVALID_ARG_VALUE'
 local SIZE = targets.SIZE
 
-local numbers, when = targets.numbers, targets.when
+local numbers = targets.numbers
 local sh, writer, runs = targets.sh, targets.writer, targets.runs
 
 describe('an array for stdout', function()
@@ -256,7 +256,7 @@ describe('the pipe among several targets', function()
       stdout = { 'pipe', { file = path } },
     })
     child.stdout:pause()
-    when(function()
+    t.when(function()
       return child.stdout.readableLength >= child.stdout.readableHighWaterMark
     end, function()
       assert.is_nil(child.exitCode)

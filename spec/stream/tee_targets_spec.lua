@@ -6,7 +6,7 @@ local it = t.wrap(it)
 
 local SIZE = targets.SIZE
 
-local numbers, when, when_behind = targets.numbers, targets.when, targets.when_behind
+local numbers, when_behind = targets.numbers, targets.when_behind
 local pipe, full_pipe, broken_pipe = targets.pipe, targets.full_pipe, targets.broken_pipe
 local sh, writer = targets.sh, targets.writer
 
@@ -102,7 +102,7 @@ describe('a target of several that is slow', function()
     local stdio = { 'pipe', 'pipe', 'pipe', 'pipe' }
     local slow = cp.spawn('sh', { '-c', 'read go <&3; exec wc -c' }, { stdio = stdio })
     local child = writer { stdout = { slow.stdin } }
-    when(function()
+    t.when(function()
       return slow.stdin.writableLength > 0
     end, function()
       assert.is_nil(child.exitCode)

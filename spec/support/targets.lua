@@ -81,21 +81,10 @@ function M.is_nonblocking(fd)
   return tonumber(flags, 8) & O_NONBLOCK ~= 0
 end
 
---- Calls fn() as soon as is_true() is.
-function M.when(is_true, fn)
-  local timer
-  timer = cp.setInterval(function()
-    if is_true() then
-      cp.clearInterval(timer)
-      fn()
-    end
-  end, 1)
-end
-
 --- Calls fn() when a target of the child waits.
 function M.when_behind(child, fn)
   local wanted = ('of child %d, '):format(child.pid)
-  M.when(function()
+  t.when(function()
     for _, entry in ipairs(cp.active()) do
       if entry.text:find(wanted, 1, true) and entry.unwritten > 0 then
         return true
