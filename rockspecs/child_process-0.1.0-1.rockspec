@@ -2,7 +2,8 @@ rockspec_format = '3.0'
 package = 'child_process'
 version = '0.1.0-1'
 
--- The sources have no public address yet.  A release is an archive, made in a checkout:
+-- TO BE FILLED IN BY WHOEVER PUBLISHES: `source.url`, the address of the archive.  The
+-- sources have no public address yet.  A release is an archive, made in a checkout:
 --   git archive --prefix=child_process-0.1.0/ -o child_process-0.1.0.tar.gz v0.1.0
 -- LuaRocks takes it from the folder in which it is called, and unpacks it there:
 --   luarocks --lua-version=5.4 build child_process-0.1.0-1.rockspec
@@ -17,7 +18,7 @@ description = {
   summary = "Node's child_process for Lua 5.4",
   detailed = [[
 Starts programs and talks to them without blocking: streams with backpressure, exec with
-time-outs and limits, the calls that wait, workers with a channel of messages that Node
+timeouts and limits, the calls that wait, workers with a channel of messages that Node
 speaks, too.  A C module on libuv.]],
   license = 'MIT',
 }

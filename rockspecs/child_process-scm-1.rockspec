@@ -13,7 +13,7 @@ description = {
   summary = "Node's child_process for Lua 5.4",
   detailed = [[
 Starts programs and talks to them without blocking: streams with backpressure, exec with
-time-outs and limits, the calls that wait, workers with a channel of messages that Node
+timeouts and limits, the calls that wait, workers with a channel of messages that Node
 speaks, too.  A C module on libuv.]],
   license = 'MIT',
 }
