@@ -15,6 +15,7 @@ local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
+local guard = require 'child_process.guard'
 local hello = require 'child_process.ipc.hello'
 local item = require 'child_process.stdio.item'
 local loop = require 'child_process.loop'
@@ -105,8 +106,9 @@ end
 -- The launch ----------------------------------------------------------------------------
 
 -- Fields: `child`; `source`: its stderr; `copies`: a word, see check_stdio; `hello`: its
--- text; `kept`: bytes that may begin it; `said`; `banner`: the number of bytes before it;
--- `tail`: the end of the output; `problem`: why it was ended by us; `timeout`, `timer`.
+-- text; `kept`: bytes that may begin it; `before`: those that cannot, see pass_on;
+-- `said`; `banner`: the number of bytes before it; `tail`: the end of the output;
+-- `problem`: why it was ended by us; `timeout`, `timer`.
 local Launch = { __name = 'child_process.Launch' }
 Launch.__index = Launch
 
@@ -122,6 +124,7 @@ function M.prepare(plan)
     timeout = plan.startTimeout or START_TIMEOUT,
     copies = plan.slots[3],
     kept = '',
+    before = '',
     banner = 0,
     tail = '',
     said = false,
@@ -133,8 +136,8 @@ local function give_up(launch, problem)
   local child = launch.child
   if not launch.problem and not launch.said then
     launch.problem = problem
-    ending.escalate(child, PATIENCE)
     ending.by(child, 'spawn')
+    ending.escalate(child, PATIENCE) -- if killAfter is not shorter
   end
 end
 
@@ -173,12 +176,9 @@ function Launch:take(bytes)
     return nil
   end
   local before, rest, kept = hello.find(self.kept .. bytes, self.hello)
-  self.kept = kept
+  self.kept, self.before = kept, before
   self.banner = self.banner + #before
-  if before ~= '' then
-    note(self, before)
-    stream.push(self.source, before)
-  end
+  note(self, before)
   if rest then
     self.said, self.tail = true, ''
     limit(self, 0)
@@ -188,9 +188,26 @@ function Launch:take(bytes)
   return rest
 end
 
+--- launch:pass_on(): what came before the hello, or instead of it, goes to stderr.
+function Launch:pass_on()
+  local bytes = self.before
+  self.before = ''
+  if bytes ~= '' then
+    stream.push(self.source, bytes)
+  end
+end
+
+local function emit_spawn(child)
+  child:emit 'spawn'
+end
+
 --- launch:begun(): the channel is open.
 function Launch:begun()
-  self.child:emit 'spawn'
+  do
+    local _ <close> = guard.new(self.child, emit_spawn)
+    self:pass_on()
+  end
+  emit_spawn(self.child)
 end
 
 --- launch:ended(): no hello can come any more, since the launcher has closed its output.

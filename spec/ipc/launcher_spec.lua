@@ -151,6 +151,30 @@ describe('fork with a launcher', function()
     end)
   end)
 
+  it('loses nothing if a listener of stderr or of `spawn` raises', function()
+    local banner = 'printf \'banner\'; exec "$@"'
+    local child = fork(
+      { 'sh', '-c', banner, 'sh' },
+      "process:send('ready')",
+      { silent = true }
+    )
+    local raised = {}
+    child.stderr:once('data', function()
+      error('data', 0)
+    end)
+    child:once('spawn', function()
+      error('spawn', 0)
+    end)
+    t.once(child, 'message')
+    t.once(child, 'close')
+    repeat
+      local ok, err = pcall(cp.run)
+      raised[#raised + 1] = not ok and err or nil
+    until ok
+    table.sort(raised)
+    assert.same({ 'data', 'spawn' }, raised)
+  end)
+
   it('is not confused by LUA_INIT that prints', function()
     local env = { LUA_INIT = "print('from LUA_INIT') io.stdout:flush()" }
     env.LUA_INIT_5_4 = env.LUA_INIT
@@ -641,6 +665,7 @@ describe('a launcher that fails', function()
       { 'spawn', 'SIGKILL', true },
       { result.reason, result.signal, result.forced }
     )
+    assert.is_true(result.duration < 4000)
   end)
 end)
 

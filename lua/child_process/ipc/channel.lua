@@ -246,6 +246,8 @@ local function on_banner(ipc, _, bytes)
   local rest = ipc.greeting:take(bytes)
   if rest then
     begin(ipc, rest)
+  else
+    ipc.greeting:pass_on()
   end
 end
 
@@ -361,9 +363,9 @@ end
 -- @param options table: `count_listeners`: only listeners for `message` and `disconnect`
 --   keep the loop alive; `on_closed(owner)`: called after `disconnect`.
 --   Over a launcher: `writer`: another core.channel, for the other direction; `greeting`:
---   what waits for the peer's hello, with `take(bytes)`, which is given all that comes
---   before it and returns how many bytes come after it, `begun()` and, if it never comes,
---   `ended()`
+--   what waits for the peer's hello: `take(bytes)` is given all that comes and returns
+--   how many bytes come after the hello, or nil; then `pass_on()`, or `begun()` when the
+--   channel is open; `ended()`: it can never come
 function M.open(owner, handle, codec, options)
   local writer = options.writer or handle
   local control = setmetatable({ handle = handle }, Control)
