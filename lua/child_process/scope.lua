@@ -280,16 +280,15 @@ end
 function Scope:__close(err)
   self._left = true
   local children = table.move(self._children, 1, #self._children, 1, {})
-  if not are_over(children) then
-    if getinfo(2, 'l') == nil or not pcall(await.check, WHAT) then
-      kill_all(self)
-    else
-      local problems = end_all(self, children)
-      disarm(self)
-      raise_problems(problems, err)
-    end
+  local can_wait = getinfo(2, 'l') ~= nil and pcall(await.check, WHAT)
+  local problems = {}
+  if not can_wait then
+    kill_all(self)
+  elseif not are_over(children) then
+    problems = end_all(self, children)
   end
   disarm(self)
+  raise_problems(problems, err)
 end
 
 local function position(list, value)
