@@ -164,7 +164,7 @@ describe('examples/tasks.lua', function()
   end)
 
   it('ends all of them when one fails', function()
-    local tasks = [[{ a = { 'sleep 600' }, b = { 'exit 3' },
+    local tasks = [[{ a = { 'exec sleep 600' }, b = { 'exit 3' },
       c = { 'echo never', needs = { 'b' } } }]]
     local result = run_tasks(tasks, '-j', '2', 'FILE', 'a', 'c')
     assert.equal('tasks.lua: b: exit code 3\n', result.stderr)
@@ -237,7 +237,7 @@ describe('examples/supervisor.lua', function()
   it('lets a command end well when it is stopped', function()
     local well = [[sleep 600 & trap "kill $! 2>&-; echo bye; exit 0" TERM
       echo ready; wait]]
-    local child = cp.spawn(command('supervisor.lua', well, 'sleep 600'))
+    local child = cp.spawn(command('supervisor.lua', well, 'exec sleep 600'))
     assert.equal('ready', await_line(child, '^ready$'))
     child:kill 'SIGINT'
     assert.equal('bye', await_line(child, '^bye$'))
