@@ -217,12 +217,11 @@ end
 -- Where nothing can wait, the workers are killed, and end later.
 function Pool:__close()
   local pool = state_of(self, 'close')
-  if core.running() and not coroutine.isyieldable() then
-    if pool.pid == core.pid() then
-      close(pool, 0, closed_error())
-    end
-  else
-    methods.close(self)
+  local ok, err = pcall(methods.close, self)
+  if not ok and errors.is_error(err) and err.code == 'ERR_WOULD_BLOCK' then
+    close(pool, 0, closed_error())
+  elseif not ok then
+    refuse(err)
   end
 end
 

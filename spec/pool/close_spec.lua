@@ -164,6 +164,18 @@ describe('a pool in a scope', function()
     assert.equal('SIGKILL', first.err.signalCode)
   end)
 
+  it('raises what a callback raises meanwhile, and goes on ending', function()
+    local pool = busy(20)
+    cp.setTimeout(error, 1, 'from a timer', 0)
+    local ok, err = pcall(function()
+      local _ <close> = pool
+    end)
+    assert.is_false(ok)
+    assert.equal('from a timer', err)
+    pool:close()
+    assert.equal(0, #t.children())
+  end)
+
   it('has nothing more to do when it is closed already', function()
     local pool = pools.new(WORK)
     pool:close()

@@ -138,17 +138,36 @@ describe('a worker that sends anything', function()
     )
     local pid = pool:run()
     pool:run 'fill'
-    local other = pool:run()
-    assert.not_equal(pid, other)
-    for _ = 1, 50 do -- short requests, so that some are given ahead
-      assert.equal(other, pool:run())
+    assert.not_equal(pid, pool:run())
+  end)
+
+  it('fails its own request when no more can be given ahead', function()
+    local pool <close> = pools.new(
+      [[
+      if request ~= 'begin' then return cp.process.pid end
+      io.open('begun', 'w'):close()
+      sleep(1e6) ]],
+      { size = 1, cwd = t.tmpdir() }
+    )
+    local folder = pool._pool.settings.plans[1].cwd
+    for _ = 1, 30 do
+      pool:run()
     end
-    local list, wait = pools.begin(pool, { 'fill', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 })
-    for i = 1, 100 do
-      pool:run(i, function() end)
+    local first, wait = pools.begin(pool, { 'begin' })
+    pools.until_true(function()
+      return t.slurp(folder .. '/begun')
+    end)
+    local worker = pool._pool.workers[1]
+    while worker.tickets:put(0) do
     end
+    worker.since = math.huge -- it has begun just now
+    local list, wait_too = pools.begin(pool, { 1, 2, 3 })
     wait()
-    assert.equal(other, list[1].reply)
-    assert.equal('number', type(list[11].reply))
+    wait_too()
+    assert.equal('ERR_WORKER_DIED', first[1].err.code)
+    for i = 1, 3 do
+      assert.equal('number', type(list[i].reply))
+      assert.not_equal(worker.child.pid, list[i].reply)
+    end
   end)
 end)
