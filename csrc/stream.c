@@ -191,7 +191,6 @@ static int l_written(lua_State *L) {
   const struct write_event *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->s->base);
   lcp__pieces_free(&e->s->rest);
-  update(L, e->s, 2);
   lua_pushnil(L);
   lua_setiuservalue(L, 2, SLOT_PENDING);
   lua_getiuservalue(L, 2, SLOT_ONWRITTEN);
@@ -204,10 +203,21 @@ static int l_written(lua_State *L) {
   return 0;
 }
 
+static int l_update(lua_State *L) {
+  struct lcp__stream *s = lua_touserdata(L, 1);
+  lcp__handle_push(L, &s->base);
+  update(L, s, 2);
+  return 0;
+}
+
+/* The watch changes only after `onwritten`, which has filled the pipe again where much is
+ * written: libuv needs three epoll_ctl calls to end a watch and begin it anew. */
 static void writable(struct lcp__stream *s) {
   struct write_event e = {s, flush(s)};
   if (e.err != 0)
     lcp__enter(s->base.loop, l_written, &e);
+  if (!s->base.closing && s->base.events != wanted(&s->base))
+    lcp__enter(s->base.loop, l_update, s);
 }
 
 static void ready(struct lcp__handle *h, int events) {

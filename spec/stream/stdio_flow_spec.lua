@@ -1,3 +1,4 @@
+local core = require 'child_process.core'
 local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
@@ -6,6 +7,16 @@ local MIB = 1024 * 1024
 
 local function shell(script, options)
   return cp.spawn('sh', { '-c', script }, options)
+end
+
+-- Whether libuv watches the descriptor of a stream.
+local function is_watched(stream)
+  for _, found in ipairs(core.handles()) do
+    if found.subject == stream then
+      return true
+    end
+  end
+  return false
 end
 
 describe('stdin', function()
@@ -42,6 +53,31 @@ describe('stdin', function()
     t.once(child, 'close', function()
       assert.same({ 'hello world\r', 'again 1\r', 'again 2\r' }, lines)
     end)
+  end)
+
+  it('is watched while a write is pending, and not after it', function()
+    local child = cp.spawn('cat', {}, { stdio = { 'pipe', 'ignore', 'ignore' } })
+    assert.is_false(child.stdin:write(('x'):rep(MIB)))
+    assert.is_true(is_watched(child.stdin))
+    t.once(child.stdin, 'drain', function()
+      cp.setImmediate(function()
+        assert.is_false(is_watched(child.stdin))
+        child.stdin:finish()
+      end)
+    end)
+  end)
+
+  it('is not watched after a listener of drain that raised', function()
+    local child = cp.spawn('cat', {}, { stdio = { 'pipe', 'ignore', 'ignore' } })
+    child.stdin:write(('x'):rep(MIB))
+    t.once(child.stdin, 'drain', function()
+      error('boom', 0)
+    end)
+    local ok, err = pcall(cp.run)
+    assert.is_false(ok)
+    assert.equal('boom', err)
+    assert.is_false(is_watched(child.stdin))
+    child.stdin:finish()
   end)
 
   it('takes a last write after a while', function()
