@@ -210,6 +210,15 @@ M.list = {
     targets = { node = 3.0 },
   },
   {
+    name = 'load',
+    about = 'a program that loads the module and ends',
+    unit = 'us',
+    args = { 'load', 100, 1, 0 },
+    quick = 20,
+    who = FORKERS,
+    targets = { node = 10.0 },
+  },
+  {
     name = 'fork',
     about = "from fork() to the child's first message, one at a time",
     unit = 'us',

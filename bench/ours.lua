@@ -51,6 +51,10 @@ api.sync = {
   ['sync-exec'] = function()
     cp.execSync 'true'
   end,
+  load = function()
+    local program = "require 'child_process'"
+    harness.expect(0, cp.spawnSync(cp.process.execPath, { '-e', program }).status)
+  end,
 }
 
 api['sync-read'] = function(bytes, _, done)

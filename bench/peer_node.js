@@ -44,6 +44,8 @@ const operations = {
 const syncs = {
   sync: () => expect(0, cp.spawnSync('/bin/true').status),
   'sync-exec': () => cp.execSync('true'),
+  load: () =>
+    expect(0, cp.spawnSync(process.execPath, ['-e', "require('child_process')"]).status),
 };
 
 const flows = {

@@ -21,6 +21,7 @@
 #include "chunks.h"
 #include "codec/codec.h"
 #include "codec/encoding.h"
+#include "compiled.h"
 #include "fdpass.h"
 #include "gate.h"
 #include "handle.h"
@@ -99,6 +100,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__sigwatch_open(L);
   lcp__encoding_open(L);
   lcp__codec_open(L);
+  lcp__compiled_open(L);
   lua_pushcfunction(L, l_record);
   lua_setfield(L, -2, "record");
   lua_newtable(L);

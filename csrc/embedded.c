@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "child_process.h"
+#include "compiled.h"
 
 /* Leaves the file as a function. */
 static void load_file(lua_State *L, const char *name) {
@@ -14,7 +15,7 @@ static void load_file(lua_State *L, const char *name) {
     file++;
   if (file->name == NULL)
     luaL_error(L, "child_process has no file for '%s'", name);
-  if (luaL_loadbufferx(L, (const char *)file->text, file->size, file->chunk, "t"))
+  if (lcp__compiled_load(L, name, file->chunk, (const char *)file->text, file->size))
     lua_error(L);
 }
 

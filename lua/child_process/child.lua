@@ -6,7 +6,6 @@
 -- that `close` comes even if a listener raises.
 --
 -- The core has the userdata, the signals and the watch for the exit (csrc/child.c).
-local advanced = require 'child_process.ipc.advanced'
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
@@ -16,7 +15,6 @@ local events = require 'child_process.events'
 local facts = require 'child_process.facts'
 local guard = require 'child_process.guard'
 local item = require 'child_process.stdio.item'
-local json = require 'child_process.ipc.json'
 local lazy = require 'child_process.lazy'
 local lending = require 'child_process.stream.lending'
 local loop = require 'child_process.loop'
@@ -24,16 +22,19 @@ local options = require 'child_process.options'
 local output = require 'child_process.output'
 local pty = require 'child_process.options.pty'
 local signals = require 'child_process.signals'
-local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local stream = require 'child_process.stream'
-local terminal = require 'child_process.stream.terminal'
 local trace = require 'child_process.trace'
 
-local M = {}
+local start_error = lazy.module 'child_process.start_error'
+local terminal = lazy.module 'child_process.stream.terminal'
 
+local load_advanced = lazy.load 'child_process.ipc.advanced'
+local load_json = lazy.load 'child_process.ipc.json'
 local load_tee = lazy.load 'child_process.tee'
 local load_trace_file = lazy.load 'child_process.trace_file'
+
+local M = {}
 
 -- The core's table: ref and unref are there already.
 local methods = core.child_methods
@@ -121,7 +122,7 @@ end
 
 -- The start -----------------------------------------------------------------------------
 
-local CODECS = { json = json, advanced = advanced }
+local CODECS = { json = load_json, advanced = load_advanced }
 
 -- The slot of the channel, or nil.
 local function channel_slot(entries)
@@ -319,7 +320,8 @@ function methods:spawn(plan)
   elseif not entries then
     entries, lent = stdio.resolve(plan)
   end
-  local ipc, codec = channel_slot(entries), CODECS[plan.serialization or 'json']
+  local ipc = channel_slot(entries)
+  local codec = (ipc or plan.launch) and CODECS[plan.serialization or 'json']()
   plan.stdio = for_core(entries, ipc, plan.text)
   if ipc then
     plan.env = channel_env(plan.env, ipc, codec)

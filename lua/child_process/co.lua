@@ -7,7 +7,6 @@ local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local ending = require 'child_process.ending'
 local errors = require 'child_process.errors'
-local lines = require 'child_process.lines'
 local output = require 'child_process.output'
 local results = require 'child_process.result'
 
@@ -228,7 +227,7 @@ end
 --- cp.async, see await.lua.
 M.async = await.async
 
---- co.install(stream_methods, child_methods): adds the methods below to the classes.
+--- The methods of children; those of streams are in lines.lua.
 --
 -- All of them yield in a coroutine and run the loop outside coroutines; a coroutine of
 -- cqueues polls it (in_cqueues.lua).  They raise ERR_WOULD_BLOCK in a callback of the
@@ -245,11 +244,6 @@ M.async = await.async
 -- then the same as `wait` without a timeout; with killDescendants it also waits until the
 -- group is empty.  It joins a call already waiting; for a child that has ended it only
 -- returns the result.  Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
---
--- Streams get `lines`, `readAll`, `read`, see lines.lua.
-function M.install(stream_methods, child_methods)
-  child_methods.wait, child_methods.terminate = wait, terminate
-  lines.install(stream_methods)
-end
+M.methods = { wait = wait, terminate = terminate }
 
 return M

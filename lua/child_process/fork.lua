@@ -3,8 +3,8 @@ local arguments = require 'child_process.options.arguments'
 local child_process = require 'child_process.child'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
-local lazy = require 'child_process.lazy'
 local item = require 'child_process.stdio.item'
+local lazy = require 'child_process.lazy'
 local options = require 'child_process.options'
 local process = require 'child_process.process'
 local stdio = require 'child_process.stdio'
@@ -13,24 +13,14 @@ local M = {}
 
 local load_launcher = lazy.load 'child_process.launcher'
 
--- Where our own files are: a forked child finds them whatever its paths are, even if we
--- have changed our directory. nil: they are inside a host program (csrc/embedded.c).
-local function folder()
-  local path = debug.getinfo(1, 'S').source:match '^@(.*)fork%.lua$'
-  local is_relative = path and path:sub(1, 1) ~= '/'
-  return is_relative and (core.cwd() or '.') .. '/' .. path or path
-end
-
-local FOLDER = folder()
-
 -- For a program with the module inside, or installed: the chunk that boots it.
 local BOOT = "require 'child_process' require 'child_process.boot'"
 
 -- Without a boot file on disk, the child opens a pipe as that file, on the descriptor
 -- after its others.
 local function boot_file(plan)
-  if FOLDER then
-    return FOLDER .. 'boot.lua'
+  if lazy.folder then
+    return lazy.folder .. 'boot.lua'
   end
   plan.text = BOOT
   return '/dev/fd/' .. plan.slots.n

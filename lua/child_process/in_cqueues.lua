@@ -11,7 +11,7 @@ local load_condition = lazy.load 'cqueues.condition'
 
 local M = {}
 
-local loaded = package.loaded
+local loaded = lazy.loaded
 
 -- controller -> list of waiters; the first one drives
 local queues = setmetatable({}, { __mode = 'k' })

@@ -14,20 +14,25 @@ if core.module then
   return core.module
 end
 
-local abort = require 'child_process.abort'
+local lazy = require 'child_process.lazy'
+local require = lazy.require
+
 local arguments = require 'child_process.options.arguments'
 local child = require 'child_process.child'
-local co = require 'child_process.co'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
-local exec = require 'child_process.exec'
-local fork = require 'child_process.fork'
-local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
-local process = require 'child_process.process'
 local stream = require 'child_process.stream'
-local sync = require 'child_process.sync'
+local unread = require 'child_process.stream.unread'
+
+local abort = lazy.module 'child_process.abort'
+local co = lazy.module 'child_process.co'
+local exec = lazy.module 'child_process.exec'
+local fork = lazy.module 'child_process.fork'
+local lines = lazy.module 'child_process.lines'
+local process = lazy.module 'child_process.process'
+local sync = lazy.module 'child_process.sync'
 
 local load_active = lazy.load 'child_process.active'
 local load_debug = lazy.load 'child_process.debug'
@@ -52,15 +57,39 @@ if os.getenv 'CP_TRACE' then
   load_trace_file().from_environment()
 end
 
+-- A function of a file that is loaded by the first call.
+local function late(module, name)
+  return function(...)
+    return module[name](...)
+  end
+end
+
+local function add_methods(class, module, names)
+  for name in names:gmatch '%a+' do
+    class[name] = function(...)
+      return module.methods[name](...)
+    end
+  end
+end
+
+add_methods(child.methods, co, 'wait terminate')
+add_methods(stream.Stream, lines, 'chunks lines readAll readExactly readUntil')
+unread.read_format = late(lines, 'read_format')
+
+-- A channel that we were started with is opened now.
+if os.getenv 'NODE_CHANNEL_FD' then
+  process.get()
+end
+
 local M = {
   _VERSION = 'child_process ' .. core.version,
   null = core.null,
-  exec = exec.exec,
-  execFile = exec.execFile,
-  fork = fork.fork,
-  async = co.async,
-  await = co.await,
-  wait = co.wait,
+  exec = late(exec, 'exec'),
+  execFile = late(exec, 'execFile'),
+  fork = late(fork, 'fork'),
+  async = late(co, 'async'),
+  await = late(co, 'await'),
+  wait = late(co, 'wait'),
   setTimeout = loop.setTimeout,
   setInterval = loop.setInterval,
   setImmediate = loop.setImmediate,
@@ -68,10 +97,7 @@ local M = {
   clearTimeout = loop.clearTimeout,
   clearInterval = loop.clearInterval,
   clearImmediate = loop.clearImmediate,
-  AbortController = abort.AbortController,
-  AbortSignal = abort.AbortSignal,
   EventEmitter = events.EventEmitter,
-  process = process.get(),
 }
 
 core.module = M
@@ -137,20 +163,28 @@ function M.serve(fn)
   return load_serve().serve(fn)
 end
 
--- Most programs use neither `cp.net` nor `cp.dgram`.
-local later = { dgram = load_dgram, net = load_net }
+-- Fields that most programs do not use.
+local later = {
+  AbortController = function()
+    return abort.AbortController
+  end,
+  AbortSignal = function()
+    return abort.AbortSignal
+  end,
+  dgram = load_dgram,
+  net = load_net,
+  process = late(process, 'get'),
+}
 
 setmetatable(M, {
   __index = function(self, key)
-    local load_module = later[key]
-    if load_module then
-      self[key] = load_module()
+    local get = later[key]
+    if get then
+      self[key] = get()
       return rawget(self, key)
     end
   end,
 })
-
-co.install(stream.Stream, child.methods)
 
 --- cp.ChildProcess() -> a ChildProcess that has not been started.  `prototype` has the
 -- methods of all children.  Node: class ChildProcess.
@@ -203,7 +237,7 @@ end
 --
 -- Raises on a wrong argument, before anything is started, as cp.spawn does, and
 -- ERR_IPC_SYNC_FORK, ERR_UNKNOWN_ENCODING.  Node: child_process.spawnSync.
-M.spawnSync = sync.spawnSync
+M.spawnSync = late(sync, 'spawnSync')
 
 --- cp.execFileSync(file [, args] [, options]) -> stdout: spawnSync of a program that must
 -- succeed.
@@ -214,11 +248,11 @@ M.spawnSync = sync.spawnSync
 -- `Command failed: FILE ARGUMENTS` and its stderr.
 -- Returns nil if stdout is not a pipe.  Options: see cp.spawnSync.
 -- Node: child_process.execFileSync.
-M.execFileSync = sync.execFileSync
+M.execFileSync = late(sync, 'execFileSync')
 
 --- cp.execSync(command [, options]) -> stdout: execFileSync of a shell (`options.shell`,
 -- default /bin/sh) that runs `command`.  Node: child_process.execSync.
-M.execSync = sync.execSync
+M.execSync = late(sync, 'execSync')
 
 local MODES = { default = true, once = true, nowait = true }
 

@@ -320,12 +320,7 @@ function methods:lines(delim)
   return core.lines(delims, wait), nil, nil, reading
 end
 
---- lines.install(class): adds the methods above to a class of streams.
-function M.install(class)
-  for name, method in pairs(methods) do
-    class[name] = method
-  end
-  unread.read_format = read_format
-end
+--- The methods of streams, and read() with a format.
+M.methods, M.read_format = methods, read_format
 
 return M

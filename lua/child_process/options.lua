@@ -8,8 +8,10 @@ local core = require 'child_process.core'
 local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local identity = require 'child_process.options.identity'
-local nearest = require 'child_process.nearest'
+local lazy = require 'child_process.lazy'
 local pty = require 'child_process.options.pty'
+
+local nearest = lazy.module 'child_process.nearest'
 
 local M = {}
 

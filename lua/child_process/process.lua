@@ -4,12 +4,13 @@
 -- quickly.
 local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
-local environment = require 'child_process.environment'
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
 local lazy = require 'child_process.lazy'
-local signals = require 'child_process.signals'
 local trace = require 'child_process.trace'
+
+local environment = lazy.module 'child_process.environment'
+local signals = lazy.module 'child_process.signals'
 
 local load_advanced = lazy.load 'child_process.ipc.advanced'
 local load_json = lazy.load 'child_process.ipc.json'
@@ -253,6 +254,9 @@ end
 
 -- Created on first use, then stored.
 local made = {
+  env = function()
+    return environment.live
+  end,
   stdin = function()
     return load_standard().open(0)
   end,
@@ -332,8 +336,7 @@ end
 -- One per Lua state: two would compete for the descriptors of its streams.
 function M.get()
   if not core.process then
-    core.process =
-      setmetatable({ platform = core.platform, env = environment.live }, process_mt)
+    core.process = setmetatable({ platform = core.platform }, process_mt)
     core.process.connected, core.process._watches = false, {}
     if os.getenv 'NODE_CHANNEL_FD' then
       open_channel(core.process)

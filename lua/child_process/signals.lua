@@ -1,7 +1,9 @@
 --- Signals by name and number.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
-local nearest = require 'child_process.nearest'
+local lazy = require 'child_process.lazy'
+
+local nearest = lazy.module 'child_process.nearest'
 
 local M = {}
 

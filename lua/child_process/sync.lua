@@ -13,9 +13,10 @@ local lending = require 'child_process.stream.lending'
 local options = require 'child_process.options'
 local results = require 'child_process.result'
 local shortage = require 'child_process.shortage'
-local start_error = require 'child_process.start_error'
 local stdio = require 'child_process.stdio'
 local trace = require 'child_process.trace'
+
+local start_error = lazy.module 'child_process.start_error'
 
 local M = {}
 

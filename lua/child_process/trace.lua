@@ -8,8 +8,10 @@
 -- Every event has `event` (its name), `process` (the id of this process) and `time`
 -- (milliseconds since the module was loaded); the fields of each are listed at cp.debug.
 local core = require 'child_process.core'
+local lazy = require 'child_process.lazy'
 local place = require 'child_process.place'
-local signals = require 'child_process.signals'
+
+local signals = lazy.module 'child_process.signals'
 
 local M = {}
 

@@ -314,7 +314,7 @@ describe('several Lua states in one process', function()
       cat.stdin:finish(('x'):rep(300000))
       assert(#cat.stdout:readAll() == 300000)
       cp.run()
-      print('left', left)]]
+      io.write(('left\t%d\n'):format(left))]]
     assert.equal(('left\t0\n'):rep(4), steps('threads', code))
   end)
 end)

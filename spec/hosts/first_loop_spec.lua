@@ -6,7 +6,7 @@ local it = t.wrap(it)
 -- In the program `refuse(library, call, errno)` has all such calls fail.
 local PRELUDE = [[
   local cp = require 'child_process'
-  local _ = cp.net, cp.dgram, cp.process
+  local _ = cp.net, cp.dgram, cp.process, require 'child_process.stream.standard'
   local fault = assert(package.loadlib(..., 'luaopen_fault'))()
   local function refuse(library, call, errno)
     fault.arm(library, { name = call, errno = errno })

@@ -200,7 +200,10 @@ describe('the types of functions and fields are those', function()
   local emitter = require('child_process.events').methods
 
   it('of the module', function()
-    compare('child_process', union(public(cp), words 'net dgram'))
+    compare(
+      'child_process',
+      union(public(cp), words 'net dgram process AbortController AbortSignal')
+    )
     compare_arguments('child_process', cp)
     compare('child_process.Loop', public(cp.loop))
   end)
@@ -534,7 +537,7 @@ describe('the types of events are those', function()
 
   it('of process', function()
     local passed = 'message internalMessage uncaughtException'
-    local real = emitted('process ipc/channel ipc/inbox ipc/outgoing boot', passed)
+    local real = emitted('process ipc/channel ipc/inbox ipc/outgoing worker', passed)
     real['child_process.SignalName'] = true
     compare_events('child_process.Process', real)
     local names = {}

@@ -36,7 +36,7 @@ describe('the calls of functions that a start costs are bounded:', function()
   end)
 
   it('spawn without pipes', function()
-    costs_at_most(250, function()
+    costs_at_most(280, function()
       cp.spawn('/bin/true', { stdio = 'ignore' }):on('close', noop)
       cp.run()
     end)
@@ -54,7 +54,7 @@ describe('the calls of functions that a start costs are bounded:', function()
   end)
 
   it('spawnSync', function()
-    costs_at_most(50, function()
+    costs_at_most(65, function()
       cp.spawnSync '/bin/true'
     end)
   end)

@@ -20,6 +20,9 @@ return {
     l_pipe_channel = 'the stream is new, and open',
   },
   ['csrc/child.c'] = { report_exit = RACE, exit_cb = RACE },
+  ['csrc/compiled.c'] = {
+    compiles_alike = 'only if no Lua was found to compile the files',
+  },
   ['csrc/embedded.c'] = {
     load_file = 'only if the list of embedded files were wrong',
     run_file = 'only if the list of embedded files were wrong',
@@ -130,8 +133,8 @@ return {
   },
   ['lua/child_process/stream/flowing.lua'] = { listening = RACE },
   ['lua/child_process/fork.lua'] = { boot_file = 'runs from inside an embedded library' },
-  ['lua/child_process/boot.lua'] = {
-    search = NOT_COUNTED,
+  ['lua/child_process/boot.lua'] = { search = NOT_COUNTED },
+  ['lua/child_process/worker.lua'] = {
     shift_arguments = 'the last round finds nothing in a child of ours',
   },
   ['lua/child_process/ipc/channel.lua'] = {
@@ -143,7 +146,11 @@ return {
   },
   ['lua/child_process/lazy.lua'] = {
     absolute = 'the files have another name where their path is relative',
-    load_file = 'the files are elsewhere where one is missing',
+    chunk_of = 'the files are elsewhere where one is missing',
+    earlier_templates = 'lua/ comes first where lines are counted',
+    is_file = 'package.path leads to the files where lines are counted',
+    place_of = 'lua/ comes first where lines are counted',
+    ['M.module'] = 'a Lua other than that of the build has other files',
     ['M.require'] = 'a host or a bundle, whose files are not those of lua/',
   },
   ['lua/child_process/scope.lua'] = {

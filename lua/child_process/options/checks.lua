@@ -2,11 +2,13 @@
 --
 -- A checker is `(value, name) -> the value for the plan`; it raises an error that names
 -- the argument.
-local abort = require 'child_process.abort'
 local encodings = require 'child_process.encoding'
 local errors = require 'child_process.errors'
-local nearest = require 'child_process.nearest'
+local lazy = require 'child_process.lazy'
 local signals = require 'child_process.signals'
+
+local abort = lazy.module 'child_process.abort'
+local nearest = lazy.module 'child_process.nearest'
 
 local M = {}
 

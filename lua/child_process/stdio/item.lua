@@ -6,8 +6,10 @@
 local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
-local nearest = require 'child_process.nearest'
+local lazy = require 'child_process.lazy'
 local stream = require 'child_process.stream'
+
+local nearest = lazy.module 'child_process.nearest'
 
 local M = {}
 

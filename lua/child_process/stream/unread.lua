@@ -202,7 +202,7 @@ local function read_kept(self, n)
 end
 
 --- unread.read_format(stream, format, timeout): implements `read('l')` and the other
--- formats.  Set by lines.lua, which stands above.
+-- formats.  Set by init.lua: lines.lua stands above.
 M.read_format = nil
 
 local function check_no_timeout(n, timeout)
