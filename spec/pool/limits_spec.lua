@@ -92,8 +92,8 @@ describe('timeout', function()
   it('does not count where the reply has arrived, and was only not read yet', function()
     local pool <close> = pools.new(WORK, { size = 1 })
     local pid = pool:run 'pid'
-    local list, wait = pools.begin(pool, { 'pid' }, { timeout = 300 })
-    compute(400)
+    local list, wait = pools.begin(pool, { 'pid' }, { timeout = 600 })
+    compute(800)
     wait()
     assert.equal(pid, list[1].reply)
     assert.equal(pid, pool:run 'pid')
@@ -106,8 +106,8 @@ describe('timeout', function()
     pools.until_true(function()
       return pool.idle == 1
     end)
-    local list, wait = pools.begin(pool, { 1 }, { timeout = 500 })
-    compute(600)
+    local list, wait = pools.begin(pool, { 1 }, { timeout = 600 })
+    compute(800)
     wait()
     assert.equal('number', type(list[1].reply))
   end)
@@ -298,11 +298,12 @@ describe('maxRequests', function()
   end)
 
   it('kills a worker that does not end', function()
-    local pool <close> = pools.new('cp.setInterval(print, 1e9) return cp.process.pid', {
+    local pool = pools.new('cp.setInterval(print, 1e9) return cp.process.pid', {
       size = 1,
       maxRequests = 1,
     })
     local pid = pool:run()
     assert.not_equal(pid, pool:run())
+    pool:close(0)
   end, { timeout = t.TEST_TIMEOUT + 15000 })
 end)

@@ -145,6 +145,13 @@ describe('a pool', function()
     assert.equal(41, pool:run(request))
   end)
 
+  it('leaves nothing behind in a process with several Lua states', function()
+    local _, args = t.lua('one_pool_of_many.lua', t.fixture 'program.lua', t.lua_exe)
+    local result = cp.spawnSync(t.built 'state_host', { '4', table.unpack(args) })
+    assert.equal('', result.stderr)
+    assert.equal('children 0, descriptors +0\n', result.stdout)
+  end)
+
   it('takes nothing in a copy of its process, which leaves it whole', function()
     local forking = t.built 'forking.so'
     local program = ([[
