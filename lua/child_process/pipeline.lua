@@ -100,7 +100,7 @@ local function read_stage(stage, place, defaults)
   check_ends(opts, FIRST, place.is_first, 'before')
   check_ends(opts, { 'stdout' }, place.is_last, 'behind')
   opts = several.merge(defaults, several.names 'stage', opts)
-  -- only until the descriptors are known: see start
+  -- until the descriptors are known, see start_stage
   opts.stdin = not place.is_first and 'ignore' or opts.stdin
   opts.stdout = not place.is_last and 'ignore' or opts.stdout
   local plan = options.normalize('spawn', file, args, opts)
