@@ -15,10 +15,17 @@ local STATES = {
   'joined',
   'closing',
   'aborting',
+  'limited',
+  'held',
+  'several',
   'standard',
   'waiting',
   'collected',
 }
+
+if t.backend() == 'linux' then
+  table.insert(STATES, 'leaderless')
+end
 
 if t.backend() == 'linux' and not machine.lacks 'terminals' then
   table.insert(STATES, 'terminal')
