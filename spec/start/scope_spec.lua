@@ -425,6 +425,27 @@ describe('a scope', function()
     end)
   end)
 
+  it('that is being left when the state ends does not wait longer', function()
+    local exe, args = t.lua [[
+      local cp = require 'child_process'
+      cp.async(function()
+        local s <close> = cp.scope { killAfter = 60000 }
+        local child = s:spawn('sh', { '-c', 'trap "" TERM; echo ready; exec sleep 600' },
+          { stderr = 'ignore' })
+        child.stdout:read 'l'
+        print(child.pid)
+        cp.setImmediate(cp.stop)
+      end)
+      cp.run()
+    ]]
+    local result = cp.spawnSync(exe, args)
+    assert.equal('', result.stderr)
+    local pid = math.tointeger(result.stdout:match '%d+')
+    t.when(function()
+      return not t.pid_alive(pid)
+    end)
+  end)
+
   it('starts nothing once it has been left', function()
     local s = cp.scope()
     do
