@@ -418,7 +418,7 @@ static int l_set_framing(lua_State *L) {
   return 0;
 }
 
-/* channel:hold(boolean) While true, nothing is sent. */
+/* channel:hold(boolean): while true, nothing is sent. */
 static int l_hold(lua_State *L) {
   self(L)->sender.held = lua_toboolean(L, 2);
   return 0;
@@ -435,6 +435,7 @@ static struct channel *new_channel(lua_State *L, const struct lcp__codec *codec)
   c->allowed = SIZE_MAX;
   c->codec = codec;
   lcp__frames_init(&c->frames, LCP__FRAME_NONE, LCP__FRAME_LIMIT);
+  c->frames.spare = &c->base.loop->spare;
   return c;
 }
 
@@ -458,10 +459,9 @@ static int l_channel(lua_State *L) {
 static int l_pipe_channel(lua_State *L) {
   struct channel *c = new_channel(L, lcp__codec_check(L, 2));
   int fd = lcp__stream_take_fd(lcp__stream_check(L, 1));
-  if (fd < 0)
-    return lcp__push_errno(L, fd);
-  c->wire = lcp__wire_plain(fd, LCP__FD_OWN);
-  return 1;
+  if (fd >= 0)
+    c->wire = lcp__wire_plain(fd, LCP__FD_OWN);
+  return fd < 0 ? lcp__push_errno(L, fd) : 1;
 }
 
 /* core.standard_channels(codec) -> in, out | nil, errno: see lcp__wire_adopt_standard. */

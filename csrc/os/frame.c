@@ -13,8 +13,10 @@
  * grows with the bytes that have really arrived. */
 #define TRUSTED ((size_t)1 << 20)
 
-/* Memory up to this size is reused for the next frame. */
+/* Memory up to this size is reused for the next frame of the same stream; up to SPARE for
+ * that of any. */
 #define KEPT ((size_t)1 << 14)
+#define SPARE ((size_t)1 << 22)
 
 void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit) {
   memset(f, 0, sizeof *f);
@@ -24,7 +26,9 @@ void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t l
 
 void lcp__frames_free(struct lcp__frames *f) {
   free(f->held);
+  struct lcp__spare *spare = f->spare;
   lcp__frames_init(f, f->framing, f->limit);
+  f->spare = spare;
 }
 
 void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size) {
@@ -43,12 +47,35 @@ static void frames_skip(struct lcp__frames *f, size_t n) {
   f->size -= n;
 }
 
+static void put_aside(struct lcp__frames *f) {
+  struct lcp__spare *spare = f->spare;
+  if (spare == NULL || f->held_room > SPARE || f->held_room <= spare->room) {
+    free(f->held);
+    return;
+  }
+  free(spare->bytes);
+  *spare = (struct lcp__spare){f->held, f->held_room};
+}
+
+/* For a frame that does not fit into what is kept. */
+static void take_spare(struct lcp__frames *f, size_t certain) {
+  struct lcp__spare *spare = f->spare;
+  if (spare == NULL || spare->room < certain || certain <= KEPT)
+    return;
+  if (f->held_size > 0)
+    memcpy(spare->bytes, f->held, f->held_size);
+  free(f->held);
+  f->held = spare->bytes;
+  f->held_room = spare->room;
+  *spare = (struct lcp__spare){NULL, 0};
+}
+
 /* After the caller is done with the frame in `held`. */
 static void held_clear(struct lcp__frames *f) {
   f->delivered = 0;
   f->held_size = 0;
   if (f->held_room > KEPT) {
-    free(f->held);
+    put_aside(f);
     f->held = NULL;
     f->held_room = 0;
   }
@@ -57,6 +84,8 @@ static void held_clear(struct lcp__frames *f) {
 /* Makes room for `certain` bytes in total and, within TRUSTED, for the `size` that are
  * expected. */
 static int held_reserve(struct lcp__frames *f, size_t size, size_t certain) {
+  if (certain > f->held_room)
+    take_spare(f, certain);
   if (certain <= f->held_room)
     return 0;
   size_t room = f->held_room * 2 > TRUSTED ? f->held_room * 2 : TRUSTED;

@@ -30,10 +30,18 @@ enum lcp__framing {
   LCP__FRAME_NONE    /* none yet: what is fed at once is a frame, as it is */
 };
 
+/* Large memory that the frames of one thread hand on to one another, one block: most of
+ * what a large frame costs is memory that has never been touched.  All zero: none. */
+struct lcp__spare {
+  char *bytes;
+  size_t room;
+};
+
 struct lcp__frames {
   enum lcp__framing framing;
-  size_t limit;      /* the longest frame accepted */
-  const char *bytes; /* fed but not yet consumed; the caller's */
+  struct lcp__spare *spare; /* or NULL; lives longer */
+  size_t limit;             /* the longest frame accepted */
+  const char *bytes;        /* fed but not yet consumed; the caller's */
   size_t size;
   char *held;       /* the beginning of a frame, owned */
   size_t held_size; /* including the length in front, if any */

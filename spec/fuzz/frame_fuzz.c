@@ -74,6 +74,7 @@ static int feed(struct lcp__frames *f, struct plain *p, const uint8_t *bytes, si
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const size_t limits[] = {0, 1, 7, 64, 1000, 1 << 20, 1 << 30, SIZE_MAX};
   struct lcp__frames f;
+  struct lcp__spare spare = {NULL, 0};
   const uint8_t *frame;
   size_t done = 0, length;
   int rc = 0;
@@ -82,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned mode = data[0], step = data[1];
   struct plain plain = {data + 2, size - 2, 0, limits[mode >> 1 & 7], mode & 1};
   lcp__frames_init(&f, plain.by_line ? LCP__FRAME_LINE : LCP__FRAME_LENGTH, plain.limit);
+  f.spare = &spare;
   if (plain.limit > LCP__FRAME_LIMIT)
     plain.limit = LCP__FRAME_LIMIT;
   while (rc == 0 && done < plain.size) {
@@ -96,5 +98,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check(lcp__frames_held(&f) == plain.size - plain.at, "another rest");
   check(plain_next(&plain, &frame, &length) == (rc == 0 ? 0 : -1), "another end");
   lcp__frames_free(&f);
+  free(spare.bytes);
   return 0;
 }

@@ -45,6 +45,7 @@ static int feed_piece(struct lcp__frames *f, const char *bytes, size_t size) {
 
 int main(int argc, char **argv) {
   struct lcp__frames f;
+  struct lcp__spare spare = {NULL, 0};
   size_t size, step, done = 0;
   int rc = 0;
   char *bytes = slurp(&size);
@@ -52,6 +53,7 @@ int main(int argc, char **argv) {
     return 2;
   lcp__frames_init(&f, argv[1][1] == 'i' ? LCP__FRAME_LINE : LCP__FRAME_LENGTH,
                    strtoul(argv[2], NULL, 10));
+  f.spare = &spare;
   step = strtoul(argv[3], NULL, 10);
   if (step == 0)
     step = size;
@@ -60,8 +62,10 @@ int main(int argc, char **argv) {
     rc = feed_piece(&f, bytes + done, n);
     done += n;
   }
-  printf("rc %d, held %zu, room %zu\n", rc, lcp__frames_held(&f), f.held_room);
+  printf("rc %d, held %zu, spare %zu, room %zu\n", rc, lcp__frames_held(&f), spare.room,
+         f.held_room);
   lcp__frames_free(&f);
+  free(spare.bytes);
   free(bytes);
   return 0;
 }

@@ -72,6 +72,24 @@ for _, framing in ipairs { 'line', 'length' } do
       assert.truthy(last:find '^rc %-90, held 0', last)
     end)
 
+    it('hand the memory of a big one on to the next', function()
+      local big, bigger = ('x'):rep(100000), ('y'):rep(200000)
+      for _, step in ipairs { 1000, 16385, 65536, 99999 } do
+        local stream = framed(framing, { bigger, 'a', big, '', big, 'b' })
+        local frames, last = cut(framing, stream, step)
+        assert.same({ #bigger, 'a', #big, '', #big, 'b' }, frames)
+        local spare = tonumber(last:match 'spare (%d+)')
+        assert.is_true(spare >= #bigger and spare < 3 * #bigger, last)
+      end
+    end)
+
+    it('keep no memory of one that is huge', function()
+      local huge = ('x'):rep(5000000)
+      local frames, last = cut(framing, framed(framing, { huge }), 65536, 1 << 23)
+      assert.same({ #huge }, frames)
+      assert.truthy(last:find 'spare 0,', last)
+    end)
+
     it('keep the memory of a big one only while it lasts', function()
       local big = ('x'):rep(100000)
       local frames, last = cut(framing, framed(framing, { big, 'y', 'zz' }), 65536)
