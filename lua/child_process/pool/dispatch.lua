@@ -124,9 +124,6 @@ end
 -- that have one in progress after `grace` ms.  A later call can only shorten that.
 -- @param err error value: what queued and later requests get
 local function close(pool, grace, err)
-  if pool.closing and not next(pool.workers) then
-    return
-  end
   pool.closing, pool.refusal = true, pool.refusal or err
   pool.keeper:ref()
   fail_all(pool, pool.queue, pool.refusal)
