@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #ifdef __linux__
@@ -297,13 +298,19 @@ static ssize_t write_bounded(int fd, const struct iovec *iov, int n) {
   return -1;
 }
 
+/* A write beyond this limit raises SIGXFSZ, which no flag prevents (setrlimit(2)). */
+static int is_limited(enum lcp__fd_kind kind) {
+  struct rlimit limit;
+  return kind == LCP__FD_FILE && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+         limit.rlim_cur != RLIM_INFINITY;
+}
+
 static int is_ignored(int sig) {
   struct sigaction now;
   return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* What a write raises beside its error: SIGPIPE, and for a file beyond RLIMIT_FSIZE
- * SIGXFSZ. */
+/* What a write raises beside its error. */
 static int signal_of(int err) {
   return err == EPIPE ? SIGPIPE : err == EFBIG ? SIGXFSZ : 0;
 }
@@ -337,15 +344,14 @@ static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n
 }
 
 /* Linux 6.18 can write without SIGPIPE in one call; older kernels, and sandboxes that
- * refuse the flag, cost three more system calls (none if the host ignores the signal).
- * Only files, of all kinds, can raise SIGXFSZ, and there is no flag against that. */
+ * refuse the flag, cost three more system calls (none if the host ignores the signal). */
 static ssize_t write_quietly(int fd, const struct iovec *iov, int n,
                              enum lcp__fd_kind kind) {
-  int bounded = kind == LCP__FD_SHARED, is_file = kind == LCP__FD_FILE;
+  int bounded = kind == LCP__FD_SHARED, limited = is_limited(kind);
   writer write = bounded ? write_bounded : writev;
 #ifdef __linux__
   static atomic_int refused; /* RWF_NOSIGNAL, by this kernel or sandbox: found out once */
-  if (!is_file && !atomic_load_explicit(&refused, memory_order_relaxed)) {
+  if (!limited && !atomic_load_explicit(&refused, memory_order_relaxed)) {
     int flags = RWF_NOSIGNAL | (bounded ? RWF_NOWAIT : 0);
     ssize_t written = pwritev2(fd, iov, n, -1, flags);
     if (written >= 0 || !is_refused(errno))
@@ -354,7 +360,7 @@ static ssize_t write_quietly(int fd, const struct iovec *iov, int n,
       atomic_store_explicit(&refused, 1, memory_order_relaxed);
   }
 #endif
-  int ignored = is_ignored(SIGPIPE) && (!is_file || is_ignored(SIGXFSZ));
+  int ignored = is_ignored(SIGPIPE) && (!limited || is_ignored(SIGXFSZ));
   return ignored ? write(fd, iov, n) : write_masked(write, fd, iov, n);
 }
 

@@ -449,4 +449,17 @@ describe('process.stdout and process.stderr', function()
       assert.equal('ERR_STREAM_WRITE_AFTER_END', err)
     end)
   end)
+
+  it('beyond the limit for files have an error, and raise no signal', function()
+    local path = t.tmpdir() .. '/out'
+    local file, args = t.lua [[
+      local cp = require 'child_process'
+      cp.process.stdout:on('error', function(err) io.stderr:write(err.code) end)
+      cp.process.stdout:write(('x'):rep(5000000))
+      cp.run()]]
+    local words = { '-c', 'ulimit -f 8192; exec "$@"', 'sh', file, table.unpack(args) }
+    local result = cp.spawnSync('dash', words, { stdout = { file = path } })
+    assert.same({ 'EFBIG', 0 }, { result.stderr, result.status })
+    assert.equal(8192 * 512, #t.slurp(path)) -- dash counts in units of 512 bytes
+  end)
 end)

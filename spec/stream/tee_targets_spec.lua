@@ -330,7 +330,7 @@ describe('a target of several that breaks', function()
       end
       print(io.open(arg[1]):seek 'end')]]
     local file, args = t.lua(program, path)
-    local script = 'ulimit -f 8192; exec "$@"' -- units of 512 bytes
+    local script = 'ulimit -f 8192; exec "$@"' -- dash counts in units of 512 bytes
     local result = cp.spawnSync('dash', { '-c', script, 'sh', file, table.unpack(args) })
     local line = 'true\t5000000\tEFBIG\n'
     assert.equal(line .. line .. '4194304\n', result.stdout)
