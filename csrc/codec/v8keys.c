@@ -1,10 +1,10 @@
 /* v8keys.c - see v8keys.h.
  * Owns: nothing outside Lua.
  *
- * How Lua 5.4 sizes a table (ltable.c, rehash): positive integers go to its array as long
- * as more than half of the positions up to a power of two are used, so never beyond twice
- * the number of entries.  All other keys need a node; the number of nodes is the smallest
- * power of two that suffices.
+ * How Lua sizes a table (ltable.c, rehash): positive integers go to its array as long as
+ * more than half of the positions up to a power of two are used (5.5: a third), so never
+ * beyond twice (5.5: three times) the number of entries.  All other keys need a node; the
+ * number of nodes is the smallest power of two that suffices.
  *
  * So an integer has to wait while it is unknown whether there will be enough entries for
  * it to be in the array.  And if many keys may be in the array, the table can have one of
@@ -16,10 +16,15 @@
 #include <string.h>
 
 enum {
-  BEARABLE = 128,      /* comparisons for each entry */
-  LEAST = 8,           /* bits of the smallest number of nodes that is counted for */
-  AT_ONCE = 1 << LEAST /* numbers that are not counted: so few are cheap in any case */
+  REACH = LUA_VERSION_NUM >= 505 ? 3 : 2, /* an array's last position, for each entry */
+  BEARABLE = 128,                         /* comparisons for each entry */
+  LEAST = 8,            /* bits of the smallest number of nodes that is counted for */
+  AT_ONCE = 1 << LEAST, /* numbers that are not counted: so few are cheap in any case */
+  REMOVED = AT_ONCE /* entries that may go again: so few leave the bounds as they are */
 };
+
+/* Where an entry goes. */
+enum place { NODE, NODE_OF_NUMBER, ARRAY };
 
 enum uservalue { COUNTS = 1, WAITING, USERVALUES = WAITING };
 
@@ -143,15 +148,16 @@ static uint64_t hash_of(lua_State *L, int index) {
 
 static int is_near(const struct lcp__v8_keys *keys, uint64_t position) {
   return position > 0 &&
-         (position <= keys->room || position <= 2 * (uint64_t)keys->entries);
+         (position <= keys->room || position <= REACH * (uint64_t)keys->entries);
 }
 
 /* stack: key, value.  Whether storing them is bearable. */
 static int pay(lua_State *L, const struct lcp__v8_keys *keys, struct watch *w, int slot,
                int counts, uint64_t *spare) {
   uint64_t stored = keys->entries - w->waiting, cost = 0;
-  if (stored > UINT64_C(1) << w->most)
-    cost = grow(L, w, slot, stored);
+  uint64_t most = keys->removed ? stored + stored / 4 : stored; /* Lua 5.5, rehash */
+  if (most > UINT64_C(1) << w->most)
+    cost = grow(L, w, slot, most);
   if (counts)
     cost += watch_number(w, hash_of(L, -2), stored - keys->near);
   uint64_t credit = BEARABLE * (uint64_t)keys->entries - w->spent;
@@ -178,12 +184,28 @@ static int wait(lua_State *L, struct watch *w, int slot) {
   return 1;
 }
 
+/* stack: key, value.  A key that comes again, or without a value, is not another entry.
+ */
+static int replace(lua_State *L, struct lcp__v8_keys *keys, int table, int was_there) {
+  keys->entries--;
+  if (was_there && lua_isnil(L, -1) && ++keys->removed > REMOVED)
+    return 0;
+  lua_rawset(L, table);
+  return 1;
+}
+
 /* stack: key, value */
-static int store(lua_State *L, struct lcp__v8_keys *keys, int table, int needs_node,
+static int store(lua_State *L, struct lcp__v8_keys *keys, int table, enum place place,
                  uint64_t *spare) {
   struct watch *w = lua_touserdata(L, table + 1);
-  keys->numbers += (uint32_t)needs_node;
-  if (w != NULL && !pay(L, keys, w, table + 1, needs_node, spare))
+  lua_pushvalue(L, -2);
+  int was_there = lua_rawget(L, table) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (was_there || lua_isnil(L, -1))
+    return replace(L, keys, table, was_there);
+  keys->near += place == ARRAY;
+  keys->numbers += place == NODE_OF_NUMBER;
+  if (w != NULL && !pay(L, keys, w, table + 1, place == NODE_OF_NUMBER, spare))
     return 0;
   lua_rawset(L, table);
   return 1;
@@ -193,20 +215,18 @@ int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, int table, size_t 
                      uint64_t *spare) {
   keys->entries++;
   if (lua_type(L, -2) != LUA_TNUMBER)
-    return store(L, keys, table, 0, spare);
+    return store(L, keys, table, NODE, spare);
   uint64_t i = position(L, -2);
-  if (is_near(keys, i)) {
-    keys->near++;
-    return store(L, keys, table, 0, spare);
-  }
+  if (is_near(keys, i))
+    return store(L, keys, table, ARRAY, spare);
   if (keys->numbers >= AT_ONCE) {
     struct watch *w = lua_touserdata(L, table + 1);
     if (w == NULL)
       w = new_watch(L, table + 1);
-    if (i > 0 && i <= 2 * (keys->entries + (uint64_t)left))
+    if (i > 0 && i <= REACH * (keys->entries + (uint64_t)left))
       return wait(L, w, table + 1);
   }
-  return store(L, keys, table, 1, spare);
+  return store(L, keys, table, NODE_OF_NUMBER, spare);
 }
 
 int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, int table,
@@ -217,9 +237,8 @@ int lcp__v8_keys_end(lua_State *L, struct lcp__v8_keys *keys, int table,
     lua_rawgeti(L, -1, i);
     lua_rawgeti(L, -2, i + 1);
     w->waiting--;
-    int near = is_near(keys, position(L, -2));
-    keys->near += (uint32_t)near;
-    if (!store(L, keys, table, !near, spare))
+    int is_in_array = is_near(keys, position(L, -2));
+    if (!store(L, keys, table, is_in_array ? ARRAY : NODE_OF_NUMBER, spare))
       return 0;
     lua_pop(L, 1);
   }

@@ -30,6 +30,7 @@ struct lcp__v8_keys {
   uint32_t entries; /* so far */
   uint32_t near;    /* of them integers that may be in the array */
   uint32_t numbers; /* of them numbers that cannot, and so need a node */
+  uint32_t removed; /* keys that came again, without a value */
 };
 
 /* Stores an entry, whose key is neither nil nor NaN, or defers it until the end; `left`:
