@@ -216,10 +216,19 @@ void *lcp__handle_self(lua_State *L) {
   return h;
 }
 
+static int is_collected(lua_State *L) {
+  struct lcp__handle **box = lua_touserdata(L, 1);
+  int same = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
+  lua_settop(L, 1);
+  return same && *box == NULL;
+}
+
 /* handle:close(), also called for a <close> variable.  Idempotent; releases the
- * descriptor immediately. */
+ * descriptor immediately.  At the end of a state a finalizer may have a handle that has
+ * been finalized before. */
 static int l_close(lua_State *L) {
-  lcp__handle_close(lcp__handle_self(L));
+  if (!is_collected(L))
+    lcp__handle_close(lcp__handle_self(L));
   return 0;
 }
 

@@ -72,6 +72,18 @@ describe('a script that ends without cp.run() is warned, once, of', function()
 end)
 
 describe('a script that ends is not warned of', function()
+  it(
+    'a signal with a timeout, whose timer is collected before it, by lua5.4 -W',
+    function()
+      if t.lua_exe:find 'lua_host' then
+        pending 'the sanitised host knows no -W'
+      end
+      local exe, args = t.lua "S = require 'child_process'.AbortSignal.timeout(100000)"
+      table.insert(args, 1, '-W')
+      assert.equal('', cp.spawnSync(exe, args).stderr)
+    end
+  )
+
   local ROWS = {
     ['nothing'] = '',
     ['what cp.run() has run'] = "cp.spawn 'true' cp.setTimeout(type, 1, 1) cp.run()",
