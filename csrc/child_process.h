@@ -28,8 +28,8 @@ extern "C" {
 #endif
 #include <uv.h>
 
-#if LUA_VERSION_NUM != 504
-#error "child_process needs Lua 5.4"
+#if LUA_VERSION_NUM != 504 && LUA_VERSION_NUM != 505
+#error "child_process needs Lua 5.4 or 5.5"
 #endif
 
 /* Semantic Versioning; the build takes its version from here. */

@@ -10,7 +10,7 @@ source = {
 }
 
 description = {
-  summary = "Node's child_process for Lua 5.4",
+  summary = "Node's child_process for Lua 5.4 and 5.5",
   detailed = [[
 Starts programs and talks to them without blocking: streams with backpressure, exec with
 timeouts and limits, the calls that wait, workers with a channel of messages that Node
@@ -21,7 +21,7 @@ speaks, too.  A C module on libuv.]],
 supported_platforms = { 'unix' }
 
 dependencies = {
-  'lua >= 5.4, < 5.5',
+  'lua >= 5.4, < 5.6',
   'lua-cjson >= 2.1.0',
 }
 

@@ -456,6 +456,9 @@ end
 
 -- Small conveniences -------------------------------------------------------------------
 
+--- What pcall(error, nil) has as its second result.
+M.NO_ERROR = select(2, pcall(error, nil)) -- a text in Lua 5.5
+
 --- Calls `fn(…)`, which must raise an error value with that code; returns the value.
 function M.raises(code, fn, ...)
   local ok, err = pcall(fn, ...)
@@ -468,14 +471,21 @@ function M.raises(code, fn, ...)
   return err
 end
 
+local function set_collector(name, value)
+  if _VERSION == 'Lua 5.4' then
+    return collectgarbage('set' .. name, value)
+  end
+  return collectgarbage('param', name, value)
+end
+
 --- Runs `fn` while the collector hardly pauses, so that finalizers run in the middle of
 -- it however large the heap of all specs is.
 function M.with_eager_gc(fn)
-  local pause = collectgarbage('setpause', 1)
-  local step = collectgarbage('setstepmul', 1000)
+  local pause = set_collector('pause', 1)
+  local step = set_collector('stepmul', 1000)
   local ok, err = pcall(fn)
-  collectgarbage('setpause', pause)
-  collectgarbage('setstepmul', step)
+  set_collector('pause', pause)
+  set_collector('stepmul', step)
   if not ok then
     error(err, 0)
   end

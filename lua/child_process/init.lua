@@ -1,4 +1,4 @@
---- child_process: Node's child processes for Lua 5.4.
+--- child_process: Node's child processes for Lua 5.4 and 5.5.
 --
 --   local cp = require 'child_process'
 --   local child = cp.spawn('ls', { '-l' })

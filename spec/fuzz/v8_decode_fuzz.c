@@ -12,6 +12,10 @@
 
 #include "codec/codec.h"
 
+#if LUA_VERSION_NUM < 505
+#define lua_newstate(allocate, ud, seed) lua_newstate(allocate, ud)
+#endif
+
 enum {
   MEMORY_PER_BYTE = 256, /* an empty object takes three bytes of payload */
   MEMORY_ALWAYS = 256 * 1024
@@ -71,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct memory memory;
   static lua_State *L;
   if (L == NULL) {
-    L = lua_newstate(allocate, &memory);
+    L = lua_newstate(allocate, &memory, 0);
     lua_newtable(L);
     lcp__codec_open(L);
   }

@@ -17,6 +17,10 @@
 
 #include "left_over.h"
 
+#if LUA_VERSION_NUM < 505
+#define lua_newstate(allocate, ud, seed) lua_newstate(allocate, ud)
+#endif
+
 enum { BURST = 2 };
 
 struct memory {
@@ -73,7 +77,7 @@ static int is_clear(lua_State *L) {
  * mistake. */
 static int run_round(long allocations, int argc, char **argv) {
   struct memory memory = {-1, allocations % 2 ? BURST : INT_MAX, 0};
-  lua_State *L = lua_newstate(allocate, &memory);
+  lua_State *L = lua_newstate(allocate, &memory, 0);
   int ok;
   lua_pushcfunction(L, prepare);
   lua_pushinteger(L, argc);

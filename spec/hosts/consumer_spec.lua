@@ -16,7 +16,8 @@ local function consume(script)
     env[name] = value
   end
   env.prefix, env.BUILD, env.host = folder .. '/p', t.build, t.root .. '/examples/host'
-  env.PKG_CONFIG_PATH, env.flags = env.prefix .. '/lib/pkgconfig', t.build_flags()
+  env.PKG_CONFIG_PATH = env.prefix .. '/lib/pkgconfig:' .. (env.PKG_CONFIG_PATH or '')
+  env.flags, env.lua = t.build_flags(), 'lua' .. _VERSION:match '[%d.]+'
   script = 'cmake --install "$BUILD" --prefix "$prefix" >install.log\n' .. script
   local options = { cwd = folder, env = env }
   local result = cp.execFile('sh', { '-eu', '-c', script }, options):wait(t.TEST_TIMEOUT)
@@ -56,19 +57,20 @@ describe('the installed library', function()
   it('is used through pkg-config', function()
     check_output(consume([[
       cc $flags -Wall -Wextra -Werror "$host/host.c" -o host \
-        $(pkg-config --cflags --libs child_process lua5.4)]] .. RUN))
+        $(pkg-config --cflags --libs child_process $lua)]] .. RUN))
   end)
 
   it(
     'needs no liblua but that of the host, though its header needs the header',
     function()
-      local out =
-        consume 'pkg-config --libs child_process; pkg-config --cflags child_process'
-      local libs, cflags = out:match '^(.-)\n(.*)$'
+      local out = consume [[pkg-config --libs child_process
+        pkg-config --cflags child_process
+        pkg-config --cflags-only-I $lua]]
+      local libs, cflags, lua = out:match '^(.-)\n(.-)\n%s*(%S+)'
       assert.is_nil(libs:find('lua', 1, true), libs)
       assert.truthy(libs:find('-lchild_process', 1, true), libs)
       assert.truthy(libs:find('-luv', 1, true), libs)
-      assert.truthy(cflags:find('lua5.4', 1, true), cflags)
+      assert.truthy(cflags:find(lua, 1, true), cflags)
     end
   )
 
@@ -95,9 +97,11 @@ X
       pending 'AddressSanitizer is a shared library'
     end
     check_output(consume([[
+      lua_archive=$(pkg-config --variable=libdir $lua)/lib$lua.a
+      [ -e "$lua_archive" ] || lua_archive=${lua_archive%/*}/liblua.a
       cc $flags -static "$host/host.c" -o host $(pkg-config --cflags child_process) \
         "$prefix/lib/libchild_process.a" \
-        $(pkg-config --variable=libdir lua5.4)/liblua5.4.a \
+        "$lua_archive" \
         $(pkg-config --libs libuv-static) -lm 2>ld.log
       ! ldd host >ldd.log 2>&1]] .. RUN))
   end)
@@ -138,7 +142,7 @@ describe('child_process.h', function()
         }
 X
         c++ $flags -Wall -Wextra -Wpedantic -Werror a.cc -o host \
-          $(pkg-config --cflags --libs child_process lua5.4)
+          $(pkg-config --cflags --libs child_process $lua)
         env -i PATH="$PATH" ./host]])
       assert.equal('from C++\n\n', out)
     end)

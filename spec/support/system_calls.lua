@@ -149,7 +149,7 @@ M.safe = {
   ['is called once, when the module is loaded'] = '__register_atfork',
   ['only chooses between two answers'] = 'access',
   ['costs a better figure (processors.c), and no more'] = [[
-    __sched_cpualloc __sched_cpucount __sched_cpufree fgets fopen getline
+    __sched_cpualloc __sched_cpucount __sched_cpufree fgets fopen getline __getdelim
     sched_getaffinity sysconf]],
   ['says that there is no such name'] = 'getgrouplist if_indextoname if_nametoindex',
   ['is made where nothing can be done about it'] = [[

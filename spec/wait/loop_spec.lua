@@ -414,7 +414,7 @@ describe('an error in a callback', function()
     end, 1)
     local result = table.pack(pcall(cp.run))
     assert.is_false(result[1])
-    assert.is_nil(result[2])
+    assert.equal(t.NO_ERROR, result[2])
   end)
 
   it('leaves the loop usable', function()

@@ -370,7 +370,10 @@ local function text_of(value, index)
     local name = ('argument %d'):format(index)
     error(errors.invalid_arg_type(name, 'one of type string or number', value), 3)
   end
-  return (math.type(value) == 'integer' and '%d' or '%.14g'):format(value)
+  if math.type(value) == 'float' and _VERSION == 'Lua 5.4' then
+    return ('%.14g'):format(value) -- its files write 1.0 as 1, those of 5.5 do not
+  end
+  return tostring(value)
 end
 
 --- stream:put(a, b, …) -> stream: writes strings and numbers one after the other, in one
