@@ -150,17 +150,19 @@ local function own_stdin()
   return core.process and rawget(core.process, 'stdin') or nil
 end
 
--- Most children get three pipes; nothing is to be checked then.
-local function asks_nothing(plan)
-  return plan.stdio == nil
-    and plan.stdin == nil
-    and plan.stdout == nil
-    and plan.stderr == nil
-    and plan.customFds == nil
-    and not plan.slots
-end
-
 local PIPES, NONE = { 'in', 'out', 'out' }, {}
+local USUAL = { pipe = PIPES, ignore = { 'ignore', 'ignore', 'ignore' } }
+
+-- The entries that most children get, with nothing to be checked; or nil.
+local function usual(plan)
+  local others = plan.stdin ~= nil
+    or plan.stdout ~= nil
+    or plan.stderr ~= nil
+    or plan.customFds ~= nil
+    or plan.idleTimeout
+    or plan.slots
+  return not others and (plan.stdio == nil and PIPES or USUAL[plan.stdio]) or nil
+end
 
 --- stdio.resolve(plan) -> array of entries, list of the lent streams, see
 -- stream/lending.lua; neither is to be changed.
@@ -170,8 +172,9 @@ local PIPES, NONE = { 'in', 'out', 'out' }, {}
 -- Raises ERR_INVALID_ARG_VALUE, ERR_INVALID_ARG_TYPE, ERR_INVALID_SYNC_FORK_INPUT,
 -- ERR_IPC_ONE_PIPE, ERR_OUT_OF_RANGE.  Node: options.stdio.
 function M.resolve(plan)
-  if asks_nothing(plan) then
-    return PIPES, NONE
+  local entries = usual(plan)
+  if entries then
+    return entries, NONE
   end
   local slots = plan.slots or M.slots(plan)
   return resolve(plan, slots, not plan.keeps_stdin and own_stdin() or nil)
@@ -212,8 +215,9 @@ end
 -- @param plan table: as for `slots`; `input`: bytes for slot 1, if that is a pipe
 -- Raises as `resolve`, ERR_IPC_SYNC_FORK.
 function M.resolve_sync(plan)
-  if asks_nothing(plan) then
-    return PIPES, { plan.input }, NONE
+  local quickly = usual(plan)
+  if quickly then
+    return quickly, { plan.input }, NONE
   end
   local slots, inputs = M.slots(plan), { plan.input }
   for i = 1, slots.n do

@@ -36,7 +36,7 @@ describe('the calls of functions that a start costs are bounded:', function()
   end)
 
   it('spawn without pipes', function()
-    costs_at_most(280, function()
+    costs_at_most(220, function()
       cp.spawn('/bin/true', { stdio = 'ignore' }):on('close', noop)
       cp.run()
     end)
