@@ -4,7 +4,7 @@ local it = t.wrap(it)
 
 describe('memory that ends at any point #slow', function()
   local bodies = [[spawn failed exec pipe abort wait sync fork advanced net handles dgram
-    pipeline scope map]]
+    pipeline scope map several]]
   for what in bodies:gmatch '%S+' do
     it('crashes nothing and leaves nothing: ' .. what, function()
       local _, args = t.lua('out_of_memory.lua', what)

@@ -50,7 +50,7 @@ describe('on an old kernel', function()
   all_is_well(
     'old_kernel',
     [[spawn kill shared_descriptors stdio_flow abort_spawn bad_hosts lifetime pty
-    terminate limits sync sync_limits sync_control sync_failures]]
+    terminate limits sync sync_limits sync_control sync_failures tee_targets tee_sync]]
   )
 end)
 

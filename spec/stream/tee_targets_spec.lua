@@ -254,8 +254,12 @@ describe('a target of several that is slow', function()
       io.stdout:flush()
       assert(child:wait().error == nil)]]
     local file, args = t.lua(program, path)
-    local stdio = { 'ignore', 'pipe', 'pipe', writing }
-    local host = cp.spawn(file, args, { stdio = stdio })
+    -- a copy cannot free what a thread of its parent would (copies_spec)
+    local host = cp.spawn(file, args, {
+      stdio = { 'ignore', 'pipe', 'pipe', writing },
+      env = { ASAN_OPTIONS = 'detect_leaks=0' },
+      extendEnv = true,
+    })
     targets.close(writing)
     assert.equal('go', host.stdout:read 'l')
     local _, text = targets.read(reader)
@@ -341,7 +345,11 @@ describe('a target of several that breaks', function()
     local reader, writing = full_pipe()
     local program = [[
       local cp = require 'child_process'
-      local child = cp.spawn('echo', { 'x' }, { stdout = { 3, 'pipe' }, waitDelay = 20 })
+      local options = { stdout = { 3, 'pipe' }, waitDelay = 20 }
+      local child = cp.spawn('sh', { '-c', 'echo x; read go' }, options)
+      child.stdout:once('data', function() -- only then may descriptors become free
+        child.stdin:finish 'go\n'
+      end)
       local taken = {}
       repeat
         local file = io.open '/dev/null'
@@ -351,11 +359,11 @@ describe('a target of several that breaks', function()
         taken = nil
       end
       local result = child:wait()
-      print(result.stdout, result.error and result.error.message, result.truncated)]]
+      print(result.error and result.error.message, result.truncated)]]
     local script = 'ulimit -n 64; exec "$@"'
     local expected = {
-      kept = 'x\n\twrite EMFILE: options.stdout[1]\tfalse\n',
-      garbage = 'x\n\tnil\ttrue\n',
+      kept = 'write EMFILE: options.stdout[1]\tfalse\n',
+      garbage = 'nil\ttrue\n',
     }
     for what, said in pairs(expected) do
       local file, args = t.lua(program, what)
