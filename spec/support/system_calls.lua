@@ -41,6 +41,7 @@ M.fails = {
   getgrnam_r = 'EIO EMFILE ENOMEM',
   getpwnam_r = 'EIO EMFILE ENOMEM',
   getpwuid_r = 'EIO EMFILE ENOMEM',
+  getrlimit = SANDBOX,
   getrusage = SANDBOX,
   getsockname = 'ENOBUFS' .. SANDBOX,
   getsockopt = 'ENOBUFS ENOMEM' .. SANDBOX,
