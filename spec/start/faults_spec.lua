@@ -78,6 +78,17 @@ starts['the stream of another child'] = function(errs)
   return follow(child, errs) == 0 and out() == 'text\n'
 end
 
+starts['several targets'] = function(errs)
+  local path = t.tmpdir() .. '/log'
+  local file <close> = assert(io.tmpfile())
+  local stdio = { 'ignore', { 'pipe', { file = path }, file }, 'ignore' }
+  local child <close> = cp.spawn('echo', { 'text' }, { stdio = stdio })
+  local out = child.stdout and t.collect(child.stdout)
+  local code = follow(child, errs)
+  errs[1] = errs[1] or child:wait().error
+  return code == 0 and out() == 'text\n' and t.slurp(path) == 'text\n'
+end
+
 -- So many that those of the start itself are in their way.
 starts['many descriptors'] = function(errs)
   local stdio = { 'pipe', 'pipe', 'pipe' }

@@ -37,6 +37,14 @@ calls['further pipes'] = function(errs)
   return noted(r, errs) and r.status == 0 and r.output[5] == 'text'
 end
 
+calls['several targets'] = function(errs)
+  local path = t.tmpdir() .. '/log'
+  local file <close> = assert(io.tmpfile())
+  local stdio = { 'ignore', { 'pipe', { file = path }, file }, 'ignore' }
+  local r = cp.spawnSync('echo', { 'text' }, { stdio = stdio, timeout = t.TEST_TIMEOUT })
+  return noted(r, errs) and r.stdout == 'text\n' and t.slurp(path) == 'text\n'
+end
+
 for call, attempt in pairs(calls) do
   describe('spawnSync with ' .. call, function()
     it('survives each call failing #slow', function()
