@@ -89,17 +89,16 @@ struct chunk {
   struct {
     const void *p;
     size_t size;
-  } pieces[4];
+  } pieces[5]; /* the last one ends it */
   int next;
   unsigned char number[(sizeof(size_t) * 8 + 6) / 7];
 };
 
 static const char *next_piece(lua_State *L, void *data, size_t *size) {
   struct chunk *c = data;
-  int i = c->next++;
+  int i = c->next;
   (void)L;
-  if (i >= 4)
-    return NULL;
+  c->next += i < 4;
   *size = c->pieces[i].size;
   return c->pieces[i].p;
 }

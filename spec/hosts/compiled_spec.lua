@@ -46,6 +46,13 @@ local USE = [[
 local LINE = 'lua/child_process/init.lua\ttrue\nrun\n'
 
 describe('the compiled Lua files', function()
+  if not require('child_process.core').is_compiled then
+    it('are used', function()
+      pending 'built without a Lua 5.4 that compiles them'
+    end)
+    return
+  end
+
   it('are used by the Lua that compiled them, and have their names and lines', function()
     assert.equal('true\t' .. LINE, output(copy_of_module(), USE))
   end)

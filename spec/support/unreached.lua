@@ -135,6 +135,7 @@ return {
   ['lua/child_process/fork.lua'] = { boot_file = 'runs from inside an embedded library' },
   ['lua/child_process/boot.lua'] = { search = NOT_COUNTED },
   ['lua/child_process/worker.lua'] = {
+    set_up = 'runs from inside an embedded library',
     shift_arguments = 'the last round finds nothing in a child of ours',
   },
   ['lua/child_process/ipc/channel.lua'] = {
