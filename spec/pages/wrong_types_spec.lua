@@ -232,6 +232,7 @@ local MODULES = {
   ['child_process.dgram'] = { cp.dgram },
   ['child_process.AbortSignalClass'] = { cp.AbortSignal },
   ['child_process.Loop'] = { cp.loop },
+  ['child_process.Debug'] = { cp.debug, trace = 'any text is a file to be written' },
 }
 
 -- Their methods are functions of C without an argument.
