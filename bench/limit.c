@@ -1,7 +1,8 @@
 /* The machine's limit: the measures of this folder in plain C, with vfork (posix_spawn
  * for the calls that wait), exec, poll, read and write, and nothing between them. Pipes
  * that carry bulk get 256 KiB: more gains nothing, the default 64 KiB costs two to three
- * times the speed on two cores. */
+ * times the speed on two cores.
+ * SPDX-License-Identifier: MIT */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* uncompiled.c - in the place of what cmake/compile.lua makes, where no Lua was found to
- * compile with: all files are compiled when they are loaded. */
+ * compile with: all files are compiled when they are loaded.
+ * SPDX-License-Identifier: MIT */
 #include "compiled.h"
 
 const struct lcp__compiler lcp__compiler;

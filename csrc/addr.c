@@ -1,4 +1,4 @@
-/* addr.c - see addr.h. */
+/* addr.c - see addr.h.  SPDX-License-Identifier: MIT */
 #include "addr.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
 /* addr.h - converts addresses between Lua and the system, and has the socket functions
- * that need only a descriptor.  No loop. */
+ * that need only a descriptor.  No loop.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_ADDR_H
 #define LCP_ADDR_H
 

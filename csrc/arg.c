@@ -1,4 +1,4 @@
-/* arg.c - see arg.h. */
+/* arg.c - see arg.h.  SPDX-License-Identifier: MIT */
 #include "arg.h"
 
 #include <lauxlib.h>

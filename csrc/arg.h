@@ -1,5 +1,6 @@
 /* arg.h - converts Lua's 64-bit integers to C's narrower types.  A plain cast would turn
- * 4294967300 into descriptor 4. */
+ * 4294967300 into descriptor 4.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_ARG_H
 #define LCP_ARG_H
 

@@ -1,4 +1,4 @@
-/* busypoll.c - see busypoll.h. */
+/* busypoll.c - see busypoll.h.  SPDX-License-Identifier: MIT */
 #include "busypoll.h"
 
 #include <errno.h>

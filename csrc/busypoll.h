@@ -13,7 +13,8 @@
  * in Lua.  So a wait that gets long is done here, and the owner is asked to check for the
  * hook.
  *
- * No Lua. */
+ * No Lua.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_BUSYPOLL_H
 #define LCP_BUSYPOLL_H
 

@@ -10,7 +10,8 @@
  * Descriptors arrive in the order of their frames, but a frame may be complete only many
  * reads later.  So Lua, which knows the meaning of a frame, takes the next descriptor.
  *
- * The userdata's user values: the owner (a Lua object) and its callbacks. */
+ * The userdata's user values: the owner (a Lua object) and its callbacks.
+ * SPDX-License-Identifier: MIT */
 #include "channel.h"
 
 #include <errno.h>

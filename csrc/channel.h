@@ -1,4 +1,5 @@
-/* channel.h - frames and descriptors over one socket between two processes. */
+/* channel.h - frames and descriptors over one socket between two processes.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_CHANNEL_H
 #define LCP_CHANNEL_H
 

@@ -9,7 +9,8 @@
  * reported to.  A field hides a method of the same name, so that a user can replace one.
  *
  * spawn() has three phases: read the plan and make the streams, still closed (may raise,
- * owns nothing); take the descriptors and start (cannot raise); publish. */
+ * owns nothing); take the descriptors and start (cannot raise); publish.
+ * SPDX-License-Identifier: MIT */
 #include "child.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* child.h - ChildProcess, as Lua sees it. */
+/* child.h - ChildProcess, as Lua sees it.  SPDX-License-Identifier: MIT */
 #ifndef LCP_CHILD_H
 #define LCP_CHILD_H
 

@@ -15,7 +15,8 @@
  * lua_close() waits for one thing only: a pending look-up of a host name (by net or
  * dgram) in a state with its own loop, since getaddrinfo(3) cannot be interrupted.  On a
  * host's loop it does not wait; the request then stays with the loop until the answer
- * comes.  SPDX-License-Identifier: MIT */
+ * comes.
+ * SPDX-License-Identifier: MIT */
 #ifndef CHILD_PROCESS_H
 #define CHILD_PROCESS_H
 

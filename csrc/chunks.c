@@ -7,7 +7,8 @@
  * field `readableLength` is updated with every change.
  *
  * Places are counted from the stream's first byte, so that they stay valid when bytes
- * before them are taken. */
+ * before them are taken.
+ * SPDX-License-Identifier: MIT */
 #include "chunks.h"
 
 #include <lauxlib.h>

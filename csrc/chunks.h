@@ -1,4 +1,4 @@
-/* chunks.h - a queue of strings, for Lua. */
+/* chunks.h - a queue of strings, for Lua.  SPDX-License-Identifier: MIT */
 #ifndef LCP_CHUNKS_H
 #define LCP_CHUNKS_H
 

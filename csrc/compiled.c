@@ -4,7 +4,8 @@
  * neither the version in its header nor the sizes there tell a Lua with other
  * instructions, or another release, from the one of the build.  So the Lua that runs
  * compiles a text in which all instructions occur (cmake/probe.lua), once for each state;
- * only if it makes the same bytes as the build's, both speak the same language. */
+ * only if it makes the same bytes as the build's, both speak the same language.
+ * SPDX-License-Identifier: MIT */
 #include "compiled.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* compiled.h - the module's Lua files, compiled when the module was built.
  *
  * Most of the time of a start went into compiling them.  The files remain what counts: a
- * compiled one is taken only in the place of exactly the text that it was made of. */
+ * compiled one is taken only in the place of exactly the text that it was made of.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_COMPILED_H
 #define LCP_COMPILED_H
 

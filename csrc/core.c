@@ -9,7 +9,7 @@
  *   embedded      loader of the Lua files inside a host program (embedded.c, lazy.lua)
  *   child_methods methods of ChildProcess (child.c makes the table, child.lua fills it)
  *   shared        key that marks classes whose objects can be lent to a child (stdio.lua)
- */
+ * SPDX-License-Identifier: MIT */
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* cost.c - see cost.h. */
+/* cost.c - see cost.h.  SPDX-License-Identifier: MIT */
 #include "cost.h"
 
 #include <sys/resource.h>

@@ -1,4 +1,5 @@
-/* cost.h - the cost of a child: its duration and the resources it used. */
+/* cost.h - the cost of a child: its duration and the resources it used.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_COST_H
 #define LCP_COST_H
 

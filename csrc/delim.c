@@ -1,4 +1,4 @@
-/* delim.c - see delim.h. */
+/* delim.c - see delim.h.  SPDX-License-Identifier: MIT */
 #include "delim.h"
 
 #include <string.h>

@@ -6,7 +6,8 @@
  *     if (lcp__delims_match(d, p + i, size - i, &one) == LCP__MATCH)
  *       ...`one` is at p + i
  *
- * If several begin at the same place, the longest counts. */
+ * If several begin at the same place, the longest counts.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_DELIM_H
 #define LCP_DELIM_H
 

@@ -1,5 +1,6 @@
 /* embedded.c - opens the whole module from the static library: see embedded.h.  Not part
- * of the module that an interpreter loads. */
+ * of the module that an interpreter loads.
+ * SPDX-License-Identifier: MIT */
 #include "embedded.h"
 
 #include <lauxlib.h>

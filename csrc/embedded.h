@@ -1,5 +1,6 @@
 /* embedded.h - the module's Lua files, inside the static library.  The build generates
- * the table from lua/child_process (cmake/embed.cmake). */
+ * the table from lua/child_process (cmake/embed.cmake).
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_EMBEDDED_H
 #define LCP_EMBEDDED_H
 

@@ -1,5 +1,6 @@
 /* fdpass.c - see fdpass.h.
- * Owns: the descriptor of each object, until it is closed, taken or collected. */
+ * Owns: the descriptor of each object, until it is closed, taken or collected.
+ * SPDX-License-Identifier: MIT */
 #include "fdpass.h"
 
 #include <errno.h>

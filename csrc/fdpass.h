@@ -1,4 +1,4 @@
-/* fdpass.h - descriptors that travel between processes. */
+/* fdpass.h - descriptors that travel between processes.  SPDX-License-Identifier: MIT */
 #ifndef LCP_FDPASS_H
 #define LCP_FDPASS_H
 

@@ -1,4 +1,4 @@
-/* gate.c - see gate.h. */
+/* gate.c - see gate.h.  SPDX-License-Identifier: MIT */
 #include "gate.h"
 
 #include <lauxlib.h>

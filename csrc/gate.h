@@ -1,4 +1,5 @@
-/* gate.h - the way from libuv's callbacks into Lua, and of their errors out of it. */
+/* gate.h - the way from libuv's callbacks into Lua, and of their errors out of it.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_GATE_H
 #define LCP_GATE_H
 

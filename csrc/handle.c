@@ -1,4 +1,4 @@
-/* handle.c - see handle.h. */
+/* handle.c - see handle.h.  SPDX-License-Identifier: MIT */
 #include "handle.h"
 
 #include <lauxlib.h>

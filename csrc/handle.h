@@ -10,7 +10,8 @@
  * watches continue in both.
  *
  * While libuv may call back, the userdata is pinned in the registry; otherwise only Lua
- * holds it, so that idle objects and cycles through them can be collected. */
+ * holds it, so that idle objects and cycles through them can be collected.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_HANDLE_H
 #define LCP_HANDLE_H
 

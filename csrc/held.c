@@ -1,4 +1,4 @@
-/* held.c - see held.h. */
+/* held.c - see held.h.  SPDX-License-Identifier: MIT */
 #include "held.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,5 @@
-/* held.h - the processes that hold pipes of a child that has ended. */
+/* held.h - the processes that hold pipes of a child that has ended.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_HELD_H
 #define LCP_HELD_H
 

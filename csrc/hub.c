@@ -1,4 +1,4 @@
-/* hub.c - see hub.h. */
+/* hub.c - see hub.h.  SPDX-License-Identifier: MIT */
 #include "hub.h"
 
 #include <stdlib.h>

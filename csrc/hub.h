@@ -1,7 +1,8 @@
 /* hub.h - the libuv handles of the loop itself.  No Lua.
  *
  * It is a separate block, since on a host's loop the close callbacks come after the state
- * is gone. */
+ * is gone.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_HUB_H
 #define LCP_HUB_H
 

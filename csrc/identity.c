@@ -2,7 +2,8 @@
  *
  * Names are looked up in the parent, before the start: the C library may ask a server for
  * them and wait (nsswitch.conf(5)), which a new process between clone and exec cannot
- * do. */
+ * do.
+ * SPDX-License-Identifier: MIT */
 #include "identity.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* identity.h - the identity of a child: ids, limits and rights in a plan, and the look-up
- * of users and groups by name. */
+ * of users and groups by name.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_IDENTITY_H
 #define LCP_IDENTITY_H
 

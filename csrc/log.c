@@ -1,5 +1,5 @@
 /* log.c - what the library itself writes: to stderr for people, and to a file of events.
- */
+ * SPDX-License-Identifier: MIT */
 #include "log.h"
 
 #include <errno.h>

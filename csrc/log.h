@@ -1,4 +1,4 @@
-/* log.h - what the library itself writes, see log.c. */
+/* log.h - what the library itself writes, see log.c.  SPDX-License-Identifier: MIT */
 #ifndef LCP_LOG_H
 #define LCP_LOG_H
 

@@ -1,5 +1,6 @@
 /* loop.c - see loop.h.
- * Owns: the uv loop (unless it belongs to a host), the hub, the read buffer. */
+ * Owns: the uv loop (unless it belongs to a host), the hub, the read buffer.
+ * SPDX-License-Identifier: MIT */
 #include "loop.h"
 
 #include <lauxlib.h>

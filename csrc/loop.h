@@ -1,4 +1,4 @@
-/* loop.h - the loop of one Lua state. */
+/* loop.h - the loop of one Lua state.  SPDX-License-Identifier: MIT */
 #ifndef LCP_LOOP_H
 #define LCP_LOOP_H
 

@@ -3,7 +3,8 @@
  * Owns: for a server, the listening descriptor, one in reserve and the path to remove;
  * for a connector, the descriptor until it is connected and a stream takes it over.
  *
- * The userdata's user values: the owner (a Lua object) and its callback. */
+ * The userdata's user values: the owner (a Lua object) and its callback.
+ * SPDX-License-Identifier: MIT */
 #include "net.h"
 
 #include <errno.h>

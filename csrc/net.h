@@ -1,4 +1,5 @@
-/* net.h - stream sockets: listening and connecting; both produce streams. */
+/* net.h - stream sockets: listening and connecting; both produce streams.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_NET_H
 #define LCP_NET_H
 

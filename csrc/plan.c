@@ -1,5 +1,6 @@
 /* plan.c - see plan.h.
- * Owns: the descriptors of the slots, between lcp__plan_open and lcp__plan_close. */
+ * Owns: the descriptors of the slots, between lcp__plan_open and lcp__plan_close.
+ * SPDX-License-Identifier: MIT */
 #include "plan.h"
 
 #include <errno.h>

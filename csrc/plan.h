@@ -1,5 +1,6 @@
 /* plan.h - turns a plan from Lua into the struct that spawn.h starts, and opens the
- * descriptors it needs. */
+ * descriptors it needs.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PLAN_H
 #define LCP_PLAN_H
 

@@ -3,7 +3,8 @@
  * A running request cannot be cancelled, so it is a separate block: closing a lookup
  * abandons it, and it is freed when libuv calls back.
  *
- * The userdata's user values: the name, the function to call. */
+ * The userdata's user values: the name, the function to call.
+ * SPDX-License-Identifier: MIT */
 #include "resolve.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,4 @@
-/* resolve.h - resolves host names to addresses. */
+/* resolve.h - resolves host names to addresses.  SPDX-License-Identifier: MIT */
 #ifndef LCP_RESOLVE_H
 #define LCP_RESOLVE_H
 

@@ -1,4 +1,4 @@
-/* result.c - see result.h. */
+/* result.c - see result.h.  SPDX-License-Identifier: MIT */
 #include "result.h"
 
 int lcp__push_errno(lua_State *L, int rc) {

@@ -1,4 +1,5 @@
-/* result.h - the results of a Lua function that made a system call. */
+/* result.h - the results of a Lua function that made a system call.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_RESULT_H
 #define LCP_RESULT_H
 

@@ -1,4 +1,4 @@
-/* run.c - see run.h. */
+/* run.c - see run.h.  SPDX-License-Identifier: MIT */
 #include "run.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,4 @@
-/* run.h - runs the loop, or lets an outer loop poll it. */
+/* run.h - runs the loop, or lets an outer loop poll it.  SPDX-License-Identifier: MIT */
 #ifndef LCP_RUN_H
 #define LCP_RUN_H
 

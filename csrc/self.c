@@ -1,4 +1,4 @@
-/* self.c - see self.h. */
+/* self.c - see self.h.  SPDX-License-Identifier: MIT */
 #include "self.h"
 
 #include <errno.h>

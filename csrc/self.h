@@ -1,4 +1,4 @@
-/* self.h - queries and changes this process. */
+/* self.h - queries and changes this process.  SPDX-License-Identifier: MIT */
 #ifndef LCP_SELF_H
 #define LCP_SELF_H
 

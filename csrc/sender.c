@@ -1,4 +1,5 @@
-/* sender.c - see sender.h.  Owns: the unsent bytes and descriptors. */
+/* sender.c - see sender.h.  Owns: the unsent bytes and descriptors.
+ * SPDX-License-Identifier: MIT */
 #include "sender.h"
 
 #include <errno.h>

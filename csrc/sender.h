@@ -1,6 +1,7 @@
 /* sender.h - the sending half of a channel: cuts payloads into frames, and decides when
  * their bytes go to the wire: immediately, with others at the end of the loop's turn, or
- * when the wire takes them. */
+ * when the wire takes them.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SENDER_H
 #define LCP_SENDER_H
 

@@ -1,4 +1,4 @@
-/* shortage.c - see shortage.h. */
+/* shortage.c - see shortage.h.  SPDX-License-Identifier: MIT */
 #include "shortage.h"
 
 #include <errno.h>

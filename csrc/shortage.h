@@ -3,7 +3,8 @@
  *
  * Dropped streams, sockets, files and passed handles close when they are collected, but
  * the collector considers memory alone: a program may reach its limit of descriptors with
- * none of them in use. */
+ * none of them in use.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SHORTAGE_H
 #define LCP_SHORTAGE_H
 

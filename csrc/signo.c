@@ -1,4 +1,4 @@
-/* signo.c - see signo.h. */
+/* signo.c - see signo.h.  SPDX-License-Identifier: MIT */
 #include "signo.h"
 
 #include <lauxlib.h>

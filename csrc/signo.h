@@ -1,4 +1,4 @@
-/* signo.h - names and numbers of signals and errnos. */
+/* signo.h - names and numbers of signals and errnos.  SPDX-License-Identifier: MIT */
 #ifndef LCP_SIGNO_H
 #define LCP_SIGNO_H
 

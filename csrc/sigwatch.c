@@ -4,7 +4,8 @@
  * began to watch them. libuv resets a signal to the default, but the earlier disposition
  * belongs to the host, so it is restored when the last watch stops.
  *
- * The userdata's user values: the signal's number, the function. */
+ * The userdata's user values: the signal's number, the function.
+ * SPDX-License-Identifier: MIT */
 #include "sigwatch.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,4 @@
-/* sigwatch.h - reports signals of this process to Lua. */
+/* sigwatch.h - reports signals of this process to Lua.  SPDX-License-Identifier: MIT */
 #ifndef LCP_SIGWATCH_H
 #define LCP_SIGWATCH_H
 

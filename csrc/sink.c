@@ -4,7 +4,8 @@
  * Of what is behind the descriptor nothing is ours but the bytes that we add: O_NONBLOCK
  * would be seen by the terminal's shell, the program that reads the pipe, the library
  * that has the socket.  So each write is bounded by other means (fd.h), and since libuv
- * makes non-blocking what it polls, it gets an epoll that holds the descriptor. */
+ * makes non-blocking what it polls, it gets an epoll that holds the descriptor.
+ * SPDX-License-Identifier: MIT */
 #include "sink.h"
 
 #include <errno.h>

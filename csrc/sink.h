@@ -1,4 +1,5 @@
-/* sink.h - bytes into a descriptor that others have, too, without blocking the loop. */
+/* sink.h - bytes into a descriptor that others have, too, without blocking the loop.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SINK_H
 #define LCP_SINK_H
 

@@ -8,7 +8,8 @@
  * standard descriptors keep their flags.
  *
  * The userdata's user values: the owner (a Lua object), its two callbacks, and the
- * strings of the pending write. */
+ * strings of the pending write.
+ * SPDX-License-Identifier: MIT */
 #include "stream.h"
 
 #include <errno.h>

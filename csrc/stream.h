@@ -1,4 +1,5 @@
-/* stream.h - reads and writes a descriptor without blocking the loop. */
+/* stream.h - reads and writes a descriptor without blocking the loop.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_STREAM_H
 #define LCP_STREAM_H
 

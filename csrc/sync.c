@@ -4,7 +4,8 @@
  * descriptors, start, pump, reap, close (no Lua); push the result (may raise, the
  * userdata owns the output).  Nothing is shared with the loop or with other calls, so it
  * works wherever C may be called: in a callback, in a coroutine, in a state on another
- * thread. */
+ * thread.
+ * SPDX-License-Identifier: MIT */
 #include "sync.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* sync.h - starting a process and waiting for it in one call, as Lua sees it. */
+/* sync.h - starting a process and waiting for it in one call, as Lua sees it.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SYNC_H
 #define LCP_SYNC_H
 

@@ -9,7 +9,8 @@
  *
  * Numbers have eight bytes, and a write of 64 of them is never cut (PIPE_BUF is at least
  * 512), so a read of eight bytes gets a whole one.  A worker that breaks this confuses
- * only its own requests: the pool looks every number up among those. */
+ * only its own requests: the pool looks every number up among those.
+ * SPDX-License-Identifier: MIT */
 #include "tickets.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* tickets.h - a pipe of numbers: whoever reads a number has the request with it. */
+/* tickets.h - a pipe of numbers: whoever reads a number has the request with it.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_TICKETS_H
 #define LCP_TICKETS_H
 

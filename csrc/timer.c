@@ -1,7 +1,8 @@
 /* timer.c - calls a function after some milliseconds, once or repeatedly.
  *
  * Owns: a libuv timer, lent by the hub until the timer is closed.  The userdata's user
- * values: the function, and a table of its arguments (or nil). */
+ * values: the function, and a table of its arguments (or nil).
+ * SPDX-License-Identifier: MIT */
 #include "timer.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,4 @@
-/* timer.h - timers for Lua. */
+/* timer.h - timers for Lua.  SPDX-License-Identifier: MIT */
 #ifndef LCP_TIMER_H
 #define LCP_TIMER_H
 

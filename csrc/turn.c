@@ -1,4 +1,4 @@
-/* turn.c - see turn.h. */
+/* turn.c - see turn.h.  SPDX-License-Identifier: MIT */
 #include "turn.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,5 @@
-/* turn.h - one turn of the loop: callbacks, ticks, immediates. */
+/* turn.h - one turn of the loop: callbacks, ticks, immediates.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_TURN_H
 #define LCP_TURN_H
 

@@ -4,7 +4,8 @@
  * MSG_DONTWAIT and none relies on O_NONBLOCK.  A datagram that the kernel does not take
  * at once stays with the caller, which is notified when to try again.
  *
- * The userdata's user values: the owner (a Lua object) and its two callbacks. */
+ * The userdata's user values: the owner (a Lua object) and its two callbacks.
+ * SPDX-License-Identifier: MIT */
 #include "udp.h"
 
 #include <errno.h>

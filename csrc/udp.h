@@ -1,4 +1,4 @@
-/* udp.h - datagrams. */
+/* udp.h - datagrams.  SPDX-License-Identifier: MIT */
 #ifndef LCP_UDP_H
 #define LCP_UDP_H
 

@@ -1,6 +1,6 @@
 /* uvloop.c - see uvloop.h.  Each workaround names the function of libuv 1.44 that needs
  * it.
- */
+ * SPDX-License-Identifier: MIT */
 #include "uvloop.h"
 
 #include <errno.h>

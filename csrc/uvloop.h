@@ -1,5 +1,6 @@
 /* uvloop.h - workarounds for libuv 1.44 in hosts that have closed descriptors, have none
- * left, or are copies by fork(2).  No Lua. */
+ * left, or are copies by fork(2).  No Lua.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_UVLOOP_H
 #define LCP_UVLOOP_H
 

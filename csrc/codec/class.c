@@ -1,5 +1,6 @@
 /* class.c - see class.h.
- * Owns: the metatable of each class, in the registry. */
+ * Owns: the metatable of each class, in the registry.
+ * SPDX-License-Identifier: MIT */
 #include "codec/class.h"
 
 #include <lauxlib.h>

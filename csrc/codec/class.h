@@ -4,7 +4,8 @@
  *
  * A table is marked as an array by `__jsontype = 'array'`, or, if it has no `__jsontype`,
  * by an array metatable of lua-cjson.  `__jstype = 'Date'` (one of the names below) marks
- * it as an object of that class; the metatable of our own error values means Error. */
+ * it as an object of that class; the metatable of our own error values means Error.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_CLASS_H
 #define LCP_CLASS_H
 

@@ -1,4 +1,4 @@
-/* codec.c - see codec.h.  Owns nothing. */
+/* codec.c - see codec.h.  Owns nothing.  SPDX-License-Identifier: MIT */
 #include "codec/codec.h"
 
 #include <lauxlib.h>

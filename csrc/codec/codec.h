@@ -1,5 +1,6 @@
 /* codec.h - the two serializations of messages: turn a value into the bytes of a frame,
- * and a frame into a value. */
+ * and a frame into a value.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_CODEC_H
 #define LCP_CODEC_H
 

@@ -1,5 +1,6 @@
 /* encoding.c - Node's encodings for Lua: names, decoders, encode.
- * Owns: nothing outside its userdata; the work is done in transcode.c. */
+ * Owns: nothing outside its userdata; the work is done in transcode.c.
+ * SPDX-License-Identifier: MIT */
 #include "codec/encoding.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,4 @@
-/* encoding.h - Node's encodings for Lua. */
+/* encoding.h - Node's encodings for Lua.  SPDX-License-Identifier: MIT */
 #ifndef LCP_ENCODING_H
 #define LCP_ENCODING_H
 

@@ -1,4 +1,5 @@
-/* json.h - JSON (RFC 8259) to and from Lua values, for messages: see codec.h. */
+/* json.h - JSON (RFC 8259) to and from Lua values, for messages: see codec.h.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_JSON_H
 #define LCP_JSON_H
 

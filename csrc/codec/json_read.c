@@ -8,7 +8,8 @@
  * The byte after the text is a newline or a NUL.  No token of JSON continues with either,
  * so only white space has to be bounded by the length.
  *
- * stack, from `base` on: the memory of the levels, the values */
+ * stack, from `base` on: the memory of the levels, the values
+ * SPDX-License-Identifier: MIT */
 #include "codec/json.h"
 
 #include <lauxlib.h>

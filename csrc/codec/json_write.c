@@ -5,7 +5,8 @@
  * is a list.  If its integer keys come in another order they are counted first.
  *
  * A put_ function takes the value from the top of the stack, or leaves the reason why it
- * cannot be sent there and returns 0. */
+ * cannot be sent there and returns 0.
+ * SPDX-License-Identifier: MIT */
 #include "codec/json.h"
 
 #include <lauxlib.h>

@@ -1,5 +1,6 @@
 /* live.c - see live.h.
- * Owns: table -> function, in the registry. */
+ * Owns: table -> function, in the registry.
+ * SPDX-License-Identifier: MIT */
 #include "codec/live.h"
 
 #include <lauxlib.h>

@@ -1,5 +1,6 @@
 /* live.h - tables that show something else when they are read, and have no fields to
- * send: a copy made at that moment is sent. */
+ * send: a copy made at that moment is sent.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_LIVE_H
 #define LCP_LIVE_H
 

@@ -4,7 +4,8 @@
  * Accurately with Integers, 2010).  Numbers with a 64-bit significand stand for the
  * double and for the limits of the interval that is read as that double; multiplied by a
  * power of ten, its digits can be taken off one by one until they are within the
- * borders. */
+ * borders.
+ * SPDX-License-Identifier: MIT */
 #include "codec/numeral.h"
 
 #include <assert.h>

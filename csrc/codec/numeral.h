@@ -1,4 +1,5 @@
-/* numeral.h - numbers as JSON writes them, exactly.  No Lua, no libuv, no locale. */
+/* numeral.h - numbers as JSON writes them, exactly.  No Lua, no libuv, no locale.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_NUMERAL_H
 #define LCP_NUMERAL_H
 

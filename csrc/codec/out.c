@@ -1,5 +1,6 @@
 /* out.c - see out.h.
- * Owns: the userdata that is used again, in the registry. */
+ * Owns: the userdata that is used again, in the registry.
+ * SPDX-License-Identifier: MIT */
 #include "codec/out.h"
 
 #include <lauxlib.h>

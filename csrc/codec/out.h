@@ -9,7 +9,8 @@
  *   ...write up to n bytes to out.at, and move it
  *   if (lcp__out_is_too_long(&out)) ...       // the bytes are not the message
  *   ...lcp__out_size(&out) bytes from out.bytes on, until out.at is moved again
- *   lcp__out_end(&out);                       // the userdata may be used again */
+ *   lcp__out_end(&out);                       // the userdata may be used again
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_OUT_H
 #define LCP_OUT_H
 

@@ -1,4 +1,5 @@
-/* transcode.c - see transcode.h.  Owns nothing; all state is in the caller's decoder. */
+/* transcode.c - see transcode.h.  Owns nothing; all state is in the caller's decoder.
+ * SPDX-License-Identifier: MIT */
 #include "codec/transcode.h"
 
 #include <assert.h>

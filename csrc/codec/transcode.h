@@ -9,7 +9,8 @@
  *   n = lcp__decode_finish(&d, out);            // the bytes kept so far; resets d
  *
  * Encoding is the reverse, in one piece.  No function fails: malformed input becomes
- * U+FFFD or is skipped, as in Node. */
+ * U+FFFD or is skipped, as in Node.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_TRANSCODE_H
 #define LCP_TRANSCODE_H
 

@@ -1,4 +1,4 @@
-/* v8.c - see v8.h.  Owns nothing. */
+/* v8.c - see v8.h.  Owns nothing.  SPDX-License-Identifier: MIT */
 #include "codec/v8.h"
 
 #include "codec/transcode.h"

@@ -4,7 +4,8 @@
  *
  * A payload is 0xFF, the version, one value.  Lengths, counts and object ids are varints
  * of 32 bits; numbers and wide characters lie in the machine's byte order.  Each object
- * gets the next id when it begins; references to it come later. */
+ * gets the next id when it begins; references to it come later.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_V8_H
 #define LCP_V8_H
 

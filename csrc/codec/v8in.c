@@ -1,4 +1,4 @@
-/* v8in.c - see v8in.h.  Owns nothing outside Lua. */
+/* v8in.c - see v8in.h.  Owns nothing outside Lua.  SPDX-License-Identifier: MIT */
 #include "codec/v8in.h"
 
 #include <lauxlib.h>

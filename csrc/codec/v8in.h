@@ -1,7 +1,8 @@
 /* v8in.h - a payload being read: its bytes, the objects begun so far, and the values that
  * contain no other values.
  * A function returns 0 (lcp__in_bytes NULL) with `problem` set when the next bytes are
- * invalid; nothing is read beyond `end`. */
+ * invalid; nothing is read beyond `end`.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_V8IN_H
 #define LCP_V8IN_H
 

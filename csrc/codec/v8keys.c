@@ -8,7 +8,8 @@
  *
  * So an integer has to wait while it is unknown whether there will be enough entries for
  * it to be in the array.  And if many keys may be in the array, the table can have one of
- * several sizes: numbers are counted for each of them. */
+ * several sizes: numbers are counted for each of them.
+ * SPDX-License-Identifier: MIT */
 #include "codec/v8keys.h"
 
 #include <limits.h>

@@ -12,7 +12,8 @@
  *   for each entry:                               // stack: table, x, key, value
  *     if (!lcp__v8_keys_put(L, &keys, table, left, &spare)) ...refused
  *   if (!lcp__v8_keys_end(L, &keys, table, &spare)) ...refused
- *                                                 // stack: table, x */
+ *                                                 // stack: table, x
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_V8KEYS_H
 #define LCP_V8KEYS_H
 

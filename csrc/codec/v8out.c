@@ -1,4 +1,4 @@
-/* v8out.c - see v8out.h.  Owns nothing. */
+/* v8out.c - see v8out.h.  Owns nothing.  SPDX-License-Identifier: MIT */
 #include "codec/v8out.h"
 
 #include <lauxlib.h>

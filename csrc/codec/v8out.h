@@ -1,5 +1,6 @@
 /* v8out.h - writes the parts of a payload that contain no other values: tags, numbers,
- * texts, and the tables that stand for a Date, a RegExp or a BigInt. */
+ * texts, and the tables that stand for a Date, a RegExp or a BigInt.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_V8OUT_H
 #define LCP_V8OUT_H
 

@@ -7,7 +7,8 @@
  *
  * stack, from `base` on: the objects by id + 1, or nil when nothing refers to one; the
  * memory of the levels; of each open object its table, for a Map or an array with holes
- * a slot for v8keys.c, and the key whose value comes next */
+ * a slot for v8keys.c, and the key whose value comes next
+ * SPDX-License-Identifier: MIT */
 #include "codec/v8.h"
 
 #include <lauxlib.h>

@@ -6,7 +6,8 @@
  *
  * stack: the memory of the walk, the objects already written once they are many, and the
  * open tables, each with its key.  Above a key of a Map that is a table and open itself
- * its value waits. */
+ * its value waits.
+ * SPDX-License-Identifier: MIT */
 #include "codec/v8.h"
 
 #include <lauxlib.h>

@@ -1,4 +1,4 @@
-/* walk.c - see walk.h.  Owns nothing outside Lua. */
+/* walk.c - see walk.h.  Owns nothing outside Lua.  SPDX-License-Identifier: MIT */
 #include "codec/walk.h"
 
 #include <lauxlib.h>

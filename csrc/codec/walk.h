@@ -10,7 +10,8 @@
  *   lcp__walk_begin(&walk, L);                 // stack: -> its memory
  *   struct lcp__level *level = lcp__walk_open(&walk);  // stack: table -> table, nil
  *   ...until the next open: level->slot is the table's, level->kind the encoder's
- *   lcp__walk_close(&walk);                    // stack: table, key -> */
+ *   lcp__walk_close(&walk);                    // stack: table, key ->
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_WALK_H
 #define LCP_WALK_H
 

@@ -7,7 +7,8 @@
  * pipe begin at offset 0, and malloc(3) gives large blocks offset 16: on Zen 3 1300 MiB/s
  * from a pipe, against 5400 at offsets 0 and 32.  At offset 0 a block is good in both
  * directions: the bytes of Lua's long strings, which are copied from it, begin at 40.
- * `bench/run read-at-0 read-at-8 read-at-16 read-at-32` shows it. */
+ * `bench/run read-at-0 read-at-8 read-at-16 read-at-32` shows it.
+ * SPDX-License-Identifier: MIT */
 #include "os/block.h"
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
 /* block.h - memory that bulk bytes are copied into.
- * No Lua, no libuv. */
+ * No Lua, no libuv.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_BLOCK_H
 #define LCP_BLOCK_H
 

@@ -1,4 +1,4 @@
-/* buf.c - see buf.h. */
+/* buf.c - see buf.h.  SPDX-License-Identifier: MIT */
 #include "os/buf.h"
 
 #include <errno.h>

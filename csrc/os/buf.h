@@ -6,7 +6,8 @@
  *   memcpy(b.data + b.end, "text", 4), b.end += 4;
  *   n = write(fd, b.data + b.start, b.end - b.start);
  *   lcp__buf_take(&b, n);
- *   lcp__buf_free(&b); */
+ *   lcp__buf_free(&b);
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_BUF_H
 #define LCP_BUF_H
 

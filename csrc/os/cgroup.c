@@ -1,4 +1,4 @@
-/* cgroup.c - see cgroup.h. */
+/* cgroup.c - see cgroup.h.  SPDX-License-Identifier: MIT */
 #include "os/cgroup.h"
 
 #include <errno.h>

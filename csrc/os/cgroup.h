@@ -6,7 +6,8 @@
  *   … the child writes 0 to g.procs …
  *   lcp__cgroup_kill(&g, SIGTERM);                   // every process in the leaf
  *   while (!lcp__cgroup_end(&g)) …                   // kills the rest, removes the leaf
- *   lcp__cgroup_close(&g); */
+ *   lcp__cgroup_close(&g);
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_CGROUP_H
 #define LCP_CGROUP_H
 

@@ -1,4 +1,4 @@
-/* fd.c - see fd.h. */
+/* fd.c - see fd.h.  SPDX-License-Identifier: MIT */
 #include "os/fd.h"
 
 #include <errno.h>

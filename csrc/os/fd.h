@@ -1,6 +1,7 @@
 /* fd.h - descriptors: made close-on-exec, kept clear of 0, 1, 2, read and written without
  * blocking and without SIGPIPE.
- * No Lua, no libuv.  Every function returns >= 0 or a negative errno. */
+ * No Lua, no libuv.  Every function returns >= 0 or a negative errno.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_FD_H
 #define LCP_FD_H
 

@@ -1,4 +1,5 @@
-/* frame.c - see frame.h.  Owns: the memory of one frame that came in several reads. */
+/* frame.c - see frame.h.  Owns: the memory of one frame that came in several reads.
+ * SPDX-License-Identifier: MIT */
 #include "os/frame.h"
 
 #include <assert.h>

@@ -14,7 +14,8 @@
  *
  * A frame that lies within one read is a view of that read.  A frame split over several
  * reads is assembled in our own memory; each byte is examined once and copied at most
- * once, except when that memory grows. */
+ * once, except when that memory grows.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_FRAME_H
 #define LCP_FRAME_H
 

@@ -1,4 +1,4 @@
-/* nap.c - see nap.h. */
+/* nap.c - see nap.h.  SPDX-License-Identifier: MIT */
 #include "os/nap.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* nap.h - waits for a descriptor, or for a signal that has a handler.  No Lua, no libuv.
- */
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_NAP_H
 #define LCP_NAP_H
 

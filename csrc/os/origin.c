@@ -1,4 +1,4 @@
-/* origin.c - see origin.h. */
+/* origin.c - see origin.h.  SPDX-License-Identifier: MIT */
 #include "os/origin.h"
 
 #include <stddef.h>

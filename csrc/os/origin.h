@@ -7,7 +7,8 @@
  * The check costs one read of memory: of a page that the kernel fills with zeros in every
  * copy (MADV_WIPEONFORK, Linux 4.14), however that was made. getpid(2) is a system call
  * each time, and is used only where there is no such page.  A child of vfork(2) or
- * clone(2) that shares our memory is not a copy. */
+ * clone(2) that shares our memory is not a copy.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_ORIGIN_H
 #define LCP_ORIGIN_H
 

@@ -1,4 +1,5 @@
-/* outbox.c - see outbox.h.  Owns: the bytes and the copies of the descriptors. */
+/* outbox.c - see outbox.h.  Owns: the bytes and the copies of the descriptors.
+ * SPDX-License-Identifier: MIT */
 #include "os/outbox.h"
 
 #include <errno.h>

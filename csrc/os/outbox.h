@@ -8,7 +8,8 @@
  *   if (lcp__outbox_reserve(&o, size, fd) == 0) // fd: -1, or one to send along
  *     lcp__outbox_put(&o, pieces, n, 0);        // no more than `size` bytes
  *   rc = lcp__outbox_flush(&o, &wire);          // whenever the wire can be written
- *   lcp__outbox_free(&o); */
+ *   lcp__outbox_free(&o);
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_OUTBOX_H
 #define LCP_OUTBOX_H
 

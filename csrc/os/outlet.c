@@ -1,4 +1,4 @@
-/* outlet.c - see outlet.h. */
+/* outlet.c - see outlet.h.  SPDX-License-Identifier: MIT */
 #include "os/outlet.h"
 
 #include <errno.h>

@@ -7,7 +7,8 @@
  *     size = 0;
  *   }
  *
- * One that breaks is closed, with `err` set, and no longer counts. */
+ * One that breaks is closed, with `err` set, and no longer counts.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_OUTLET_H
 #define LCP_OUTLET_H
 

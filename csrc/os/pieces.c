@@ -1,4 +1,5 @@
-/* pieces.c - see pieces.h.  Owns: the list, not the bytes. */
+/* pieces.c - see pieces.h.  Owns: the list, not the bytes.
+ * SPDX-License-Identifier: MIT */
 #include "os/pieces.h"
 
 #include <errno.h>

@@ -7,7 +7,8 @@
  *     …
  *     rc = lcp__pieces_write(&rest, fd, kind);          // again when fd is writable
  *   }
- *   lcp__pieces_free(&rest); */
+ *   lcp__pieces_free(&rest);
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PIECES_H
 #define LCP_PIECES_H
 

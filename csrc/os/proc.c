@@ -1,4 +1,4 @@
-/* proc.c - see proc.h. */
+/* proc.c - see proc.h.  SPDX-License-Identifier: MIT */
 #include "os/proc.h"
 
 #include <errno.h>

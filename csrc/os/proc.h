@@ -1,5 +1,6 @@
 /* proc.h - one child process: seen to end, signalled, reaped.
- * No Lua, no libuv.  A pidfd where the kernel gives one, else a waiter thread. */
+ * No Lua, no libuv.  A pidfd where the kernel gives one, else a waiter thread.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PROC_H
 #define LCP_PROC_H
 

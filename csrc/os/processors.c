@@ -1,4 +1,4 @@
-/* processors.c - see processors.h. */
+/* processors.c - see processors.h.  SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif

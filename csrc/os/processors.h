@@ -1,4 +1,5 @@
-/* processors.h - how many processors this process may use.  No Lua, no libuv. */
+/* processors.h - how many processors this process may use.  No Lua, no libuv.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PROCESSORS_H
 #define LCP_PROCESSORS_H
 

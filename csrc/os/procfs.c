@@ -1,4 +1,4 @@
-/* procfs.c - see procfs.h. */
+/* procfs.c - see procfs.h.  SPDX-License-Identifier: MIT */
 #include "os/procfs.h"
 
 #include <ctype.h>

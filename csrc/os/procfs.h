@@ -1,6 +1,7 @@
 /* procfs.h - information from /proc about processes other than our children (Linux).  No
  * Lua, no libuv.  Each call goes through all visible processes of the system, about 20 us
- * for each, so it is for rare occasions only. */
+ * for each, so it is for rare occasions only.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PROCFS_H
 #define LCP_PROCFS_H
 

@@ -1,4 +1,4 @@
-/* pty.c - see pty.h. */
+/* pty.c - see pty.h.  SPDX-License-Identifier: MIT */
 #include "os/pty.h"
 
 #include <errno.h>

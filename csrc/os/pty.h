@@ -1,5 +1,6 @@
 /* pty.h - a pseudo-terminal for a child: its two ends.  No Lua, no libuv.  Linux only;
- * elsewhere every function returns -ENOSYS. */
+ * elsewhere every function returns -ENOSYS.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PTY_H
 #define LCP_PTY_H
 

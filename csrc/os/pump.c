@@ -1,5 +1,6 @@
 /* pump.c - see pump.h.
- * Owns: the descriptors of the pipes it is given. */
+ * Owns: the descriptors of the pipes it is given.
+ * SPDX-License-Identifier: MIT */
 #include "os/pump.h"
 
 #include <errno.h>

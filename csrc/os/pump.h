@@ -11,7 +11,8 @@
  * It returns when the process has ended, every pipe being read is at end of file and
  * every outlet has taken all: a pipe that another process still holds open keeps the call
  * waiting, up to wait_delay.  After a limit was reached, it also waits for the process
- * group, if the process leads one. */
+ * group, if the process leads one.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_PUMP_H
 #define LCP_PUMP_H
 

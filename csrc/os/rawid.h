@@ -2,7 +2,8 @@
  *
  * On i386, arm, m68k, sh, sparc and s390 (31 bits) the plain names are the calls of Linux
  * 2.2 with ids of 16 bits, which take 65536 for 0, root (setuid(2), "C library/kernel
- * differences").  All others have but one kind. SPDX-License-Identifier: MIT */
+ * differences").  All others have but one kind.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_RAWID_H
 #define LCP_RAWID_H
 

@@ -2,7 +2,8 @@
  *
  * waitid(2) is tried first: with a pidfd (P_PIDFD, Linux 5.4) it cannot reap an unrelated
  * child that got the pid of one reaped elsewhere.  Older kernels say EINVAL; sandboxes
- * may refuse either call, with whatever errno their authors chose. */
+ * may refuse either call, with whatever errno their authors chose.
+ * SPDX-License-Identifier: MIT */
 #include "os/reap.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* reap.h - reaps a child that has ended and learns how.  No Lua, no libuv. */
+/* reap.h - reaps a child that has ended and learns how.  No Lua, no libuv.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_REAP_H
 #define LCP_REAP_H
 

@@ -1,4 +1,5 @@
-/* scm.c - see scm.h.  Owns: the descriptors in a struct lcp__scm_fds. */
+/* scm.c - see scm.h.  Owns: the descriptors in a struct lcp__scm_fds.
+ * SPDX-License-Identifier: MIT */
 #include "os/scm.h"
 
 #include <errno.h>

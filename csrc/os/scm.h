@@ -1,5 +1,6 @@
 /* scm.h - a socket that carries descriptors along with its bytes (SCM_RIGHTS).  No Lua,
- * no libuv.  Received descriptors are above 2 and close-on-exec. */
+ * no libuv.  Received descriptors are above 2 and close-on-exec.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SCM_H
 #define LCP_SCM_H
 

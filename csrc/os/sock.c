@@ -1,4 +1,4 @@
-/* sock.c - see sock.h. */
+/* sock.c - see sock.h.  SPDX-License-Identifier: MIT */
 #include "os/sock.h"
 
 #include <arpa/inet.h>

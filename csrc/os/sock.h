@@ -1,5 +1,6 @@
 /* sock.h - sockets: made close-on-exec, non-blocking and above 2; their addresses and
- * options.  No Lua, no libuv.  Every function returns >= 0 or a negative errno. */
+ * options.  No Lua, no libuv.  Every function returns >= 0 or a negative errno.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SOCK_H
 #define LCP_SOCK_H
 

@@ -1,4 +1,5 @@
-/* spawn.c - the parts that both implementations of spawn.h share. */
+/* spawn.c - the parts that both implementations of spawn.h share.
+ * SPDX-License-Identifier: MIT */
 #include "os/spawn.h"
 
 #include <unistd.h>

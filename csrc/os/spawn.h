@@ -1,5 +1,6 @@
 /* spawn.h - turns a plan into a running process, or reports the failed step and its
- * errno.  No Lua, no event loop.  Two implementations: spawn_linux.c, spawn_uv.c. */
+ * errno.  No Lua, no event loop.  Two implementations: spawn_linux.c, spawn_uv.c.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SPAWN_H
 #define LCP_SPAWN_H
 

@@ -7,7 +7,8 @@
  * Order: signals, cgroup, session or group, descriptors, directory, limits, ids, parent's
  * death, exec.  The directory is entered, and limits are raised, before the ids change,
  * so with our rights, as libuv does.  Limits follow the descriptors, since a low
- * RLIMIT_NOFILE would keep these from being moved above the slots. */
+ * RLIMIT_NOFILE would keep these from being moved above the slots.
+ * SPDX-License-Identifier: MIT */
 #include "os/spawn_child.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* spawn_child.h - the steps of a new process between clone and exec (Linux). */
+/* spawn_child.h - the steps of a new process between clone and exec (Linux).
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_SPAWN_CHILD_H
 #define LCP_SPAWN_CHILD_H
 

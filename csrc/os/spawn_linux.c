@@ -4,7 +4,8 @@
  * however large the host is.  The calling thread sleeps meanwhile (CLONE_VFORK).
  *
  * The failed step is also reported through a close-on-exec pipe, for systems where
- * CLONE_VM is only a fork (valgrind, QEMU, WSL1). */
+ * CLONE_VM is only a fork (valgrind, QEMU, WSL1).
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

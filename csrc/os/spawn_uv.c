@@ -2,7 +2,8 @@
  *
  * libuv only starts the process: the handle is closed immediately, on a loop that lasts
  * for this call, and proc.c watches and reaps the child.  Limitation: descriptors without
- * close-on-exec leak into the child. */
+ * close-on-exec leak into the child.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* waiter.c - see waiter.h.
  * Owns: the block shared by thread and caller, freed by the last of the two, and the pipe
- * whose end of file notifies the caller. */
+ * whose end of file notifies the caller.
+ * SPDX-License-Identifier: MIT */
 #include "os/waiter.h"
 
 #include <errno.h>

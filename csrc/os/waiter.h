@@ -3,7 +3,8 @@
  *
  * Used in two cases: on a kernel or in a sandbox that refuses pidfd, and when a Lua state
  * is closed while its children run, since they still have to be reaped some day.  The
- * thread blocks every signal, holds no lock while it waits, and ends with its process. */
+ * thread blocks every signal, holds no lock while it waits, and ends with its process.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_WAITER_H
 #define LCP_WAITER_H
 

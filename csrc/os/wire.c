@@ -1,4 +1,5 @@
-/* wire.c - see wire.h.  Owns: the descriptor of each wire. */
+/* wire.c - see wire.h.  Owns: the descriptor of each wire.
+ * SPDX-License-Identifier: MIT */
 #include "os/wire.h"
 
 #include <errno.h>

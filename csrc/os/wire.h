@@ -1,6 +1,7 @@
 /* wire.h - what one end of a channel is made of: a socket, which goes both ways and
  * carries descriptors along with the bytes, or a descriptor that carries bytes alone, one
- * way: a pipe or a socket of whatever kind.  No Lua, no libuv. */
+ * way: a pipe or a socket of whatever kind.  No Lua, no libuv.
+ * SPDX-License-Identifier: MIT */
 #ifndef LCP_WIRE_H
 #define LCP_WIRE_H
 

@@ -1,5 +1,4 @@
-/* lua_target.c - see lua_target.h.
- * SPDX-License-Identifier: MIT */
+/* lua_target.c - see lua_target.h.  SPDX-License-Identifier: MIT */
 #include "lua_target.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* lua_target.h - a libFuzzer target whose work is done by a Lua program, with the whole
- * module inside and a few system calls for the other side of a channel. */
+ * module inside and a few system calls for the other side of a channel.
+ * SPDX-License-Identifier: MIT */
 #ifndef LUA_TARGET_H
 #define LUA_TARGET_H
 

@@ -1,5 +1,6 @@
 /* descriptors.c - what another process that has one of our descriptors, too, can do to
- * it. A Lua module for the specs.  SPDX-License-Identifier: MIT */
+ * it. A Lua module for the specs.
+ * SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>

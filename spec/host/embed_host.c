@@ -17,7 +17,8 @@
  *   threads CODE  in four threads at once, each with a state and a loop of its own
  *
  * What is open after the last step is closed.  At the end it says what is left over, if
- * anything is.  SPDX-License-Identifier: MIT */
+ * anything is.
+ * SPDX-License-Identifier: MIT */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

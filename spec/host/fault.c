@@ -2,8 +2,8 @@
  * which it imports fails.  A Lua module for the specs; ELF only.
  *
  * The library's own entries for the functions (its GOT) are pointed at stand-ins, so
- * nobody else's calls count, and nothing has to be preloaded. SPDX-License-Identifier:
- * MIT */
+ * nobody else's calls count, and nothing has to be preloaded.
+ * SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

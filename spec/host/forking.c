@@ -1,5 +1,6 @@
 /* forking.c - fork(2), as a host program or luaposix calls it.
- * A Lua module for the specs.  SPDX-License-Identifier: MIT */
+ * A Lua module for the specs.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>

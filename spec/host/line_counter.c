@@ -1,7 +1,8 @@
 /* line_counter.c - marks the lines of Lua that a program runs, for scripts/coverage.
  * LUA_INIT loads it into every interpreter.  The marks are a file that all programs map
  * and share, so nothing is lost with one that is killed; made by
- * spec/support/coverage.lua. SPDX-License-Identifier: MIT */
+ * spec/support/coverage.lua.
+ * SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>

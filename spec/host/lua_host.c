@@ -1,7 +1,8 @@
 /* lua_host.c - a stand-in for lua5.4 that is built with the sanitizers.
  * Knows `-e CODE`, `-l MODULE`, `-` and `SCRIPT`, and fills `arg` as lua5.4 does.  A
  * sanitised module needs a sanitised program around it; preloading libasan into lua5.4
- * would also reach every program that the specs start.  SPDX-License-Identifier: MIT */
+ * would also reach every program that the specs start.
+ * SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* polling.c - poll(2), as a program with a loop of its own calls it.
- * A Lua module for the specs.  SPDX-License-Identifier: MIT */
+ * A Lua module for the specs.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

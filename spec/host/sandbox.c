@@ -6,7 +6,8 @@
  *   fd=NUMBER     /dev/null is open there
  *   soft=NUMBER   the soft limit of descriptors; hard=NUMBER: both
  * Calls are refused by a seccomp filter, as in containers and browsers; status 77: this
- * system has none.  SPDX-License-Identifier: MIT */
+ * system has none.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>

@@ -1,5 +1,6 @@
 /* waitall.c - what a host does to us that reaps every child of the process.
- * A Lua module for the specs.  SPDX-License-Identifier: MIT */
+ * A Lua module for the specs.
+ * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -214,6 +214,20 @@ describe('the sources', function()
     end
   end)
 
+  it('of C name their licence on one line of the comment at the top', function()
+    local folders =
+      { 'csrc', 'cmake', 'spec/host', 'spec/fuzz', 'bench', 'examples/host' }
+    for _, folder in ipairs(folders) do
+      for path in pairs(files(root .. '/' .. folder, '%.[ch]$')) do
+        local comment = slurp(path):match '^/%*.-%*/'
+        assert.truthy(
+          comment and comment:find 'SPDX%-License%-Identifier: MIT %*/$',
+          path
+        )
+      end
+    end
+  end)
+
   it('include no C file', function()
     for path in pairs(files(root .. '/csrc', '%.[ch]$')) do
       assert.is_nil(slurp(path):find '#include "[^"]*%.c"', path)
