@@ -75,8 +75,8 @@ for _, framing in ipairs { 'line', 'length' } do
     it('hand the memory of a big one on to the next', function()
       local big, bigger = ('x'):rep(100000), ('y'):rep(200000)
       for _, step in ipairs { 1000, 16385, 65536, 99999 } do
-        local stream = framed(framing, { bigger, 'a', big, '', big, 'b' })
-        local frames, last = cut(framing, stream, step)
+        local sent = framed(framing, { bigger, 'a', big, '', big, 'b' })
+        local frames, last = cut(framing, sent, step)
         assert.same({ #bigger, 'a', #big, '', #big, 'b' }, frames)
         local spare = tonumber(last:match 'spare (%d+)')
         assert.is_true(spare >= #bigger and spare < 3 * #bigger, last)

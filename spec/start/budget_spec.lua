@@ -8,8 +8,8 @@ local function noop() end
 
 local ROUNDS = 5
 
--- How many functions, of Lua and of C, one round calls, until the loop is empty again.  In
--- a coroutine, which has a hook of its own: that of scripts/coverage goes on.
+-- How many functions, of Lua and of C, one round calls, until the loop is empty again.
+-- In a coroutine, which has a hook of its own: that of scripts/coverage goes on.
 local function calls_of(round)
   round() -- loads what is loaded late
   local calls = 0
