@@ -8,8 +8,8 @@
 -- What must not grow with the number of children is printed for comparison: the time of
 -- a start in the first and the last quarter, the memory of a child and what the parent
 -- needs for it, messages a second.  A start copies the table of descriptors, of which
--- there are two a child; that part of its time is the kernel's.  Needs the module on Lua's
--- paths, as `scripts/run bench/many_children.lua` gives it.
+-- there are two a child; that part of its time is the kernel's.  Needs the module on
+-- Lua's paths, as `scripts/run bench/many_children.lua` gives it.
 -- SPDX-License-Identifier: MIT
 local cp = require 'child_process'
 
