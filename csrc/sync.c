@@ -17,6 +17,7 @@
 #include "cost.h"
 #include "held.h"
 #include "os/fd.h"
+#include "os/platform.h"
 #include "os/pump.h"
 #include "plan.h"
 #include "signo.h"
@@ -69,17 +70,9 @@ static int is_ours(const siginfo_t *info, const struct lcp__exit *how) {
 
 /* Consumes the signal if it is pending and the host had not blocked it before. */
 static int take(const struct held *h, int signo, siginfo_t *info) {
-  static const struct timespec at_once = {0, 0};
-  sigset_t set;
-  int rc;
   if (!sigismember(&h->mine, signo) || sigismember(&h->before, signo))
     return 0;
-  sigemptyset(&set);
-  sigaddset(&set, signo);
-  do
-    rc = sigtimedwait(&set, info, &at_once);
-  while (rc < 0 && errno == EINTR);
-  return rc > 0;
+  return lcp__consume_signal(signo, info) > 0;
 }
 
 static void release_signals(struct held *h, const struct lcp__exit *how) {

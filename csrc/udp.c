@@ -17,6 +17,7 @@
 #include "arg.h"
 #include "handle.h"
 #include "os/fd.h"
+#include "os/platform.h"
 #include "result.h"
 
 #define UDP_CLASS "child_process.core.Udp"

@@ -171,7 +171,7 @@ static int pay(lua_State *L, const struct lcp__v8_keys *keys, struct watch *w, i
 }
 
 /* stack: key, value */
-static int wait(lua_State *L, struct watch *w, int slot) {
+static int defer(lua_State *L, struct watch *w, int slot) {
   if (w->waiting++ == 0) {
     lua_newtable(L);
     lua_setiuservalue(L, slot, WAITING);
@@ -225,7 +225,7 @@ int lcp__v8_keys_put(lua_State *L, struct lcp__v8_keys *keys, int table, size_t 
     if (w == NULL)
       w = new_watch(L, table + 1);
     if (i > 0 && i <= REACH * (keys->entries + (uint64_t)left))
-      return wait(L, w, table + 1);
+      return defer(L, w, table + 1);
   }
   return store(L, keys, table, NODE_OF_NUMBER, spare);
 }

@@ -353,7 +353,7 @@ static int end(struct reader *r, struct level *level) {
   }
 }
 
-static enum progress close(struct reader *r, struct level *level) {
+static enum progress leave(struct reader *r, struct level *level) {
   r->depth--;
   return end(r, level) ? VALUE : FAILED;
 }
@@ -365,7 +365,7 @@ static enum progress go_on_pairs(struct reader *r, struct level *level,
                                  enum lcp__v8_tag end_tag) {
   for (;;) {
     if (!level->has_key && lcp__in_if(&r->in, end_tag))
-      return close(r, level);
+      return leave(r, level);
     enum progress progress = read_value(r);
     if (progress != VALUE)
       return progress;
@@ -398,7 +398,7 @@ static enum progress go_on_members(struct reader *r, struct level *level) {
       return progress;
     put_member(r, level);
   }
-  return close(r, level);
+  return leave(r, level);
 }
 
 static enum progress go_on_error(struct reader *r, struct level *level) {
@@ -407,7 +407,7 @@ static enum progress go_on_error(struct reader *r, struct level *level) {
     if (!tag)
       return FAILED;
     if (*tag == V8_ERROR_END)
-      return close(r, level);
+      return leave(r, level);
     if (*tag != V8_ERROR_CAUSE) {
       if (!lcp__in_error_part(&r->in, level->table, *tag))
         return FAILED;
@@ -422,7 +422,7 @@ static enum progress go_on_error(struct reader *r, struct level *level) {
 
 static enum progress go_on_host(struct reader *r, struct level *level) {
   enum progress progress = level->has_key ? VALUE : read_value(r);
-  return progress == VALUE ? close(r, level) : progress;
+  return progress == VALUE ? leave(r, level) : progress;
 }
 
 static enum progress go_on(struct reader *r) {

@@ -16,13 +16,9 @@
 #ifdef __linux__
 #include <sys/epoll.h>
 #endif
-#include <time.h>
 #include <unistd.h>
 
-/* Linux 6.18; the headers of older C libraries lack it. */
-#ifndef RWF_NOSIGNAL
-#define RWF_NOSIGNAL 0x00000100
-#endif
+#include "os/platform.h"
 
 int lcp__fd_copy(int fd) {
   int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -210,7 +206,7 @@ static int is_refused(int err) {
 static int is_terminal_master(int fd) {
 #ifdef TIOCGPTN
   unsigned number;
-  return ioctl(fd, TIOCGPTN, &number) == 0;
+  return ioctl(fd, LCP__IOCTL(TIOCGPTN), &number) == 0;
 #else
   (void)fd;
   return 0;
@@ -315,15 +311,6 @@ static int signal_of(int err) {
   return err == EPIPE ? SIGPIPE : err == EFBIG ? SIGXFSZ : 0;
 }
 
-static void consume(int sig) {
-  static const struct timespec at_once = {0, 0};
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, sig);
-  while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR) {
-  }
-}
-
 /* The dispositions of both signals belong to the host, so this thread blocks them while
  * it writes and consumes the one that its own write raised: they are directed at the
  * writing thread (signal(7)).  One that was pending before stays pending. */
@@ -337,7 +324,7 @@ static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n
   ssize_t written = write(fd, iov, n);
   int saved = errno, raised = written < 0 ? signal_of(saved) : 0;
   if (raised && !sigismember(&pending, raised))
-    consume(raised);
+    lcp__consume_signal(raised, NULL);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   errno = saved;
   return written;

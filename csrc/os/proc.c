@@ -7,10 +7,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#ifdef __linux__
 #include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "os/platform.h"
 #include "os/procfs.h"
 #include "os/waiter.h"
 
@@ -103,7 +106,7 @@ static int remembered_exit(struct lcp__proc *p, struct lcp__exit *how) {
   struct pidfd_info info;
   memset(&info, 0, sizeof info);
   info.mask = PIDFD_INFO_EXIT;
-  if (ioctl(p->pidfd, PIDFD_GET_INFO, &info) == 0) {
+  if (ioctl(p->pidfd, LCP__IOCTL(PIDFD_GET_INFO), &info) == 0) {
     if (info.mask & PIDFD_INFO_EXIT)
       lcp__exit_decode(info.exit_code, how);
     else if (++p->tries < MAX_TRIES)

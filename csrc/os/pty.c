@@ -10,6 +10,7 @@
 #include <termios.h>
 
 #include "os/fd.h"
+#include "os/platform.h"
 
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41) /* Linux 4.13 */
@@ -19,7 +20,7 @@
 static int open_by_name(int ours) {
   char path[32];
   int number;
-  if (ioctl(ours, TIOCGPTN, &number) != 0)
+  if (ioctl(ours, LCP__IOCTL(TIOCGPTN), &number) != 0)
     return -errno;
   snprintf(path, sizeof path, "/dev/pts/%d", number);
   return lcp__fd_open(path, O_RDWR | O_NOCTTY);
@@ -60,7 +61,7 @@ static int open_both(int fds[2], const struct lcp__pty_mode *mode) {
   fds[0] = lcp__fd_open("/dev/ptmx", O_RDWR | O_NOCTTY);
   if (fds[0] < 0)
     return fds[0];
-  if (ioctl(fds[0], TIOCSPTLCK, &unlocked) != 0)
+  if (ioctl(fds[0], LCP__IOCTL(TIOCSPTLCK), &unlocked) != 0)
     return -errno;
   fds[1] = open_childs_end(fds[0]);
   if (fds[1] < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "os/platform.h"
 
 /* Linux refuses more descriptors in one message (SCM_MAX_FD; EINVAL, see unix(7)), so
  * control data of this size is never truncated for lack of room. */
@@ -45,6 +46,7 @@ static void keep_fds(struct lcp__scm_fds *fds, struct msghdr *msg) {
     for (size_t i = 0; i < n; i++) {
       int fd;
       memcpy(&fd, CMSG_DATA(cm) + i * sizeof fd, sizeof fd);
+      lcp__received(fd);
       keep_one(fds, fd);
     }
   }

@@ -1,0 +1,1 @@
+#error "<linux/capability.h> is for Linux only"
