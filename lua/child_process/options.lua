@@ -79,20 +79,20 @@ local ROWS = {
 local CALLS =
   { 'spawn', 'exec', 'execFile', 'fork', 'spawnSync', 'execSync', 'execFileSync' }
 
--- call -> name -> the number of its row, and the names of its options; name -> the calls
--- that have it
-local rows_of, names_of, calls_of = {}, {}, {}
+-- What the rows call them.
+local GROUPS = { Sync = { 'spawnSync', 'execSync', 'execFileSync' } }
+
+-- call -> name -> the number of its row, and the names of its options
+local rows_of, names_of = {}, {}
 
 for _, call in ipairs(CALLS) do
-  local group = call:match 'Sync$' or call
   rows_of[call], names_of[call] = {}, {}
-  for number, row in ipairs(ROWS) do
-    local name = row[1]
-    if (' ' .. row[3] .. ' '):find(' ' .. group .. ' ', 1, true) then
-      rows_of[call][name] = number
-      names_of[call][name] = true
-      calls_of[name] = calls_of[name] or {}
-      table.insert(calls_of[name], call)
+  GROUPS[call] = { call }
+end
+for number, row in ipairs(ROWS) do
+  for group in row[3]:gmatch '%a+' do
+    for _, call in ipairs(GROUPS[group]) do
+      rows_of[call][row[1]], names_of[call][row[1]] = number, true
     end
   end
 end
@@ -102,11 +102,6 @@ rows_of['child:spawn'] = rows_of.spawn
 names_of['child:spawn'] = { file = true, args = true, envPairs = true }
 for name in pairs(names_of.spawn) do
   names_of['child:spawn'][name] = true
-end
-
--- Those of a pool (pool/settings.lua) that fork has not.
-for name in ('size startTimeout maxQueue maxRequests launchers'):gmatch '%a+' do
-  calls_of[name] = { 'pool' }
 end
 
 --- options.names(call) -> table: the names of a call's options, as keys.
@@ -123,8 +118,23 @@ local function enumerate(calls)
   return (text:gsub('(.*), ', '%1 and '))
 end
 
+-- Those of a pool (pool/settings.lua) that fork has not.
+local OF_POOLS = ' size startTimeout maxQueue maxRequests launchers '
+
+-- The calls that have it, in the order of CALLS; nil if none has.
+local function calls_of(name)
+  local list = {}
+  for _, call in ipairs(CALLS) do
+    list[#list + 1] = names_of[call][name] and call
+  end
+  if OF_POOLS:find(' ' .. name .. ' ', 1, true) then
+    list[1] = 'pool'
+  end
+  return list[1] and list
+end
+
 local function describe_unknown(name, call, known)
-  local calls = calls_of[name]
+  local calls = calls_of(name)
   if calls then
     return ("'%s' is an option of %s, not of %s"):format(name, enumerate(calls), call)
   end
