@@ -129,7 +129,8 @@ static void visit_dynamic(struct search *s, ElfW(Addr) base, const ElfW(Dyn) * d
   const ElfW(Sym) *symbols = NULL;
   const char *strings = NULL;
   for (; d->d_tag != DT_NULL; d++) {
-    void *p = (void *)d->d_un.d_ptr;
+    ElfW(Addr) address = d->d_un.d_ptr;
+    void *p = (void *)(address < base ? base + address : address); /* musl: an offset */
     switch (d->d_tag) {
     case DT_JMPREL:
       rela[0] = p;
@@ -294,8 +295,10 @@ static const struct number {
                {"openat", SYS_openat},
                {"pidfd_open", SYS_pidfd_open},
                {"pidfd_send_signal", SYS_pidfd_send_signal},
+               {"preadv2", SYS_preadv2},
                {"prctl", SYS_prctl},
                {"prlimit64", SYS_prlimit64},
+               {"pwritev2", SYS_pwritev2},
                {"rt_sigaction", SYS_rt_sigaction},
                {"rt_sigprocmask", SYS_rt_sigprocmask},
                {"setgid", SYS_setgid},
