@@ -1,8 +1,7 @@
 /* channel.c - see channel.h.  A codec turns messages into frames and frames into
  * messages; their meaning is up to Lua.
  *
- * Owns: the wire; the unsent bytes; the descriptors that have arrived and were not taken
- * yet.
+ * Owns: the wire; the unsent bytes; the descriptors that have arrived, until taken.
  *
  * A socket serves both directions; where there are two descriptors, each has a channel of
  * its own, which begins without frames, see l_set_framing.
@@ -48,7 +47,8 @@ struct channel {
   struct lcp__frames frames;
   const char *frame; /* the one being delivered, for l_frame_text */
   size_t frame_size;
-  int delivering; /* a frame is being delivered: it must not be freed */
+  int delivering; /* frames are being delivered: their memory must not be freed */
+  int decoding;   /* a frame is being decoded: it must stay as it is */
   struct lcp__sender sender;
   struct lcp__scm_fds arrived; /* not yet taken */
 };
@@ -127,7 +127,9 @@ static int l_frame(lua_State *L) {
   c->frame = e->data;
   c->frame_size = e->size;
   lua_pushinteger(L, (lua_Integer)e->size);
+  c->decoding = 1;
   int done = decode(L, c, e);
+  c->decoding = 0;
   if (!done) {
     lua_pushnil(L);
     lua_insert(L, -2);
@@ -160,16 +162,17 @@ static int is_open(const struct channel *c) { return !c->base.closing && c->read
  * descriptor left over when no frame is unfinished belongs to no frame that wants it. */
 static int deliver(struct channel *c) {
   struct event e = {.c = c};
-  int rc = 0;
+  int rc = 0, outer = c->delivering;
   c->delivering = 1;
   while (is_open(c) && (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
     lcp__enter(c->base.loop, l_frame, &e);
     c->frame = NULL;
+    c->decoding = 0; /* it may have raised */
   }
-  c->delivering = 0;
+  c->delivering = outer;
   if (rc == 0 && lcp__frames_held(&c->frames) == 0)
     lcp__scm_close(&c->arrived);
-  if (c->base.closing)
+  if (c->base.closing && !outer)
     lcp__frames_free(&c->frames);
   return rc;
 }
@@ -184,7 +187,7 @@ static int l_update(lua_State *L) {
 /* The number of bytes read; 0 or less if there are none now. */
 static ssize_t readable(struct channel *c) {
   struct lcp__loop *loop = c->base.loop;
-  char *buffer = lcp__loop_buffer(loop);
+  char *buffer = lcp__loop_take_buffer(loop);
   struct event e = {.c = c};
   size_t room = c->allowed == SIZE_MAX ? LCP__BUFFER_SIZE : CAREFUL;
   ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, room);
@@ -193,6 +196,7 @@ static ssize_t readable(struct channel *c) {
     lcp__frames_feed(&c->frames, buffer, (size_t)n);
     e.err = deliver(c);
   }
+  lcp__loop_give_buffer(loop, buffer);
   if (e.err < 0 && is_open(c))
     lcp__enter(loop, l_end, &e);
   else if (is_open(c) && !takes_more(c))
@@ -272,10 +276,8 @@ static int l_read_start(lua_State *L) {
     return 0;
   c->reading = 1;
   int rc = update(L, c, 1);
-  if (rc == 0)
-    return 0;
-  c->reading = 0;
-  return lcp__push_errno(L, rc);
+  c->reading = rc == 0;
+  return rc == 0 ? 0 : lcp__push_errno(L, rc);
 }
 
 /* channel:allow(bytes | nil) Limits how many bytes of an unfinished frame may be held;
@@ -298,9 +300,12 @@ static int l_frame_text(lua_State *L) {
 
 /* channel:read_now() Reads and delivers everything that has arrived, and the end if that
  * follows, whatever the loop would do next.  Bytes written meanwhile, by another process
- * sharing the socket, may wait. */
+ * sharing the socket, may wait.  In a callback for a frame, those read with it come
+ * first; in a finalizer that runs while one is decoded, nothing is read. */
 static int l_read_now(lua_State *L) {
   struct channel *c = self(L);
+  if (c->decoding || (c->delivering && deliver(c) < 0))
+    return 0;
   size_t held = c->base.closing ? 0 : lcp__wire_held(&c->wire), got = 0;
   ssize_t n;
   while (is_open(c) && got <= held && (n = readable(c)) > 0)
@@ -334,13 +339,10 @@ static int queue(lua_State *L, struct channel *c, struct iovec payload, int fd) 
 static int l_queue(lua_State *L) {
   struct channel *c = self(L);
   struct iovec payload;
-  int fd = -1;
   payload.iov_base = (char *)luaL_checklstring(L, 2, &payload.iov_len);
-  if (!lua_isnoneornil(L, 3)) {
-    fd = lcp__fdpass_get(L, 3);
-    if (fd < 0)
-      return lcp__push_errno(L, -EBADF);
-  }
+  int has_fd = !lua_isnoneornil(L, 3), fd = has_fd ? lcp__fdpass_get(L, 3) : -1;
+  if (has_fd && fd < 0)
+    return lcp__push_errno(L, -EBADF);
   return queue(L, c, payload, fd);
 }
 
@@ -369,13 +371,10 @@ static int l_flush(lua_State *L) {
   if (c->base.closing)
     return lcp__push_errno(L, -EPIPE);
   int rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
-  if (rc < 0) {
-    lcp__outbox_free(&c->sender.out);
-    update(L, c, 1);
-    return lcp__push_errno(L, rc);
-  }
-  rc = update(L, c, 1);
   if (rc < 0)
+    lcp__outbox_free(&c->sender.out);
+  int watched = update(L, c, 1);
+  if (rc < 0 || (rc = watched) < 0)
     return lcp__push_errno(L, rc);
   lua_pushinteger(L, (lua_Integer)c->sender.out.sent);
   return 1;

@@ -201,6 +201,17 @@ char *lcp__loop_buffer(struct lcp__loop *loop) {
   return loop->buffer;
 }
 
+char *lcp__loop_take_buffer(struct lcp__loop *loop) {
+  char *buffer = lcp__loop_buffer(loop);
+  loop->buffer = NULL;
+  return buffer;
+}
+
+void lcp__loop_give_buffer(struct lcp__loop *loop, char *buffer) {
+  free(loop->buffer); /* one that was needed meanwhile */
+  loop->buffer = buffer;
+}
+
 void lcp__loop_update_time(struct lcp__loop *loop) {
   if (loop->depth == 0 && loop->uv != NULL)
     uv_update_time(loop->uv);

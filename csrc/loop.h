@@ -107,8 +107,13 @@ void lcp__loop_fired(struct lcp__loop *loop);
  * outer loop that polls ours, so that it runs us and re-reads the timeout. */
 void lcp__loop_changed(struct lcp__loop *loop);
 
-/* The shared read buffer, or NULL without memory. */
+/* The shared read buffer, or NULL without memory.  Callbacks may overwrite it. */
 char *lcp__loop_buffer(struct lcp__loop *loop);
+
+/* The same for a caller that needs its content while callbacks run: they read into
+ * another one.  It is to be given back. */
+char *lcp__loop_take_buffer(struct lcp__loop *loop);
+void lcp__loop_give_buffer(struct lcp__loop *loop, char *buffer);
 
 /* uv_now is as old as the last turn of the loop: this updates it, outside callbacks. */
 void lcp__loop_update_time(struct lcp__loop *loop);

@@ -103,6 +103,34 @@ describe('a worker that sends anything', function()
     assert.equal('ERR_WORKER_DIED', raised(pool, 2).code)
   end)
 
+  it('may break the protocol behind a reply whose callback aborts', function()
+    local pool <close> = pools.program(
+      [[
+      local core = require 'child_process.core'
+      local file = core.file_from_fd(core.copy_fd(3))
+      process:on('message', function(message)
+        if not message.run then return end
+        local reply = { done = message.run, us = 1 }
+        file:write(('>s4'):pack(core.codec_encode('advanced', reply)))
+        if message.request == 'break' then file:write(('>I4'):pack(0xffffffff)) end
+        file:flush()
+      end)
+      process:send { ready = true, tickets = true } ]],
+      { size = 1, serialization = 'advanced' }
+    )
+    pool:map { 1, 2, 3 } -- short, so that the next ones are given ahead
+    local controller = cp.AbortController()
+    local _, wait_first = pools.begin(pool, { 1 })
+    pool:run('break', function()
+      controller:abort()
+    end)
+    local list, wait = pools.begin(pool, { 2 }, { signal = controller.signal })
+    wait_first()
+    wait()
+    assert.equal('ABORT_ERR', list[1].err.code)
+    pool:run(3)
+  end)
+
   it('can take and forge tickets, and harms itself alone', function()
     local pool <close> = pools.new([[
       if request == 'forge' then

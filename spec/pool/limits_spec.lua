@@ -196,10 +196,45 @@ describe('signal', function()
     local _, wait = pools.begin(pool, { { sleep = 50 } })
     local list = pools.begin(pool, { { path = path } }, { signal = controller.signal })
     controller:abort()
-    assert.equal('ABORT_ERR', list[1].err.code)
+    assert.is_nil(list[1].done) -- not in the middle of `abort`
     wait()
+    assert.equal('ABORT_ERR', list[1].err.code)
     pool:run(1)
     assert.is_nil(t.slurp(path))
+  end)
+
+  -- Each reply aborts the request after the next one, wherever that is: many replies
+  -- come in one read, and some are found out while another is being delivered.
+  local function abort_in_callbacks(options)
+    local pool <close> = pools.new(WORK, options)
+    pool:map { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }
+    local controllers, left, wrong = {}, 300, 0
+    for i = 1, left do
+      controllers[i] = cp.AbortController()
+      pool:run({ i = i }, { signal = controllers[i].signal }, function(err, reply)
+        left = left - 1
+        if err and err.code ~= 'ABORT_ERR' or reply and reply.i ~= i then
+          wrong = wrong + 1
+        end
+        if controllers[i + 2] then
+          controllers[i + 2]:abort()
+        end
+      end)
+    end
+    while left > 0 do
+      cp.run 'once'
+    end
+    assert.equal(0, wrong)
+    assert.same({ 1, 2 }, pool:map { 1, 2 })
+  end
+
+  it('may be aborted in the callback of another request', function()
+    abort_in_callbacks { size = 1 }
+    abort_in_callbacks { size = 1, serialization = 'advanced' }
+  end)
+
+  it('may be aborted in the callback of a request of another worker', function()
+    abort_in_callbacks { size = 3 }
   end)
 
   it('has no listener left when the request is over', function()

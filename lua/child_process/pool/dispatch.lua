@@ -74,7 +74,8 @@ function on.answered(worker, request, err, reply)
   worker.has_answered = true
   measure(pool, worker.us)
   after_answer(pool, worker)
-  settle(pool, request, err, reply)
+  local is_found_out = worker.state == 'leaving' -- by `cancel`
+  (is_found_out and giving.settle_soon or settle)(pool, request, err, reply)
 end
 
 on.leaving = giving.leaving
@@ -255,11 +256,8 @@ local function cancel(pool, request, err)
       resume(pool, worker, state)
     end
   end
-  local done = giving.finish(pool, request)
+  giving.settle_soon(pool, request, err)
   dispatch(pool)
-  if done then
-    done(err)
-  end
 end
 
 -- Requests ------------------------------------------------------------------------------

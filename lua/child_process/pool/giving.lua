@@ -58,6 +58,15 @@ local function settle(pool, request, err, reply)
   end
 end
 
+--- giving.settle_soon(pool, request, err, reply): the request is over, and the call is
+-- on a later tick: whoever has aborted a signal is not to be called back in there.
+function M.settle_soon(pool, request, err, reply)
+  local done = finish(pool, request)
+  if done then
+    loop.nextTick(done, err, reply)
+  end
+end
+
 --- giving.settle_later(pool, request, err): the request fails, on a later tick.
 local function settle_later(pool, request, err)
   loop.nextTick(settle, pool, request, err)
