@@ -18,9 +18,13 @@ local errors = require 'child_process.errors'
 local guard = require 'child_process.guard'
 local hello = require 'child_process.ipc.hello'
 local item = require 'child_process.stdio.item'
+local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
 local quote = require 'child_process.quote'
 local stream = require 'child_process.stream'
+local trace = require 'child_process.trace'
+
+local load_trace_file = lazy.load 'child_process.trace_file'
 
 local M = {}
 
@@ -100,7 +104,7 @@ function M.plan(plan, module_path, args)
   plan.program = table.move(args, 1, #args, 2, { module_path })
   plan.quoted = is_quoted(plan)
   plan.file = plan.launcher[1]
-  plan.env = environment.without_channel(plan.env)
+  plan.own_env = environment.without_channel(plan.env)
 end
 
 -- The launch ----------------------------------------------------------------------------
@@ -112,6 +116,15 @@ end
 local Launch = { __name = 'child_process.Launch' }
 Launch.__index = Launch
 
+-- A trace that we write has the worker's events too, if the launcher passes this on.
+local function environment_of(plan)
+  local list = table.move(plan.own_env, 1, #plan.own_env, 1, {})
+  if trace.on then
+    load_trace_file().join(list)
+  end
+  return list
+end
+
 --- launcher.prepare(plan): for one more start.  `plan.launch` is then what child.lua
 -- calls.
 function M.prepare(plan)
@@ -119,6 +132,7 @@ function M.prepare(plan)
   local far, words = far_words(plan, word), plan.launcher
   plan.args = table.move(far, 1, #far, #words + 1, table.move(words, 1, #words, 1, {}))
   plan.args[1] = plan.argv0 or plan.file
+  plan.env = environment_of(plan)
   plan.launch = setmetatable({
     hello = hello.text(word),
     timeout = plan.startTimeout or START_TIMEOUT,

@@ -308,10 +308,9 @@ end
 
 local CODECS = { json = load_json, advanced = load_advanced }
 
---- process.connect(process, mode, handle, writer): makes it one end of a channel with
--- that serialization.
+-- Makes it one end of a channel with that serialization.
 -- @param writer core.channel|nil: for the other direction, if `handle` has only one
-function M.connect(process, mode, handle, writer)
+local function connect(process, mode, handle, writer)
   local options = { count_listeners = true, on_closed = channel.ended, writer = writer }
   channel.open(process, handle, CODECS[mode](), options)
 end
@@ -326,9 +325,17 @@ local function open_channel(process)
   if fd and CODECS[mode] then
     local handle = core.channel(fd, mode)
     if handle then
-      M.connect(process, mode, handle)
+      connect(process, mode, handle)
     end
   end
+end
+
+local standard -- see use_standard
+
+--- process.use_standard(mode, reader, writer): the channel of a worker that a launcher has
+-- started.  `get` opens it, when events can be traced.
+function M.use_standard(...)
+  standard = { ... }
 end
 
 --- cp.process: `pid, ppid, platform, env, argv, argv0, execPath, execArgv, exitCode,
@@ -338,7 +345,9 @@ function M.get()
   if not core.process then
     core.process = setmetatable({ platform = core.platform }, process_mt)
     core.process.connected, core.process._watches = false, {}
-    if os.getenv 'NODE_CHANNEL_FD' then
+    if standard then
+      connect(core.process, table.unpack(standard))
+    elseif os.getenv 'NODE_CHANNEL_FD' then
       open_channel(core.process)
     end
   end

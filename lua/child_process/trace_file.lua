@@ -46,11 +46,26 @@ local function write(text)
   end
 end
 
+-- Arguments and paths may be any bytes, but not in JSON.
+local function shown(value)
+  if type(value) == 'string' then
+    return utf8.len(value) and value or errors.escaped(value)
+  elseif type(value) ~= 'table' then
+    return value
+  end
+  local copy = {}
+  for key, field in next, value do
+    copy[key] = shown(field)
+  end
+  return copy
+end
+
 local function put(event)
   if file then
     event.ts = event.ts or core.hrtime() / MICROSECOND
     event.pid = core.pid()
     local text = core.codec_encode('json', event)
+      or core.codec_encode('json', shown(event))
     local before = file.is_new and '[\n' or ',\n'
     file.is_new = false
     write(before .. text)

@@ -154,6 +154,31 @@ describe('a trace file', function()
     assert.equal(1, #find(events, { ph = 'E', pid = worker.pid, name = 'sh' }))
   end)
 
+  it('has the messages of a worker that a launcher has started', function()
+    local child
+    local events = traced(function()
+      child = cp.fork(t.fixture 'program.lua', { 'process:send "hello"' }, {
+        launcher = { 'env' },
+        execPath = t.lua_exe,
+      })
+      child:on('message', function() end)
+    end)
+    local id = child.pid .. ' worker 1'
+    assert.equal(child.pid, find(events, { ph = 's', id = id })[1].pid)
+    assert.equal(t.pid(), find(events, { ph = 'f', id = id })[1].pid)
+  end)
+
+  it('shows bytes that are not UTF-8 as escapes', function()
+    local name = 'a\xff\n'
+    local events = traced(function()
+      assert.equal(name, cp.spawnSync('printf', { '%s', name }).stdout)
+      cp.spawn('/no/such/\xfe'):on('error', function() end)
+    end)
+    local args = find(events, { ph = 'B', name = 'printf' })[1].args
+    assert.same({ 'printf', '%s', 'a\\xff\\n' }, args.argv)
+    assert.equal(1, #find(events, { ph = 'E', name = '\\xfe' }))
+  end)
+
   it('is kept up to where it is cut off', function()
     local path = t.tmpdir() .. '/trace.json'
     cp.debug.trace(path)
