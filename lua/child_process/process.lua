@@ -332,8 +332,8 @@ end
 
 local standard -- see use_standard
 
---- process.use_standard(mode, reader, writer): the channel of a worker that a launcher has
--- started.  `get` opens it, when events can be traced.
+--- process.use_standard(mode, reader, writer): the channel of a worker that a launcher
+-- has started.  `get` opens it, when events can be traced.
 function M.use_standard(...)
   standard = { ... }
 end
