@@ -82,6 +82,20 @@ describe('a pool over launchers', function()
     assert.matches('within 50 ms', tostring(err.cause))
   end)
 
+  it('does not wait for what the launcher of a worker leaves behind', function()
+    local path = t.tmpdir() .. '/pids'
+    local code = '"$@"; sleep 1000 >/dev/null </dev/null & echo $! >> %s; kill -9 $$'
+    local launcher = { 'sh', '-c', code:format(path), 'sh' }
+    local pool <close> = new('cp.process:exit(3)', { launcher = launcher, size = 1 })
+    assert.equal('SIGKILL', pools.raised(pool, 1).signalCode)
+    pool:close()
+    cp.run() -- returns
+    for pid in t.slurp(path):gmatch '%d+' do
+      assert.is_true(t.pid_alive(tonumber(pid)))
+      cp.process:kill(tonumber(pid), 'SIGKILL')
+    end
+  end)
+
   it('does not keep the loop alive while it is idle', function()
     local pool <close> = new('return request', { launcher = shell 'true' })
     assert.equal(5, pool:run(5))

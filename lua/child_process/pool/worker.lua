@@ -16,6 +16,7 @@ local errors = require 'child_process.errors'
 local fork = require 'child_process.fork'
 local frames = require 'child_process.pool.frames'
 local loop = require 'child_process.loop'
+local stream = require 'child_process.stream'
 
 local M = {}
 
@@ -241,8 +242,18 @@ local function on_end(worker, err)
   worker.pool.on.ended(worker, unbegun, lost, err)
 end
 
+-- What a launcher has left behind may hold its standard error for ever: a master of ssh,
+-- or the worker of one that was killed.
+local function close_stderr(worker)
+  local stderr = worker.child.stderr
+  if stderr and stream.handle(stderr) then
+    stream.cut(stderr)
+  end
+end
+
 -- What a launcher says when it fails comes as an error before.
 local function on_exit(worker, code, signal)
+  close_stderr(worker)
   local err = death(worker, code, signal)
   if not worker.was_ready and worker.err then
     err = worker.err
