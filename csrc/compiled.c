@@ -134,7 +134,7 @@ int lcp__compiled_load(lua_State *L, const char *name, const char *chunk,
   const struct lcp__compiled *file = find(name);
   if (file != NULL && file->hash == hash(text, size) && is_usable(L))
     return load_code(L, file, chunk);
-  return luaL_loadbufferx(L, text, size, chunk, "t");
+  return luaL_loadbuffer(L, text, size, chunk);
 }
 
 /* For a file that cannot be read now: a program that has used up its descriptors must get

@@ -111,7 +111,7 @@ local function chunk_of(name)
   local path, shown = place_of(name)
   local chunk, problem = core.load(name, path, '@' .. shown)
   if not chunk then
-    error(("module '%s' is gone: %s"):format(name, problem), 0)
+    error(("module '%s' cannot be loaded: %s"):format(name, problem), 0)
   end
   return chunk, path
 end

@@ -72,6 +72,24 @@ describe('the compiled Lua files', function()
     assert.equal('true\t' .. LINE:gsub('run', 'exec.lua'), out)
   end)
 
+  it('give way to a file that its user has compiled', function()
+    local root = copy_of_module()
+    for _, name in ipairs { 'child', 'quote' } do -- needed at once, and later
+      local path = root .. '/lua/child_process/' .. name .. '.lua'
+      local code = string.dump(assert(load(t.slurp(path), '@mine')))
+      local file <close> = assert(io.open(path, 'wb'))
+      assert(file:write(code))
+    end
+    local code = [[
+      print(require('child_process').quote 'a b')
+      for name, call in pairs { child = 'spawn', quote = 'quote' } do
+        local module = package.loaded['child_process.' .. name]
+        print(debug.getinfo(module[call], 'S').source)
+      end
+    ]]
+    assert.equal("'a b'\n@mine\n@mine\ntrue\t" .. LINE, output(root, code .. USE))
+  end)
+
   it('give way to a file that package.path has before them', function()
     local root, other = copy_of_module(), t.tmpdir()
     assert(lfs.mkdir(other .. '/child_process'))
