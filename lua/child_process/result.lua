@@ -10,8 +10,13 @@ local M = {}
 
 local Result = { __name = 'child_process.Result' }
 
+-- Only what has been started has a duration.
+local function was_refused(r)
+  return r.reason == 'spawn' or r.reason == 'abort' and not r.duration
+end
+
 local function how_it_ended(r)
-  if r.reason == 'spawn' then
+  if was_refused(r) then
     return 'not started: ' .. tostring(r.error)
   end
   local text = r.signal and tostring(r.signal) or ('exit code %s'):format(r.code)

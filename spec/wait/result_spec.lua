@@ -90,6 +90,17 @@ describe('a result', function()
     assert.matches('^not started: Error: spawn .*ENOENT', failed)
     assert.is_nil(failed:find '\n')
   end)
+
+  it('becomes a line that says that an AbortSignal has kept it from starting', function()
+    local controller = cp.AbortController()
+    controller:abort()
+    local refused = 'not started: AbortError: The operation was aborted'
+    local signal = controller.signal
+    local child = cp.spawn('true', { stdio = 'ignore', signal = signal })
+    assert.equal(refused, tostring(child:wait()))
+    local ended = cp.pipeline({ { 'true' }, { 'true' } }, { signal = signal }):wait()
+    assert.equal(refused .. ', stdout 0 bytes', tostring(ended))
+  end)
 end)
 
 describe('usage', function()
