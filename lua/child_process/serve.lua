@@ -144,6 +144,16 @@ local function on_message(server, message, handle)
   end
 end
 
+local GONE = { ERR_IPC_CHANNEL_CLOSED = true, EPIPE = true, ECONNRESET = true }
+
+-- The pool may go while replies are on their way.  The worker then ends as one that has
+-- nothing to do.
+local function on_error(err)
+  if not (errors.is_error(err) and GONE[err.code]) then
+    error(err, 0)
+  end
+end
+
 local function refuse(text)
   error(errors.coded('ERR_INVALID_STATE', text), 0)
 end
@@ -167,6 +177,7 @@ function M.serve(fn)
   owner:on('message', function(message, handle)
     on_message(server, message, handle)
   end)
+  owner:on('error', on_error)
   await.async(serve_all, server)
   owner:send { ready = true, tickets = true }
 end

@@ -108,6 +108,30 @@ describe('cp.serve', function()
     end)
     child:send { run = 1 }
   end)
+
+  it('ends quietly when the parent goes while replies are on their way', function()
+    local child = forked.run(
+      "require('child_process').serve(function() return ('x'):rep(10000) end)",
+      { stdio = { 'ignore', 'ignore', 'pipe', 'ipc' } }
+    )
+    local errors = t.collect(child.stderr)
+    child:on('message', function(message)
+      if message.done and child.connected then
+        child:disconnect()
+      end
+    end)
+    child:on('close', function()
+      assert.equal('', errors())
+    end)
+    for i = 1, 400 do
+      child:send { run = i }
+    end
+  end)
+
+  it('hides no other error of the channel', function()
+    local pool <close> = pools.new("process:emit('error', 'mine')", { size = 1 })
+    assert.equal('mine', pools.raised(pool, 1).cause)
+  end)
 end)
 
 describe('a pool', function()
