@@ -41,10 +41,11 @@ static int l_write_stderr(lua_State *L) {
 
 /* core.log_open(path, anew) -> descriptor object | nil, errno: a regular file, to which
  * each log_write() appends in one piece, whoever else does (O_APPEND, open(2)); `anew`:
- * emptied first.  Anything else, such as a pipe, could block: EINVAL. */
+ * emptied first.  Anything else, such as a pipe, could block: EINVAL.  Readable for
+ * log_ended(). */
 static int l_log_open(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  int flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY;
+  int flags = O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY;
   struct stat st;
   int *slot = lcp__fdpass_new(L);
   int fd = lcp__fd_create(path, flags | (lua_toboolean(L, 2) ? O_TRUNC : 0), 0666);
@@ -68,9 +69,21 @@ static int l_log_write(lua_State *L) {
   return 1;
 }
 
+/* core.log_ended(descriptor object) -> whether the file ends with the end of an array */
+static int l_log_ended(lua_State *L) {
+  int fd = lcp__fdpass_get(L, 1);
+  struct stat st;
+  char last[2];
+  lua_pushboolean(L, fstat(fd, &st) == 0 && st.st_size >= 2 &&
+                         pread(fd, last, 2, st.st_size - 2) == 2 && last[0] == ']' &&
+                         last[1] == '\n');
+  return 1;
+}
+
 static const luaL_Reg functions[] = {{"write_stderr", l_write_stderr},
                                      {"log_open", l_log_open},
                                      {"log_write", l_log_write},
+                                     {"log_ended", l_log_ended},
                                      {NULL, NULL}};
 
 int lcp__log_open(lua_State *L) {

@@ -60,7 +60,17 @@ local function shown(value)
   return copy
 end
 
+-- The first process may end before those that joined, which write nothing after that.
+local function leave_if_ended()
+  if not file.is_first and core.log_ended(file.fd) then
+    stop()
+  end
+end
+
 local function put(event)
+  if file then
+    leave_if_ended()
+  end
   if file then
     event.ts = event.ts or core.hrtime() / MICROSECOND
     event.pid = core.pid()

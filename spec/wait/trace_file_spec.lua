@@ -179,6 +179,26 @@ describe('a trace file', function()
     assert.equal(1, #find(events, { ph = 'E', name = '\\xfe' }))
   end)
 
+  it('gets nothing after its end from workers that go on', function()
+    local path = t.tmpdir() .. '/trace.json'
+    cp.debug.trace(path)
+    local child = cp.fork(t.fixture 'program.lua', {
+      "process:on('message', function(message) process:send(message) end)",
+    })
+    child:send(1)
+    child:once('message', function()
+      cp.debug.trace(false)
+      child:send(2)
+      child:once('message', function()
+        child:disconnect()
+      end)
+    end)
+    cp.run()
+    assert.equal(0, child.exitCode)
+    assert.is_true(#find(events_of(path), { pid = child.pid }) > 0)
+    assert.equal(0, #find(events_of(path), { pid = child.pid, ph = 'E' }))
+  end)
+
   it('is kept up to where it is cut off', function()
     local path = t.tmpdir() .. '/trace.json'
     cp.debug.trace(path)
