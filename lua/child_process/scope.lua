@@ -224,6 +224,17 @@ local function watch(children, grace, give_up)
   end, DRAIN)
 end
 
+-- A to-be-closed variable while a scope is being left: a coroutine may be closed while it
+-- waits there.
+local Leaving = {}
+
+function Leaving.__close(leaving)
+  loop.clearInterval(leaving.timer)
+  if not leaving.is_done then
+    kill_all(leaving.scope)
+  end
+end
+
 -- Ends all of `children` and waits for that: the errors that callbacks raised meanwhile.
 local function end_all(scope, children)
   local wake, problems = nil, {}
@@ -233,6 +244,7 @@ local function end_all(scope, children)
     end
     wake()
   end)
+  local leaving <close> = setmetatable({ scope = scope, timer = timer }, Leaving)
   local function prepare(child, registrations)
     wake = registrations.wake
     registrations:on(child, 'close')
@@ -250,7 +262,7 @@ local function end_all(scope, children)
       table.insert(problems, { problem })
     end
   until ok or not is_any_at_work(children)
-  loop.clearInterval(timer)
+  leaving.is_done = true
   return problems
 end
 

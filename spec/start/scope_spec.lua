@@ -332,6 +332,22 @@ describe('a scope in a coroutine', function()
     assert.equal('SIGKILL', child:wait().signal)
   end)
 
+  it('gets SIGKILL when the coroutine is closed while it leaves', function()
+    local child
+    local thread = cp.async(function()
+      local s <close> = cp.scope { killAfter = 600000 }
+      child = ready(s, 'trap "echo asked" TERM; echo ready; while :; do sleep 0.01; done')
+    end)
+    while not child do
+      cp.run 'once'
+    end
+    assert.equal('asked', (child.stdout:read 'l'))
+    assert.equal('suspended', coroutine.status(thread))
+    assert.is_true(coroutine.close(thread))
+    cp.run()
+    assert.equal('SIGKILL', child.signalCode)
+  end)
+
   it('gets SIGKILL when the coroutine is never resumed', function()
     local child
     coroutine.wrap(function()
