@@ -88,15 +88,6 @@ M.DEFAULT_GRACE = 5000 -- ms
 -- at growing intervals.
 local FIRST_LOOK, LAST_LOOK = 5, 100 -- ms
 
-local function all_over(children)
-  for _, child in ipairs(children) do
-    if not ending.is_over(child) then
-      return false
-    end
-  end
-  return true
-end
-
 --- co.await_end(what, children, prepare, begin) -> boolean: waits until all of an array
 -- are over, their groups included; false if they cannot be, because nothing keeps the
 -- loop alive.
@@ -106,9 +97,9 @@ end
 function M.await_end(what, children, prepare, begin)
   local pause, due, closed = FIRST_LOOK, false, nil
   local function is_ready()
-    return due or all_closed(children) ~= closed or all_over(children)
+    return due or all_closed(children) ~= closed or ending.all_over(children)
   end
-  while not all_over(children) do
+  while not ending.all_over(children) do
     due, closed = false, all_closed(children)
     local came = await.await(what, is_ready, function(registrations)
       for _, child in ipairs(children) do

@@ -113,10 +113,20 @@ function M.is_closed(child)
   return of(child).closed == true
 end
 
---- ending.is_over(child): it has closed, and only zombies are left of its group: some
--- containers have no process that reaps orphans.
-function M.is_over(child)
+-- It has closed, and only zombies are left of its group: some containers have no process
+-- that reaps orphans.
+local function is_over(child)
   return of(child).closed and not (of(child).leads and core.lives(child))
+end
+
+--- ending.all_over(children) -> boolean: an array of children and their groups is gone.
+function M.all_over(children)
+  for _, child in ipairs(children) do
+    if not is_over(child) then
+      return false
+    end
+  end
+  return true
 end
 
 --- ending.leads(child) -> boolean: a group of its own, which gets all signals.

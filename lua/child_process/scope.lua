@@ -277,15 +277,6 @@ local function raise_problems(problems, err)
   end
 end
 
-local function are_over(children)
-  for _, child in ipairs(children) do
-    if not ending.is_over(child) then
-      return false
-    end
-  end
-  return true
-end
-
 -- Leaves the scope; `err` is the error with which its block is left.  coroutine.close and
 -- coroutine.wrap call this with nothing below it on the stack: a yield would be lost
 -- there.
@@ -296,7 +287,7 @@ function Scope:__close(err)
   local problems = {}
   if not can_wait then
     kill_all(self)
-  elseif not are_over(children) then
+  elseif not ending.all_over(children) then
     problems = end_all(self, children)
   end
   disarm(self)
