@@ -685,6 +685,8 @@ describe('examples/primes_pool.lua', function()
     local folder = t.tmpdir()
     -- in place of ssh: runs the words here
     t.write_file(folder .. '/ssh', '#!/bin/sh\nshift\neval "$*"\n', '+x')
+    local interpreter = ('#!/bin/sh\nexec "%s" "$@"\n'):format(t.lua_exe)
+    t.write_file(folder .. '/lua5.4', interpreter, '+x')
     local file, args = command('primes_pool.lua', '60000', 'one', 'two')
     table.insert(args, 2, ('PATH=%s:%s'):format(folder, cp.process.env.PATH))
     local result = finished(cp.execFile(file, args))
