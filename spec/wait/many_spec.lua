@@ -14,7 +14,7 @@ local function memory()
 end
 
 local STRESSED = os.getenv 'LCP_GC_STRESS'
-local MANY = STRESSED and 1000 or 50000
+local MANY = STRESSED and 2000 or 50000
 local GROWTH = 1000 -- KiB: a place of a list for each would be more
 
 local function stays_flat(body)
