@@ -13,7 +13,7 @@ local core = require 'child_process.core'
 
 local M = {}
 
-local require, open, pcall, searchpath = require, io.open, pcall, package.searchpath
+local require, open, searchpath = require, io.open, package.searchpath
 local setmetatable = setmetatable
 local package_loaded, setupvalue = package.loaded, debug.setupvalue
 local debug, package = debug, package
@@ -103,13 +103,18 @@ local function place_of(name)
   return M.folder .. file, PREFIX .. file
 end
 
--- -> the file as a function, its path
+-- -> the file as a function, its path.  Loading takes a descriptor, and garbage may hold
+-- all of them.
 local function chunk_of(name)
   if core.embedded then
     return core.embedded(name), nil
   end
   local path, shown = place_of(name)
   local chunk, problem = core.load(name, path, '@' .. shown)
+  if not chunk then
+    collectgarbage()
+    chunk, problem = core.load(name, path, '@' .. shown)
+  end
   if not chunk then
     error(("module '%s' cannot be loaded: %s"):format(name, problem), 0)
   end
@@ -143,20 +148,10 @@ function M.require(name)
   return find(name)
 end
 
--- Loading takes a descriptor, and garbage may hold all of them.
-local function require_anyhow(name)
-  local ok, module = pcall(M.require, name)
-  if not ok then
-    collectgarbage()
-    module = M.require(name)
-  end
-  return module
-end
-
 --- lazy.load(name) -> function that returns the module.
 function M.load(name)
   return function()
-    return find(name) or require_anyhow(name)
+    return find(name) or M.require(name)
   end
 end
 
