@@ -57,18 +57,13 @@ function M.mishap(child, err)
   ending.mishap = ending.mishap or err
 end
 
---- ending.error(child) -> error value | nil: the one that affects it.
-function M.error(child)
-  return of(child).error
-end
-
 --- ending.cause(child) -> 'timeout', 'idleTimeout', 'maxBuffer', 'abort' | nil: it was
 -- not ended by us.
 function M.cause(child)
   return of(child).cause
 end
 
---- ending.error(child) -> the first error recorded, or nil.
+--- ending.error(child) -> the first error recorded that affects it, or nil.
 function M.error(child)
   return of(child).error
 end
