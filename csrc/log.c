@@ -11,23 +11,15 @@
 
 #include "fdpass.h"
 #include "os/fd.h"
+#include "os/pieces.h"
 #include "result.h"
 
 /* All of it, never with SIGPIPE: 0, or a negative errno and the rest is lost. */
 static int write_all(int fd, const char *bytes, size_t size) {
   struct iovec piece = {(char *)bytes, size};
-  while (piece.iov_len > 0) {
-    ssize_t n = lcp__fd_writev(fd, LCP__FD_FILE, &piece, 1);
-    if (n == -EAGAIN)
-      n = lcp__fd_wait_writable(fd, -1);
-    else if (n > 0) {
-      piece.iov_base = (char *)piece.iov_base + n;
-      piece.iov_len -= (size_t)n;
-    }
-    if (n < 0)
-      return (int)n;
-  }
-  return 0;
+  struct lcp__pieces pieces = {&piece, size > 0, 0};
+  int rc = lcp__pieces_write_all(&pieces, fd, LCP__FD_FILE);
+  return rc < 0 ? rc : 0;
 }
 
 /* core.write_stderr(bytes): writes all of it to descriptor 2; bytes that cannot be

@@ -174,15 +174,6 @@ static int flush(struct lcp__stream *s) {
   return lcp__pieces_write(&s->rest, s->fd, write_kind(s));
 }
 
-/* Writes to a standard stream complete before they return, as with print, even if another
- * process has made the descriptor non-blocking. */
-static int flush_blocking(struct lcp__stream *s) {
-  int rc;
-  while ((rc = flush(s)) == 0 && (rc = lcp__fd_wait_writable(s->fd, -1)) == 0) {
-  }
-  return rc;
-}
-
 struct write_event {
   struct lcp__stream *s;
   int err;
@@ -415,7 +406,7 @@ static int start_write(lua_State *L, struct lcp__stream *s) {
   lcp__pieces_skip(&s->rest, done);
   if (done > 0)
     return 0;
-  return s->standard ? flush_blocking(s) : flush(s);
+  return s->standard ? lcp__pieces_write_all(&s->rest, s->fd, write_kind(s)) : flush(s);
 }
 
 /* stream:write(data) -> true: everything is written | false: `onwritten` will be called |

@@ -35,6 +35,14 @@ int lcp__pieces_write(struct lcp__pieces *p, int fd, enum lcp__fd_kind kind) {
   return 1;
 }
 
+int lcp__pieces_write_all(struct lcp__pieces *p, int fd, enum lcp__fd_kind kind) {
+  int rc;
+  while ((rc = lcp__pieces_write(p, fd, kind)) == 0 &&
+         (rc = lcp__fd_wait_writable(fd, -1)) == 0) {
+  }
+  return rc;
+}
+
 void lcp__pieces_free(struct lcp__pieces *p) {
   free(p->iov);
   p->iov = NULL;

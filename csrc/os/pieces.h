@@ -30,6 +30,10 @@ void lcp__pieces_skip(struct lcp__pieces *p, size_t bytes);
 /* 1: everything is written; 0: the descriptor takes no more now; or a negative errno. */
 int lcp__pieces_write(struct lcp__pieces *p, int fd, enum lcp__fd_kind kind);
 
+/* Returns only when everything is written (1), as print does, even if another process has
+ * made the descriptor non-blocking; or a negative errno. */
+int lcp__pieces_write_all(struct lcp__pieces *p, int fd, enum lcp__fd_kind kind);
+
 /* Frees the list. */
 void lcp__pieces_free(struct lcp__pieces *p);
 

@@ -424,8 +424,19 @@ describe('a scope', function()
     assert.equal('SIGTERM', left:wait().signal)
   end)
 
+  -- `code` prints the pid of a child.
+  local function ends_its_child_with_the_state(code)
+    local exe, args = t.lua(code)
+    local result = cp.spawnSync(exe, args)
+    assert.equal('', result.stderr)
+    local pid = math.tointeger(result.stdout:match '%d+')
+    t.when(function()
+      return not t.pid_alive(pid)
+    end)
+  end
+
   it('that nobody leaves ends its children with the state', function()
-    local exe, args = t.lua [[
+    ends_its_child_with_the_state [[
       local cp = require 'child_process'
       s = cp.scope()
       local child = s:spawn('sh', { '-c', 'echo ready; exec sleep 600' },
@@ -433,16 +444,10 @@ describe('a scope', function()
       child.stdout:read 'l'
       print(child.pid)
     ]]
-    local result = cp.spawnSync(exe, args)
-    assert.equal('', result.stderr)
-    local pid = math.tointeger(result.stdout:match '%d+')
-    t.when(function()
-      return not t.pid_alive(pid)
-    end)
   end)
 
   it('that is being left when the state ends does not wait longer', function()
-    local exe, args = t.lua [[
+    ends_its_child_with_the_state [[
       local cp = require 'child_process'
       cp.async(function()
         local s <close> = cp.scope { killAfter = 60000 }
@@ -454,12 +459,6 @@ describe('a scope', function()
       end)
       cp.run()
     ]]
-    local result = cp.spawnSync(exe, args)
-    assert.equal('', result.stderr)
-    local pid = math.tointeger(result.stdout:match '%d+')
-    t.when(function()
-      return not t.pid_alive(pid)
-    end)
   end)
 
   it('starts nothing once it has been left', function()
