@@ -32,6 +32,10 @@ extern "C" {
 #if LUA_VERSION_NUM != 504 && LUA_VERSION_NUM != 505
 #error "child_process needs Lua 5.4 or 5.5"
 #endif
+/* The installed files say for which Lua the library was built. */
+#if defined(LCP_LUA_VERSION_NUM) && LCP_LUA_VERSION_NUM != LUA_VERSION_NUM
+#error "this libchild_process is for another version of Lua than lua.h"
+#endif
 
 /* Semantic Versioning; the build takes its version from here. */
 #define LCP_VERSION_MAJOR 0

@@ -174,7 +174,7 @@ end
 
 --- What a compiler needs besides to link with the build.
 function M.build_flags()
-  if os.getenv 'LCP_TEST_HOST' then
+  if M.watched_by() == 'asan' then
     return '-fsanitize=address,undefined'
   end
   return M.build:find '/coverage[^/]*$' and '--coverage' or ''

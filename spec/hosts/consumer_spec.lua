@@ -115,6 +115,16 @@ describe('child_process.h', function()
         $(pkg-config --cflags child_process)]]
   end)
 
+  it('is not for another Lua than the library', function()
+    local out = consume [[
+      other=$((1009 - $(printf '#include <lua.h>\nLUA_VERSION_NUM' |
+        cc -E -P $(pkg-config --cflags child_process) - | tail -n 1)))
+      echo "#define LUA_VERSION_NUM $other" >lua.h
+      echo '#include <child_process.h>' >a.c
+      ! cc -I. $(pkg-config --cflags child_process) -fsyntax-only a.c 2>&1]]
+    assert.truthy(out:find('for another version of Lua', 1, true), out)
+  end)
+
   for _, first in ipairs { '', '#include <lua.hpp>' } do
     local order = first == '' and 'alone' or 'behind lua.hpp'
     it('is C++, ' .. order, function()

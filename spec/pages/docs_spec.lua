@@ -24,7 +24,7 @@ end
 
 -- Running -------------------------------------------------------------------------------
 
--- `lua5.4` and `cc` on a shell's path are those of the build.
+-- `lua5.4` and `cc` on a shell's path are those of the build, and so is pkg-config's.
 local function add_tools(folder)
   local cc = ('#!/bin/sh\nexec /usr/bin/cc %s "$@"\n'):format(t.build_flags())
   local lua = ('#!/bin/sh\nexec "%s" "$@"\n'):format(t.lua_exe)
@@ -39,7 +39,13 @@ local function install(folder, env)
   local result = cp.execFile('cmake', args):wait(t.TEST_TIMEOUT)
   assert.equal('', result.stderr)
   env.CMAKE_PREFIX_PATH = args[4]
-  env.PKG_CONFIG_PATH = args[4] .. '/lib/pkgconfig'
+  local modules = args[4] .. '/lib/pkgconfig'
+  env.PKG_CONFIG_PATH = modules .. ':' .. (env.PKG_CONFIG_PATH or '')
+  local lua = 'lua' .. _VERSION:match '[%d.]+'
+  if lua ~= 'lua5.4' then
+    local alias = 'Name: Lua\nDescription: Lua\nVersion: 5\nRequires: %s\n'
+    t.write_file(modules .. '/lua5.4.pc', alias:format(lua))
+  end
 end
 
 local function environment(folder)
