@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "addr.h"
-#include "channel.h"
 #include "child.h"
 #include "child_process.h"
 #include "chunks.h"
@@ -27,6 +26,7 @@
 #include "handle.h"
 #include "held.h"
 #include "identity.h"
+#include "ipc.h"
 #include "log.h"
 #include "loop.h"
 #include "net.h"
@@ -88,7 +88,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__held_open(L);
   lcp__sync_open(L);
   lcp__fdpass_open(L);
-  lcp__channel_open(L);
+  lcp__ipc_open(L);
   lcp__addr_open(L);
   lcp__resolve_open(L);
   lcp__net_open(L);

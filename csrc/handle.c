@@ -279,8 +279,8 @@ static const luaL_Reg common[] = {
     {"close", l_close},   {"ref", l_ref}, {"unref", l_unref}, {"has_ref", l_has_ref},
     {"__close", l_close}, {"__gc", l_gc}, {NULL, NULL}};
 
-/* stack: metatable, methods.  Each function has the metatable as its upvalue. */
-static void add_functions(lua_State *L, const luaL_Reg *reg) {
+/* Each function has the metatable as its upvalue. */
+void lcp__handle_methods(lua_State *L, const luaL_Reg *reg) {
   for (; reg->name != NULL; reg++) {
     int meta = reg->name[0] == '_';
     lua_pushvalue(L, -2);
@@ -292,8 +292,8 @@ static void add_functions(lua_State *L, const luaL_Reg *reg) {
 void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *functions) {
   luaL_newmetatable(L, tname);
   lua_newtable(L);
-  add_functions(L, common);
-  add_functions(L, functions);
+  lcp__handle_methods(L, common);
+  lcp__handle_methods(L, functions);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
   lua_pushboolean(L, 0); /* getmetatable must not give access to __gc */

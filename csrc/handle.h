@@ -103,6 +103,9 @@ void lcp__handle_set_ref(struct lcp__handle *h, int on);
  * __close) and `functions`: names with a leading underscore are metamethods. */
 void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *functions);
 
+/* Adds more of them.  stack: metatable, methods */
+void lcp__handle_methods(lua_State *L, const luaL_Reg *functions);
+
 /* Adds the functions that look at handles to the core table on top of the stack. */
 int lcp__handle_open(lua_State *L);
 

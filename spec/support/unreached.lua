@@ -12,13 +12,11 @@ return {
     sleep_until_event = 'ppoll fails otherwise than by a signal',
     limit_cb = 'the timer is stopped in the turn that it ends',
   },
-  ['csrc/channel.c'] = {
+  ['csrc/channel_in.c'] = {
     read_some = 'the other side has reset the connection twice',
     l_read_start = CLOSED,
-    l_queue = CLOSED,
-    l_flush = CLOSED,
-    l_pipe_channel = 'the stream is new, and open',
   },
+  ['csrc/channel_out.c'] = { l_queue = CLOSED, l_flush = CLOSED },
   ['csrc/child.c'] = { report_exit = RACE, exit_cb = RACE },
   ['csrc/compiled.c'] = {
     compiles_alike = 'only if no Lua was found to compile the files',
@@ -48,6 +46,7 @@ return {
     give_uncaught = 'the handler for uncaught exceptions raises itself',
     lcp__gate_lost = 'no room on the stack of Lua in a callback of the loop',
   },
+  ['csrc/ipc.c'] = { l_pipe_channel = 'the stream is new, and open' },
   ['csrc/loop.c'] = { lcp_set_loop = 'a host that takes its loop back in a callback' },
   ['csrc/tickets.c'] = {
     l_put = 'only in a copy of the process, in which pools take no requests',

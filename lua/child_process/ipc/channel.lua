@@ -1,9 +1,9 @@
 --- The channel between two processes, the same for both ends: `send`, `disconnect`, and
 -- the events `message`, `internalMessage`, `disconnect`.
 --
--- The core does frames and descriptors (csrc/channel.c), the codec gives them meaning;
--- outgoing.lua has the messages to send, inbox.lua those without a listener yet,
--- handles.lua the passed handles.  This file has the life of a channel:
+-- The core does frames and descriptors (csrc/channel_in.c, csrc/channel_out.c), the codec
+-- gives them meaning; outgoing.lua has the messages to send, inbox.lua those without a
+-- listener yet, handles.lua the passed handles.  This file has the life of a channel:
 --
 --   open           `connected`
 --   disconnecting  by us: no more messages are delivered; open until all is sent

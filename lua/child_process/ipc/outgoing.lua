@@ -1,7 +1,7 @@
 --- The messages that one end of a channel has to send, in order.
 --
 -- A message is `held back` while an earlier handle waits for its acknowledgement, then
--- queued in the core (csrc/channel.c), which sends it immediately or at the end of the
+-- queued in the core (csrc/channel_out.c), which sends it immediately or at the end of the
 -- turn, then `blocked` while the socket takes no more, then sent: its callback runs.  The
 -- callback of a handle runs when the peer has it.  Our own answers are never held back,
 -- so that two peers passing handles to each other cannot deadlock.

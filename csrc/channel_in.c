@@ -1,0 +1,225 @@
+/* channel_in.c - see channel_in.h.
+ *
+ * Descriptors arrive in the order of their frames, but a frame may be complete only many
+ * reads later.  So Lua, which knows the meaning of a frame, takes the next descriptor.
+ * SPDX-License-Identifier: MIT */
+#include "channel_in.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdint.h>
+
+#include "channel.h"
+#include "fdpass.h"
+#include "result.h"
+#include "shortage.h"
+
+enum { CAREFUL = 16 * 1024 }; /* bytes per read while reading may have to stop */
+
+/* What a callback is about. */
+struct event {
+  struct lcp__channel *c;
+  const char *data; /* a frame */
+  size_t size;
+  int err; /* the end */
+};
+
+/* > 0: bytes; 0: nothing now; UV_EOF; or a negative errno.  A peer that closes with some
+ * of our bytes unread causes ECONNRESET before its own last bytes: read on once after
+ * it. */
+static ssize_t read_some(struct lcp__channel *c, char *to, size_t room) {
+  ssize_t n = lcp__wire_receive(&c->wire, to, room, &c->arrived);
+  if (n == -ECONNRESET && !c->reset) {
+    c->reset = 1;
+    n = lcp__wire_receive(&c->wire, to, room, &c->arrived);
+  }
+  if (n == -EAGAIN || n == -EWOULDBLOCK)
+    return 0;
+  return n == 0 || n == -ECONNRESET ? UV_EOF : n;
+}
+
+/* -> whether it is valid; pushes the message, or the reason why it is none */
+static int decode(lua_State *L, const struct lcp__channel *c, const struct event *e) {
+  if (c->frames.framing != LCP__FRAME_NONE)
+    return c->codec->decode(L, e->data, e->size);
+  lua_pushlstring(L, e->data, e->size);
+  return 1;
+}
+
+/* The frame is decoded in place.  A finalizer that runs meanwhile may close the channel:
+ * then nothing is reported any more. */
+static int l_frame(lua_State *L) {
+  const struct event *e = lua_touserdata(L, 1);
+  struct lcp__channel *c = e->c;
+  lcp__channel_push(L, e->c, LCP__CHANNEL_ONFRAME);
+  c->frame = e->data;
+  c->frame_size = e->size;
+  lua_pushinteger(L, (lua_Integer)e->size);
+  c->decoding = 1;
+  int done = decode(L, c, e);
+  c->decoding = 0;
+  if (!done) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
+  }
+  if (!c->base.closing)
+    lua_call(L, done ? 3 : 4, 0);
+  return 0;
+}
+
+/* Reading stops before the end is reported. */
+static int l_end(lua_State *L) {
+  const struct event *e = lua_touserdata(L, 1);
+  lcp__channel_push(L, e->c, LCP__CHANNEL_ONEND);
+  e->c->reading = 0;
+  lcp__outbox_free(&e->c->sender.out);
+  lcp__channel_update(L, e->c, 2);
+  if (e->err == UV_EOF)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, e->err);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+/* Each frame is a separate callback, so a listener that raises does not lose later ones.
+ *
+ * A descriptor arrives in the same read as the first byte it was sent with.  So a
+ * descriptor left over when no frame is unfinished belongs to no frame that wants it. */
+static int deliver(struct lcp__channel *c) {
+  struct event e = {.c = c};
+  int rc = 0, outer = c->delivering;
+  c->delivering = 1;
+  while (lcp__channel_is_open(c) &&
+         (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
+    lcp__enter(c->base.loop, l_frame, &e);
+    c->frame = NULL;
+    c->decoding = 0; /* it may have raised */
+  }
+  c->delivering = outer;
+  if (rc == 0 && lcp__frames_held(&c->frames) == 0)
+    lcp__scm_close(&c->arrived);
+  if (c->base.closing && !outer)
+    lcp__frames_free(&c->frames);
+  return rc;
+}
+
+static int l_update(lua_State *L) {
+  struct lcp__channel *c = lua_touserdata(L, 1);
+  lcp__handle_push(L, &c->base);
+  lcp__channel_update(L, c, 2);
+  return 0;
+}
+
+/* The number of bytes read; 0 or less if there are none now. */
+static ssize_t readable(struct lcp__channel *c) {
+  struct lcp__loop *loop = c->base.loop;
+  char *buffer = lcp__loop_take_buffer(loop);
+  struct event e = {.c = c};
+  size_t room = c->allowed == SIZE_MAX ? LCP__BUFFER_SIZE : CAREFUL;
+  ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, room);
+  e.err = n < 0 ? (int)n : 0;
+  if (n > 0) {
+    lcp__frames_feed(&c->frames, buffer, (size_t)n);
+    e.err = deliver(c);
+  }
+  lcp__loop_give_buffer(loop, buffer);
+  if (e.err < 0 && lcp__channel_is_open(c))
+    lcp__enter(loop, l_end, &e);
+  else if (lcp__channel_is_open(c) && !lcp__channel_takes_more(c))
+    lcp__enter(loop, l_update, c);
+  return n;
+}
+
+/* The peer is gone while reading was stopped: its last bytes are read immediately, since
+ * the end is reported only after them.  They cannot be more than the kernel holds. */
+static void read_rest(struct lcp__channel *c) {
+  c->hung_up = 1;
+  while (lcp__channel_is_open(c) && readable(c) > 0) {
+  }
+  c->hung_up = 0; /* it may have been another, passing error */
+}
+
+void lcp__channel_in_ready(struct lcp__channel *c, int events) {
+  int in = lcp__channel_is_open(c);
+  if (in && !lcp__channel_takes_more(c) && (events & (UV_READABLE | UV_DISCONNECT)))
+    read_rest(c);
+  else if (in && (events & UV_READABLE))
+    readable(c);
+}
+
+/* ---- methods ---- */
+
+/* channel:read_start() -> nothing | nil, errno.  Reads until the end. */
+static int l_read_start(lua_State *L) {
+  struct lcp__channel *c = lcp__channel_self(L);
+  if (c->base.closing)
+    return 0;
+  c->reading = 1;
+  int rc = lcp__channel_update(L, c, 1);
+  c->reading = rc == 0;
+  return rc == 0 ? 0 : lcp__push_errno(L, rc);
+}
+
+/* channel:allow(bytes | nil) Limits how many bytes of an unfinished frame may be held;
+ * default: no limit.  At the limit, or if it is 0, nothing more is read until allow() is
+ * called again or the peer has ended. */
+static int l_allow(lua_State *L) {
+  struct lcp__channel *c = lcp__channel_self(L);
+  c->allowed = lua_isnoneornil(L, 2) ? SIZE_MAX : (size_t)luaL_checkinteger(L, 2);
+  if (!c->base.closing)
+    lcp__channel_update(L, c, 1);
+  return 0;
+}
+
+/* channel:frame() -> string: the payload that onframe is being called for. */
+static int l_frame_text(lua_State *L) {
+  const struct lcp__channel *c = lcp__channel_self(L);
+  lua_pushlstring(L, c->frame, c->frame == NULL ? 0 : c->frame_size);
+  return 1;
+}
+
+/* channel:read_now() Reads and delivers everything that has arrived, and the end if that
+ * follows, whatever the loop would do next.  Bytes written meanwhile, by another process
+ * sharing the socket, may wait.  In a callback for a frame, those read with it come
+ * first; in a finalizer that runs while one is decoded, nothing is read. */
+static int l_read_now(lua_State *L) {
+  struct lcp__channel *c = lcp__channel_self(L);
+  if (c->decoding || (c->delivering && deliver(c) < 0))
+    return 0;
+  size_t held = c->base.closing ? 0 : lcp__wire_held(&c->wire), got = 0;
+  ssize_t n;
+  while (lcp__channel_is_open(c) && got <= held && (n = readable(c)) > 0)
+    got += (size_t)n;
+  return 0;
+}
+
+/* channel:drop_arrived() Closes the descriptors of an unfinished frame, which will never
+ * be complete. */
+static int l_drop_arrived(lua_State *L) {
+  lcp__scm_close(&lcp__channel_self(L)->arrived);
+  return 0;
+}
+
+/* channel:take() -> object with the oldest descriptor that has arrived | nil: none was
+ * sent | nil, errno: it could not be received */
+static int l_take(lua_State *L) {
+  struct lcp__channel *c = lcp__channel_self(L);
+  if (c->arrived.n == 0)
+    return 0;
+  int *object = lcp__fdpass_new(L);
+  int fd = lcp__scm_take(&c->arrived);
+  if (fd < 0)
+    return lcp__push_errno(L, fd);
+  *object = fd;
+  lcp__shortage_gained(c->base.loop);
+  return 1;
+}
+
+const luaL_Reg lcp__channel_in_methods[] = {{"read_start", l_read_start},
+                                            {"allow", l_allow},
+                                            {"frame", l_frame_text},
+                                            {"read_now", l_read_now},
+                                            {"drop_arrived", l_drop_arrived},
+                                            {"take", l_take},
+                                            {NULL, NULL}};

@@ -1,0 +1,16 @@
+/* channel_in.h - the receiving half of a channel: bytes -> frames -> messages, each a
+ * callback.
+ * SPDX-License-Identifier: MIT */
+#ifndef LCP_CHANNEL_IN_H
+#define LCP_CHANNEL_IN_H
+
+#include <lauxlib.h>
+
+#include "channel.h"
+
+/* Its wire may be read. */
+void lcp__channel_in_ready(struct lcp__channel *c, int events);
+
+extern const luaL_Reg lcp__channel_in_methods[];
+
+#endif
