@@ -47,10 +47,11 @@ void lcp__channel_out_ready(struct lcp__channel *c, int events) {
 
 /* -> total bytes queued, bytes unsent, whether flush() should follow now (first frame of
  * this turn; many bytes, or old ones) | nil, errno */
-static int queue(lua_State *L, struct lcp__channel *c, struct iovec payload, int fd) {
+static int queue(lua_State *L, struct lcp__channel *c, const struct iovec *parts,
+                 int fd) {
   int rc = c->base.closing ? -EPIPE
                            : lcp__sender_queue(&c->sender, &c->wire, c->frames.framing,
-                                               payload, fd, c->base.loop->turn);
+                                               parts, fd, c->base.loop->turn);
   if (rc < 0)
     return lcp__push_errno(L, rc);
   size_t pending = lcp__outbox_pending(&c->sender.out);
@@ -63,12 +64,12 @@ static int queue(lua_State *L, struct lcp__channel *c, struct iovec payload, int
 /* channel:queue(payload [, value with a descriptor]): see queue(). */
 static int l_queue(lua_State *L) {
   struct lcp__channel *c = lcp__channel_self(L);
-  struct iovec payload;
-  payload.iov_base = (char *)luaL_checklstring(L, 2, &payload.iov_len);
+  struct iovec parts[LCP__FRAME_PARTS] = {{NULL, 0}};
+  parts[0].iov_base = (char *)luaL_checklstring(L, 2, &parts[0].iov_len);
   int has_fd = !lua_isnoneornil(L, 3), fd = has_fd ? lcp__fdpass_get(L, 3) : -1;
   if (has_fd && fd < 0)
     return lcp__push_errno(L, -EBADF);
-  return queue(L, c, payload, fd);
+  return queue(L, c, parts, fd);
 }
 
 /* channel:send(message): encodes it, then see queue() | nil, text: which value cannot be
@@ -76,15 +77,18 @@ static int l_queue(lua_State *L) {
 static int l_send(lua_State *L) {
   struct lcp__channel *c = lcp__channel_self(L);
   struct lcp__out out;
+  struct iovec parts[LCP__FRAME_PARTS];
+  int results = 2;
   lua_settop(L, 2);
   lcp__out_begin(L, &out);
-  if (!c->codec->encode(L, 2, &out)) {
-    lcp__out_end(&out);
+  out.borrows = 1;
+  if (c->codec->encode(L, 2, &out)) {
+    lcp__out_parts(&out, parts);
+    results = queue(L, c, parts, -1);
+  } else {
     lua_pushnil(L);
     lua_insert(L, -2);
-    return 2;
   }
-  int results = queue(L, c, (struct iovec){out.bytes, lcp__out_size(&out)}, -1);
   lcp__out_end(&out);
   return results;
 }

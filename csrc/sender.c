@@ -17,41 +17,46 @@ int lcp__sender_waits(const struct lcp__sender *s) {
   return !s->held && lcp__outbox_pending(&s->out) > 0;
 }
 
-/* The first frame of a turn, with nothing queued before it, is sent without a copy.  The
- * number of bytes sent. */
-static size_t send_at_once(struct lcp__sender *s, const struct lcp__wire *wire,
-                           struct iovec *pieces, unsigned turn) {
-  if (s->held || s->turn == turn || lcp__outbox_pending(&s->out) > 0)
-    return 0;
-  s->flushed_at = uv_hrtime();
-  return lcp__outbox_try(&s->out, wire, pieces, LCP__FRAME_PIECES);
-}
-
-/* Everything a frame needs is reserved up front, so that it is never sent in part. */
-int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
-                      enum lcp__framing framing, struct iovec payload, int fd,
-                      unsigned turn) {
-  char mark[LCP__FRAME_MARK];
-  struct iovec pieces[LCP__FRAME_PIECES];
-  if (payload.iov_len > LCP__FRAME_LIMIT)
-    return -EMSGSIZE;
-  int rc = lcp__outbox_reserve(&s->out, payload.iov_len + LCP__FRAME_MARK, fd);
-  if (rc < 0)
-    return rc;
-  lcp__frame_cut(framing, payload, mark, pieces);
-  lcp__outbox_put(&s->out, pieces, LCP__FRAME_PIECES,
-                  send_at_once(s, wire, pieces, turn));
-  int first = s->turn != turn;
-  s->turn = turn;
-  return first || lcp__outbox_pending(&s->out) >= BATCH ||
-         uv_hrtime() - s->flushed_at > PROMPT;
-}
-
 int lcp__sender_flush(struct lcp__sender *s, const struct lcp__wire *wire) {
   if (s->held)
     return lcp__outbox_pending(&s->out) == 0;
   s->flushed_at = uv_hrtime();
   return lcp__outbox_flush(&s->out, wire);
+}
+
+/* The first frame of a turn, with nothing queued before it, is sent without a copy; and a
+ * large one, behind what is queued, unless the wire has just refused that. */
+static int goes_at_once(const struct lcp__sender *s, size_t size, unsigned turn) {
+  size_t pending = lcp__outbox_pending(&s->out);
+  if (s->held || pending >= BATCH)
+    return 0;
+  return size >= BATCH || (pending == 0 && s->turn != turn);
+}
+
+/* Everything a frame needs is reserved up front, so that it is never sent in part; but
+ * after the flush, which gives up memory.  What goes wrong there shows again at the next
+ * one. */
+int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
+                      enum lcp__framing framing,
+                      const struct iovec parts[LCP__FRAME_PARTS], int fd, unsigned turn) {
+  char mark[LCP__FRAME_MARK];
+  struct iovec pieces[LCP__FRAME_PIECES];
+  size_t size = lcp__parts_size(parts);
+  if (size > LCP__FRAME_LIMIT)
+    return -EMSGSIZE;
+  int at_once = goes_at_once(s, size, turn);
+  if (at_once)
+    lcp__sender_flush(s, wire);
+  int rc = lcp__outbox_reserve(&s->out, size + LCP__FRAME_MARK, fd);
+  if (rc < 0)
+    return rc;
+  lcp__frame_cut(framing, parts, mark, pieces);
+  size_t gone = at_once ? lcp__outbox_try(&s->out, wire, pieces, LCP__FRAME_PIECES) : 0;
+  lcp__outbox_put(&s->out, pieces, LCP__FRAME_PIECES, gone);
+  int first = s->turn != turn;
+  s->turn = turn;
+  return first || lcp__outbox_pending(&s->out) >= BATCH ||
+         uv_hrtime() - s->flushed_at > PROMPT;
 }
 
 int lcp__sender_flush_blocking(struct lcp__sender *s, const struct lcp__wire *wire,

@@ -21,12 +21,12 @@ struct lcp__sender {
 /* Whether there are bytes that the wire is to take. */
 int lcp__sender_waits(const struct lcp__sender *s);
 
-/* Queues a payload, and a copy of `fd` unless it is -1.  1: flush now (it is the first of
- * this turn; there are many bytes, or old ones); 0: they may wait for the end of the
- * turn; or a negative errno, with nothing queued. */
+/* Queues a payload in parts, and a copy of `fd` unless it is -1.  1: flush now (it is the
+ * first of this turn; there are many bytes, or old ones); 0: they may wait for the end of
+ * the turn; or a negative errno, with nothing queued. */
 int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
-                      enum lcp__framing framing, struct iovec payload, int fd,
-                      unsigned turn);
+                      enum lcp__framing framing,
+                      const struct iovec parts[LCP__FRAME_PARTS], int fd, unsigned turn);
 
 /* As lcp__outbox_flush. */
 int lcp__sender_flush(struct lcp__sender *s, const struct lcp__wire *wire);

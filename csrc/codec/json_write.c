@@ -86,10 +86,24 @@ static int put_text(struct lcp__out *out, const char *text, size_t size) {
   return high == 0 || lcp__utf8_prefix(text, size) == size;
 }
 
+/* The same for the string on top of the stack, which is not copied unless something in it
+ * has to be escaped. */
+static int put_borrowed(struct lcp__out *out, const char *text, size_t size) {
+  unsigned high = 0;
+  if (lcp__json_plain(text, size, &high) < size)
+    return put_text(out, text, size);
+  lcp__out_byte(out, '"');
+  lcp__out_borrow(out, -1);
+  lcp__out_byte(out, '"');
+  return high == 0 || lcp__utf8_prefix(text, size) == size;
+}
+
 static int put_string(struct writer *w) {
   size_t size;
   const char *text = lua_tolstring(w->L, -1, &size);
-  if (!put_text(w->out, text, size))
+  int is_text = lcp__out_can_borrow(w->out, size) ? put_borrowed(w->out, text, size)
+                                                  : put_text(w->out, text, size);
+  if (!is_text)
     return refuse(w, "a string that is not UTF-8 cannot be sent as JSON");
   lua_pop(w->L, 1);
   return 1;

@@ -30,7 +30,9 @@ void lcp__out_begin(lua_State *L, struct lcp__out *out) {
   }
   out->L = L;
   out->slot = lua_gettop(L);
-  out->too_long = 0;
+  lua_pushnil(L);
+  out->too_long = out->borrows = 0;
+  out->borrowed = (struct iovec){NULL, 0};
   use(out, 0);
 }
 
@@ -44,8 +46,8 @@ void lcp__out_end(struct lcp__out *out) {
 /* A message that is too long starts over, so that it takes no more memory until the
  * encoder checks.  A few tables that contain each other can reach any length. */
 void lcp__out_grow(struct lcp__out *out, size_t n) {
-  size_t used = lcp__out_size(out), size = (size_t)(out->end - out->bytes);
-  if (used + n > LCP__OUT_LIMIT + SLACK) {
+  size_t used = (size_t)(out->at - out->bytes), size = (size_t)(out->end - out->bytes);
+  if (lcp__out_size(out) + n > LCP__OUT_LIMIT + SLACK) {
     out->too_long = 1;
     used = 0;
   }
@@ -56,4 +58,20 @@ void lcp__out_grow(struct lcp__out *out, size_t n) {
     lua_replace(out->L, out->slot);
   }
   use(out, used);
+}
+
+void lcp__out_borrow(struct lcp__out *out, int index) {
+  size_t size;
+  const char *bytes = lua_tolstring(out->L, index, &size);
+  lua_pushvalue(out->L, index);
+  lua_replace(out->L, out->slot + 1);
+  out->borrowed = (struct iovec){(char *)bytes, size};
+  out->borrowed_at = (size_t)(out->at - out->bytes);
+}
+
+void lcp__out_parts(const struct lcp__out *out, struct iovec parts[LCP__FRAME_PARTS]) {
+  size_t before = out->borrowed.iov_len > 0 ? out->borrowed_at : 0;
+  parts[0] = (struct iovec){out->bytes, before};
+  parts[1] = out->borrowed;
+  parts[2] = (struct iovec){out->bytes + before, (size_t)(out->at - out->bytes) - before};
 }

@@ -4,12 +4,17 @@
  * use another is made, since a finalizer may send in the middle.
  *
  *   struct lcp__out out;
- *   lcp__out_begin(L, &out);                  // stack: -> userdata
+ *   lcp__out_begin(L, &out);                  // stack: -> userdata, nil
+ *   out.borrows = 1;                          // unless all bytes are wanted in one place
  *   lcp__out_reserve(&out, n);                // may raise (memory), nothing else does
  *   ...write up to n bytes to out.at, and move it
  *   if (lcp__out_is_too_long(&out)) ...       // the bytes are not the message
- *   ...lcp__out_size(&out) bytes from out.bytes on, until out.at is moved again
- *   lcp__out_end(&out);                       // the userdata may be used again
+ *   ...lcp__out_size(&out) bytes from out.bytes on, until out.at is moved again; or, if
+ * it borrows, lcp__out_parts(&out, parts) lcp__out_end(&out);                       //
+ * the userdata may be used again
+ *
+ * To borrow: one long string of a message is not copied, but a part of its own. Its place
+ * on the stack, above the userdata, keeps it alive until out_end.
  * SPDX-License-Identifier: MIT */
 #ifndef LCP_OUT_H
 #define LCP_OUT_H
@@ -23,20 +28,36 @@
 /* A single string is no longer than this: the caller makes sure of that. */
 #define LCP__OUT_LIMIT LCP__FRAME_LIMIT
 
+enum { LCP__OUT_LONG = 16 * 1024 }; /* bytes of a string from which it is borrowed */
+
 struct lcp__out {
   char *bytes;
   char *at, *end; /* the free part of them */
   lua_State *L;
-  int slot;     /* where the userdata lies */
-  int too_long; /* longer than a frame may be: the beginning is lost */
+  int slot; /* where the userdata lies, and above it the borrowed string */
+  int borrows;
+  struct iovec borrowed; /* empty: none */
+  size_t borrowed_at;    /* how many of the other bytes come before it */
+  int too_long;          /* longer than a frame may be: the beginning is lost */
 };
 
 void lcp__out_begin(lua_State *L, struct lcp__out *out);
 void lcp__out_end(struct lcp__out *out);
 void lcp__out_grow(struct lcp__out *out, size_t n);
 
+/* The string on the stack at `index` comes next, and lcp__out_can_borrow said yes. */
+void lcp__out_borrow(struct lcp__out *out, int index);
+
+/* The whole message. */
+void lcp__out_parts(const struct lcp__out *out, struct iovec parts[LCP__FRAME_PARTS]);
+
 static inline size_t lcp__out_size(const struct lcp__out *out) {
-  return (size_t)(out->at - out->bytes);
+  return (size_t)(out->at - out->bytes) + out->borrowed.iov_len;
+}
+
+static inline int lcp__out_can_borrow(const struct lcp__out *out, size_t size) {
+  return out->borrows && size >= LCP__OUT_LONG && size <= LCP__OUT_LIMIT &&
+         out->borrowed.iov_len == 0;
 }
 
 static inline int lcp__out_is_too_long(const struct lcp__out *out) {

@@ -9,23 +9,26 @@ enum { BIGINT_MAX = 1 << 27 /* bytes: a length has 30 bits, of bits */ };
 
 /* ---- texts ---- */
 
-static void put_text(struct lcp__out *out, enum lcp__v8_tag tag, const char *text,
-                     size_t size) {
-  lcp__out_tag(out, tag, (uint32_t)size);
-  lcp__out_put(out, text, size);
+void lcp__out_name(struct lcp__out *out, const char *name) {
+  size_t size = strlen(name);
+  lcp__out_tag(out, V8_ONE_BYTE, (uint32_t)size);
+  lcp__out_put(out, name, size);
 }
 
-void lcp__out_name(struct lcp__out *out, const char *name) {
-  put_text(out, V8_ONE_BYTE, name, strlen(name));
+/* The string at `index` behind its tag. */
+static void put_bytes(struct lcp__out *out, int index, const char *bytes, size_t size) {
+  lcp__out_varint(out, (uint32_t)size);
+  if (lcp__out_can_borrow(out, size))
+    lcp__out_borrow(out, index);
+  else
+    lcp__out_put(out, bytes, size);
 }
 
 /* A string that is not UTF-8: as Node's channel writes a Buffer
  * (lib/internal/child_process/serialization.js). */
-static void put_buffer(struct lcp__out *out, const char *bytes, size_t size) {
+static void put_buffer(struct lcp__out *out) {
   lcp__out_tag(out, V8_HOST, V8_HOST_VIEW);
   lcp__out_varint(out, V8_KIND_BUFFER);
-  lcp__out_varint(out, (uint32_t)size);
-  lcp__out_put(out, bytes, size);
 }
 
 uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index) {
@@ -35,16 +38,17 @@ uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index) {
     out->too_long = 1;
     return 0;
   }
+  uint32_t objects = 0;
   if (lcp__is_ascii(text, size)) {
-    put_text(out, V8_ONE_BYTE, text, size);
-    return 0;
+    lcp__out_byte(out, V8_ONE_BYTE);
+  } else if (lcp__utf8_prefix(text, size) == size) {
+    lcp__out_byte(out, V8_UTF8);
+  } else {
+    put_buffer(out);
+    objects = 1;
   }
-  if (lcp__utf8_prefix(text, size) == size) {
-    put_text(out, V8_UTF8, text, size);
-    return 0;
-  }
-  put_buffer(out, text, size);
-  return 1;
+  put_bytes(out, index, text, size);
+  return objects;
 }
 
 /* ---- tables that stand for something else ---- */

@@ -221,17 +221,26 @@ size_t lcp__frames_held(const struct lcp__frames *f) {
   return f->delivered ? 0 : f->held_size;
 }
 
-void lcp__frame_cut(enum lcp__framing framing, struct iovec payload,
+size_t lcp__parts_size(const struct iovec parts[LCP__FRAME_PARTS]) {
+  size_t size = 0;
+  for (int i = 0; i < LCP__FRAME_PARTS; i++)
+    size += parts[i].iov_len;
+  return size;
+}
+
+void lcp__frame_cut(enum lcp__framing framing, const struct iovec parts[LCP__FRAME_PARTS],
                     char mark[LCP__FRAME_MARK], struct iovec pieces[LCP__FRAME_PIECES]) {
   struct iovec marked = {mark, 0};
-  if (framing == LCP__FRAME_LENGTH) {
+  int is_first = framing == LCP__FRAME_LENGTH;
+  if (is_first) {
+    size_t size = lcp__parts_size(parts);
     for (int i = 0; i < PREFIX; i++)
-      mark[i] = (char)(payload.iov_len >> (24 - 8 * i) & 0xff);
+      mark[i] = (char)(size >> (24 - 8 * i) & 0xff);
     marked.iov_len = PREFIX;
   } else if (framing == LCP__FRAME_LINE) {
     mark[0] = '\n';
     marked.iov_len = 1;
   }
-  pieces[0] = framing == LCP__FRAME_LENGTH ? marked : payload;
-  pieces[1] = framing == LCP__FRAME_LENGTH ? payload : marked;
+  memcpy(pieces + is_first, parts, LCP__FRAME_PARTS * sizeof *parts);
+  pieces[is_first ? 0 : LCP__FRAME_PARTS] = marked;
 }

@@ -67,10 +67,12 @@ void lcp__frames_begin(struct lcp__frames *f, enum lcp__framing framing, size_t 
 /* How many bytes of an unfinished frame have arrived. */
 size_t lcp__frames_held(const struct lcp__frames *f);
 
-/* The other direction: the pieces that a payload is sent as. `mark` is written to and
- * must live as long as the pieces. */
-enum { LCP__FRAME_MARK = 4, LCP__FRAME_PIECES = 2 };
-void lcp__frame_cut(enum lcp__framing framing, struct iovec payload,
+/* The other direction: the pieces that a payload, which may lie in several parts, is sent
+ * as.  `mark` is written to and must live as long as the pieces. */
+enum { LCP__FRAME_MARK = 4, LCP__FRAME_PARTS = 3, LCP__FRAME_PIECES };
+void lcp__frame_cut(enum lcp__framing framing, const struct iovec parts[LCP__FRAME_PARTS],
                     char mark[LCP__FRAME_MARK], struct iovec pieces[LCP__FRAME_PIECES]);
+
+size_t lcp__parts_size(const struct iovec parts[LCP__FRAME_PARTS]);
 
 #endif

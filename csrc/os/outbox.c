@@ -51,7 +51,8 @@ void lcp__outbox_put(struct lcp__outbox *o, const struct iovec *pieces, size_t n
   for (i = 0; i < n; i++) {
     size_t skipped = from < pieces[i].iov_len ? from : pieces[i].iov_len;
     size_t size = pieces[i].iov_len - skipped;
-    memcpy(o->bytes.data + o->bytes.end, (char *)pieces[i].iov_base + skipped, size);
+    if (size > 0)
+      memcpy(o->bytes.data + o->bytes.end, (char *)pieces[i].iov_base + skipped, size);
     o->bytes.end += size;
     from -= skipped;
   }

@@ -73,6 +73,42 @@ for _, serialization in ipairs { 'json', 'advanced' } do
       end)
     end)
 
+    it('with several long strings arrive as they are', function()
+      local child = echo(options)
+      local sent = {
+        plain = ('x'):rep(20000),
+        again = { ('y'):rep(16384), ('ß'):rep(8192), ('z'):rep(16383) },
+        escaped = ('\n"\0\\'):rep(5000),
+        [('k'):rep(20000)] = 'a key',
+        bytes = serialization == 'advanced' and ('\255'):rep(20000) or nil,
+      }
+      child:send(sent.plain)
+      child:send(sent)
+      child:once('message', function(text)
+        assert.is_true(text == sent.plain)
+        child:once('message', function(message)
+          assert.same(sent, message)
+          child:disconnect()
+        end)
+      end)
+    end)
+
+    it('of one turn, large and small, stay in order', function()
+      local child = echo(options)
+      local sizes = { 1, 10, 70000, 20000, 2, 300000, 300000, 3, 65536, 4 }
+      for i, size in ipairs(sizes) do
+        child:send { i, ('x'):rep(size) }
+      end
+      local count = 0
+      child:on('message', function(message)
+        count = count + 1
+        assert.same({ count, #message[2] }, { message[1], sizes[count] })
+        if count == #sizes then
+          child:disconnect()
+        end
+      end)
+    end)
+
     it('of any size around the buffers of the system are whole and in order', function()
       local child = echo(options)
       local sizes = {}
