@@ -119,6 +119,14 @@ static int l_flush_blocking(lua_State *L) {
   return 1;
 }
 
+/* channel:widen(): for large messages, see lcp__wire_widen. */
+static int l_widen(lua_State *L) {
+  struct lcp__channel *c = lcp__channel_self(L);
+  if (!c->base.closing)
+    lcp__wire_widen(&c->wire);
+  return 0;
+}
+
 /* channel:hold(boolean): while true, nothing is sent. */
 static int l_hold(lua_State *L) {
   lcp__channel_self(L)->sender.held = lua_toboolean(L, 2);
@@ -128,4 +136,5 @@ static int l_hold(lua_State *L) {
 const luaL_Reg lcp__channel_out_methods[] = {
     {"queue", l_queue}, {"send", l_send},
     {"flush", l_flush}, {"flush_blocking", l_flush_blocking},
-    {"hold", l_hold},   {NULL, NULL}};
+    {"hold", l_hold},   {"widen", l_widen},
+    {NULL, NULL}};

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/fd.h"
 #include "os/scm.h"
+
+enum { WIDE = 1024 * 1024 };
 
 struct lcp__wire lcp__wire_socket(int fd) {
   return (struct lcp__wire){.fd = fd, .kind = LCP__FD_SOCKET};
@@ -25,6 +28,12 @@ ssize_t lcp__wire_receive(const struct lcp__wire *w, char *to, size_t room,
                           struct lcp__scm_fds *fds) {
   return w->plain ? lcp__fd_read(w->fd, w->kind, to, room)
                   : lcp__scm_receive(w->fd, to, room, fds);
+}
+
+void lcp__wire_widen(const struct lcp__wire *w) {
+  int room = WIDE; /* the kernel takes it twice, for its own bookkeeping as well */
+  if (!w->plain)
+    setsockopt(w->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 }
 
 size_t lcp__wire_held(const struct lcp__wire *w) {

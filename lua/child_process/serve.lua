@@ -178,6 +178,7 @@ function M.serve(fn)
     on_message(server, message, handle)
   end)
   owner:on('error', on_error)
+  channel.widen(owner)
   await.async(serve_all, server)
   owner:send { ready = true, tickets = true }
 end

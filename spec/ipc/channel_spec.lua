@@ -1,3 +1,4 @@
+local channel = require 'child_process.ipc.channel'
 local forked = require 'spec.support.forked'
 local t = require 'spec.helper'
 local cp = t.cp
@@ -510,6 +511,21 @@ describe('send', function()
       assert.equal(1, drained)
       assert.equal(sent, received)
     end)
+  end)
+
+  it('hands a megabyte to the system in one go, on the channel of a pool', function()
+    local file <close> = assert(io.open '/proc/sys/net/core/wmem_max')
+    local is_allowed = file:read 'n' >= 1 << 20
+    local plain, wide = deaf_peer(), deaf_peer()
+    channel.widen(wide)
+    assert.is_false(plain:send(('x'):rep(1000000)))
+    assert.equal(is_allowed, wide:send(('x'):rep(1000000)))
+    plain.stdin:finish()
+    wide.stdin:finish()
+    t.once(plain, 'close')
+    t.once(wide, 'close')
+    cp.run()
+    channel.widen(wide) -- closed: nothing happens
   end)
 
   it('says so in every callback when the peer has gone', function()

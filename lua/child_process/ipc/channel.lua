@@ -422,6 +422,15 @@ function M.send_encoded(owner, payload)
   end
 end
 
+--- channel.widen(owner): more of what is sent leaves in one go, and send() returns false
+-- later.
+function M.widen(owner)
+  local ipc = owner._ipc
+  if ipc and not ipc.closed then
+    ipc.out.handle:widen()
+  end
+end
+
 --- channel.push(owner) -> boolean: gives everything queued to the socket now; false if
 -- that does not take all of it yet.
 function M.push(owner)

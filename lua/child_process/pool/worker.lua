@@ -327,6 +327,7 @@ function M.start(pool, number)
   child:unref()
   if child.channel then
     child.channel:unref()
+    channel.widen(child)
     if tickets then
       child:send { tickets = plan.spare - 1 }
     end
