@@ -204,6 +204,13 @@ function M.check(what)
   end
 end
 
+--- await.can_wait_in_close(what) -> boolean, for a `__close` metamethod, which calls this
+-- itself: whether it may wait there.  coroutine.close and coroutine.wrap call it with
+-- nothing below it on the stack, and from Lua 5.4.6 on a yield would be lost there.
+function M.can_wait_in_close(what)
+  return getinfo(3, 'l') ~= nil and pcall(M.check, what)
+end
+
 local function new_waiter(what)
   M.check(what)
   if not coroutine.isyieldable() then

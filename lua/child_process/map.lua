@@ -3,7 +3,6 @@
 -- Coroutines, as many as the limit, take one item after the other.
 local await = require 'child_process.await'
 local checks = require 'child_process.options.checks'
-
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local limits = require 'child_process.limit'
@@ -154,57 +153,94 @@ local function note_failure(job, i, value)
   end
 end
 
+-- The crew ------------------------------------------------------------------------------
+
+local function do_nothing() end
+
+-- A coroutine of the crew, to its end: `job`, `item`: the number of the one in progress.
+local Member = {}
+
+-- Whoever closes it from outside ends the item, and not the call: another coroutine takes
+-- its place.
+function Member:__close(err)
+  local job, i = self.job, self.item
+  if i then
+    local text = ('the coroutine of item %d was closed'):format(i)
+    note_failure(job, i, err or errors.new('Error', 'ECANCELED', text))
+  end
+  job.active = job.active - 1
+  job.wake()
+end
+
 local function work(job)
+  local member <close> = setmetatable({ job = job }, Member)
   while job.next <= #job.list and not job.stopped do
     local i = job.next
-    job.next = i + 1
+    job.next, member.item = i + 1, i
     local ok, value = attempt(job, i)
+    member.item = nil
     if ok then
       job.results[i] = value
     else
       note_failure(job, i, value)
     end
   end
-  job.active = job.active - 1
-  if job.wake then
-    job.wake()
-  end
 end
-
--- The crew ------------------------------------------------------------------------------
 
 -- The coroutines of one call.  Those that still run when it ends are closed: their
 -- to-be-closed variables end what they have begun.
 local Crew = {}
 
-function Crew:__close()
-  for _, thread in ipairs(self) do
-    if coroutine.status(thread) == 'suspended' then
-      local ok, err = coroutine.close(thread)
-      if not ok then
-        loop.nextTick(error, err, 0)
-      end
+local function dismiss(thread)
+  if coroutine.status(thread) == 'suspended' then
+    local ok, err = coroutine.close(thread)
+    if not ok then
+      loop.nextTick(error, err, 0)
     end
   end
 end
 
-local function is_done(job)
-  return job.active == 0 or job.stopped ~= nil
+function Crew:__close()
+  self.job.next, self.job.wake = math.huge, do_nothing -- nothing more begins
+  for _, thread in ipairs(self) do
+    -- one that has itself closed the coroutine of the call is at work until it waits
+    if coroutine.status(thread) == 'suspended' then
+      dismiss(thread)
+    else
+      loop.nextTick(dismiss, thread)
+    end
+  end
 end
 
-local function run(job)
-  local crew <close> = setmetatable({}, Crew)
-  while job.active < job.limit and job.next <= #job.list and not job.stopped do
+local function has_place(job)
+  return job.active < job.limit and job.next <= #job.list and not job.stopped
+end
+
+local function is_done(job)
+  return job.stopped ~= nil or job.active == 0 and job.next > #job.list
+end
+
+local function fill(job, crew)
+  while has_place(job) do
     job.active = job.active + 1
     crew[#crew + 1] = await.async(work, job)
   end
-  local came = await.await(WHAT, function()
-    return is_done(job)
-  end, function(registrations)
-    job.wake = registrations.wake
-  end)
-  if not came then
-    refuse(await.never(WHAT))
+end
+
+local function run(job)
+  local crew <close> = setmetatable({ job = job }, Crew)
+  job.wake = do_nothing
+  fill(job, crew)
+  while not is_done(job) do
+    local came = await.await(WHAT, function()
+      return is_done(job) or has_place(job)
+    end, function(registrations)
+      job.wake = registrations.wake
+    end)
+    if not came then
+      refuse(await.never(WHAT))
+    end
+    fill(job, crew)
   end
 end
 

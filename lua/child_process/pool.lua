@@ -18,6 +18,7 @@ local settle_later, wait_for_room = dispatch.settle_later, dispatch.wait_for_roo
 local is_closed = dispatch.is_closed
 
 local GRACE <const> = 5000 -- ms
+local WHAT <const> = 'closing a pool'
 
 local function refuse(err)
   error(err, 0)
@@ -59,19 +60,29 @@ local function run_callback(pool, value, options, callback)
   return accepted
 end
 
+-- The requests that a waiting call has made: `pool`, and an array.  The call can be left
+-- before they are answered: its coroutine is closed, or a callback raises.
+local Asked = {}
+
+function Asked:__close()
+  dispatch.withdraw(self.pool, self)
+end
+
 local function run_waiting(pool, value, options)
-  local request, err, reply
+  local asked <close> = setmetatable({ pool = pool }, Asked)
+  local err, reply
   local function is_ready()
-    return request ~= nil and request.done == nil
+    return asked[1] and not asked[1].done
   end
   local came = await.await('pool:run()', is_ready, function(registrations)
-    request = new_request(pool, value, options, function(...)
+    local request = new_request(pool, value, options, function(...)
       err, reply = ...
       registrations.wake()
     end)
     if not submit(pool, request, options) then
       wait_for_room(pool, request)
     end
+    asked[1] = request
   end)
   assert(came, 'a pool with requests keeps the loop alive')
   if err then
@@ -95,6 +106,12 @@ local function state_of(self, call)
     refuse(errors.no_self(('pool:%s(…)'):format(call)))
   end
   return pool
+end
+
+local function check_callback(callback)
+  if callback ~= nil and type(callback) ~= 'function' then
+    refuse(errors.invalid_arg_type('callback', 'of type function', callback))
+  end
 end
 
 -- In a copy of the process, made by fork(2), the workers are not ours.
@@ -132,9 +149,8 @@ function methods:run(request, options, callback)
   local pool = state_of(self, 'run')
   if type(options) == 'function' then
     options, callback = nil, options
-  elseif callback ~= nil and type(callback) ~= 'function' then
-    refuse(errors.invalid_arg_type('callback', 'of type function', callback))
   end
+  check_callback(callback)
   options = read_options(options)
   check_owner(pool)
   if callback then
@@ -143,8 +159,8 @@ function methods:run(request, options, callback)
   return run_waiting(pool, request, options)
 end
 
-local function submit_list(pool, list, options, wake)
-  local results = { left = #list, errors = {}, replies = {} }
+local function submit_list(asked, list, options, wake)
+  local pool, results = asked.pool, { left = #list, errors = {}, replies = {} }
   for i = 1, #list do
     local request = new_request(pool, list[i], options, function(err, reply)
       results.left = results.left - 1
@@ -156,8 +172,11 @@ local function submit_list(pool, list, options, wake)
     local ok, accepted = pcall(submit, pool, request, options)
     if not ok then
       loop.nextTick(request.done, accepted)
-    elseif not accepted then
-      wait_for_room(pool, request)
+    else
+      asked[#asked + 1] = request
+      if not accepted then
+        wait_for_room(pool, request)
+      end
     end
   end
   return results
@@ -172,12 +191,13 @@ function methods:map(list, options)
   end
   options = read_options(options)
   check_owner(pool)
+  local asked <close> = setmetatable({ pool = pool }, Asked)
   local results
   local function is_ready()
     return results ~= nil and results.left == 0
   end
   local came = await.await('pool:map()', is_ready, function(registrations)
-    results = submit_list(pool, list, options, registrations.wake)
+    results = submit_list(asked, list, options, registrations.wake)
   end)
   assert(came, 'a pool with requests keeps the loop alive')
   local _, err = next(results.errors)
@@ -189,13 +209,17 @@ function methods:map(list, options)
   return results.replies
 end
 
+local function begin_close(pool, grace, on_closed)
+  table.insert(pool.closers, on_closed)
+  close(pool, grace or GRACE, closed_error())
+end
+
 local function await_close(pool, grace)
   local function is_ready()
     return is_closed(pool)
   end
   local came = await.await('pool:close()', is_ready, function(registrations)
-    table.insert(pool.closers, registrations.wake)
-    close(pool, grace or GRACE, closed_error())
+    begin_close(pool, grace, registrations.wake)
   end)
   assert(came, 'a pool that is closing keeps the loop alive')
 end
@@ -203,13 +227,23 @@ end
 --- pool:close([grace]): no more requests; those that wait fail with ERR_POOL_CLOSED,
 -- those in progress have `grace` ms (default 5000), then their workers are killed.
 -- Waits until all workers have ended; joins a call that is under way.
+-- pool:close([grace], callback): does not wait; calls `callback()` then.
 -- Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_WOULD_BLOCK.
-function methods:close(grace)
+function methods:close(grace, callback)
   local pool = state_of(self, 'close')
-  if grace ~= nil then
-    grace = checks.milliseconds(grace, 'grace')
+  if type(grace) == 'function' then
+    grace, callback = nil, grace
   end
-  if pool.pid == core.pid() then
+  grace = grace ~= nil and checks.milliseconds(grace, 'grace') or nil
+  check_callback(callback)
+  local is_ours = pool.pid == core.pid()
+  if is_ours and callback then
+    begin_close(pool, grace, function()
+      loop.nextTick(callback)
+    end)
+  elseif callback then
+    loop.nextTick(callback)
+  elseif is_ours then
     await_close(pool, grace)
   end
 end
@@ -217,11 +251,18 @@ end
 -- Where nothing can wait, the workers are killed, and end later.
 function Pool:__close()
   local pool = state_of(self, 'close')
-  local ok, err = pcall(methods.close, self)
-  if not ok and errors.is_error(err) and err.code == 'ERR_WOULD_BLOCK' then
+  if await.can_wait_in_close(WHAT) then
+    methods.close(self)
+  elseif pool.pid == core.pid() then
     close(pool, 0, closed_error())
-  elseif not ok then
-    refuse(err)
+  end
+end
+
+-- Nobody can make requests any more.
+function Pool:__gc()
+  local pool = rawget(self, '_pool')
+  if pool.pid == core.pid() then
+    dispatch.abandon(pool)
   end
 end
 

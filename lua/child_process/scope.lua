@@ -20,8 +20,6 @@ local several = require 'child_process.options.several'
 
 local M = {}
 
-local getinfo = debug.getinfo
-
 -- `_defaults`: options; `_grace`: ms from SIGTERM to SIGKILL; `_started`: children and
 -- pipelines, in the order of their start; `_children`: those of pipelines, too; `_guards`
 -- of all these; `_left`: nothing more is started.
@@ -277,13 +275,11 @@ local function raise_problems(problems, err)
   end
 end
 
--- Leaves the scope; `err` is the error with which its block is left.  coroutine.close and
--- coroutine.wrap call this with nothing below it on the stack: a yield would be lost
--- there.
+-- Leaves the scope; `err` is the error with which its block is left.
 function Scope:__close(err)
   self._left = true
   local children = table.move(self._children, 1, #self._children, 1, {})
-  local can_wait = getinfo(2, 'l') ~= nil and pcall(await.check, WHAT)
+  local can_wait = await.can_wait_in_close(WHAT)
   local problems = {}
   if not can_wait then
     kill_all(self)

@@ -8,6 +8,7 @@ local channel = require 'child_process.ipc.channel'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local frames = require 'child_process.pool.frames'
+local loop = require 'child_process.loop'
 local process = require 'child_process.process'
 
 local M = {}
@@ -95,7 +96,9 @@ end
 
 local function answer(server, message)
   local begun = core.hrtime()
+  server.in_progress = message.run
   local ok, reply = xpcall(server.fn, on_raise, message.request, message.handle)
+  server.in_progress = nil
   local us = (core.hrtime() - begun) // 1000
   if ok then
     write(server, { done = message.run, reply = reply, us = us })
@@ -104,7 +107,12 @@ local function answer(server, message)
   end
 end
 
+-- The coroutine, to its end.  It ends only if somebody closes it, such as a request its
+-- own from a timer: that request fails, and another coroutine goes on.
+local Shift = {}
+
 local function serve_all(server)
+  local _ <close> = setmetatable({ server = server }, Shift)
   local function is_ready()
     return not is_empty(server)
   end
@@ -119,6 +127,21 @@ local function serve_all(server)
       await.await('cp.serve()', is_ready, register)
     end
   end
+end
+
+local function serve_on(server)
+  local id = server.in_progress
+  server.in_progress = nil
+  if id then
+    local err =
+      errors.new('Error', 'ECANCELED', 'the coroutine of the request was closed')
+    send(server, { failed = id, error = frames.describe(err, traceback()) })
+  end
+  await.async(serve_all, server)
+end
+
+function Shift:__close()
+  loop.nextTick(serve_on, self.server)
 end
 
 -- Messages ------------------------------------------------------------------------------

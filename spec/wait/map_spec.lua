@@ -221,6 +221,131 @@ describe('cp.map with a function', function()
       cp.await(function() end)
     end)
   end)
+
+  it('goes on when one of its coroutines is closed, whose item has failed', function()
+    for limit = 1, 3 do
+      local begun = {}
+      local results, errors = cp.map({ 1, 2, 3, 4 }, function(i)
+        begun[#begun + 1] = i
+        if i == 1 then
+          cp.setImmediate(coroutine.close, coroutine.running())
+          cp.await(function() end)
+        end
+        return i
+      end, { limit = limit })
+      assert.same({ nil, 2, 3, 4 }, results)
+      assert.equal('ECANCELED', errors[1].code)
+      assert.matches('item 1 was closed', errors[1].message)
+      assert.same({ 1, 2, 3, 4 }, begun)
+    end
+  end)
+
+  it('goes on when an item closes the coroutine of another', function()
+    local threads = {}
+    local results, errors = cp.map({ 1, 2, 3 }, function(i)
+      threads[i] = coroutine.running()
+      if i == 1 then
+        cp.await(function() end)
+      end
+      assert(i == 3 or coroutine.close(threads[1]))
+      return i
+    end, { limit = 2 })
+    assert.same({ nil, 2, 3 }, results)
+    assert.equal('ECANCELED', errors[1].code)
+  end)
+
+  it('does not try an item again whose coroutine is closed between two', function()
+    local tries = 0
+    local _, errors = cp.map({ 1 }, function()
+      tries = tries + 1
+      cp.setTimeout(coroutine.close, 1, coroutine.running())
+      error 'again'
+    end, { retries = 3, delay = 1e6 })
+    assert.equal(1, tries)
+    assert.equal('ECANCELED', errors[1].code)
+  end)
+
+  it('has what a to-be-closed variable raises then in errors', function()
+    local closed
+    local results, errors = cp.map({ 1, 2 }, function(i)
+      if i == 2 then
+        return 2
+      end
+      local _ <close> = setmetatable({}, {
+        __close = function()
+          error('closing', 0)
+        end,
+      })
+      cp.setImmediate(function(thread)
+        closed = table.pack(coroutine.close(thread))
+      end, coroutine.running())
+      cp.await(function() end)
+    end, { limit = 1 })
+    assert.same({ nil, 2 }, results)
+    assert.same({ 'closing' }, errors)
+    assert.same({ false, 'closing', n = 2 }, closed)
+  end)
+
+  it('takes a closed coroutine for the first error, with stopOnError', function()
+    local err = t.raises('ECANCELED', cp.map, { 1, 2 }, function()
+      cp.setImmediate(coroutine.close, coroutine.running())
+      cp.await(function() end)
+    end, { limit = 1, stopOnError = true })
+    assert.matches('item 1', err.message)
+  end)
+
+  it('is over when its own coroutine is closed, and ends what it has begun', function()
+    local threads, child = {}, nil
+    local outer = cp.async(function()
+      cp.map({ 1, 2, 3 }, function(i)
+        threads[i] = coroutine.running()
+        local own <close> = cp.spawn('sleep', { '600' })
+        child = own
+        own:wait()
+      end, { limit = 2 })
+    end)
+    assert.is_true(coroutine.close(outer))
+    assert.equal(2, #threads)
+    assert.equal('dead', coroutine.status(threads[1]))
+    assert.equal('dead', coroutine.status(threads[2]))
+    assert.equal('SIGTERM', child:wait().signal)
+  end)
+
+  it('is over when an item closes the coroutine that has called it', function()
+    local begun, ended, outer = {}, {}, nil
+    outer = cp.async(function()
+      cp.map({ 1, 2, 3 }, function(i)
+        begun[#begun + 1] = i
+        local _ <close> = setmetatable({}, {
+          __close = function()
+            ended[#ended + 1] = i
+          end,
+        })
+        wait_ms(i)
+        assert(coroutine.close(outer))
+        if i == 1 then
+          cp.await(function() end)
+        end
+      end, { limit = 2 })
+    end)
+    cp.run()
+    assert.same({ 1, 2 }, begun)
+    assert.same({ 2, 1 }, ended)
+  end)
+
+  it('begins no other item then, either', function()
+    local begun, outer = 0, nil
+    outer = cp.async(function()
+      wait_ms(1)
+      cp.map({ 1, 2 }, function()
+        begun = begun + 1
+        wait_ms(1)
+        assert(coroutine.close(outer))
+      end, { limit = 1 })
+    end)
+    cp.run()
+    assert.equal(1, begun)
+  end)
 end)
 
 describe('cp.map with a command', function()

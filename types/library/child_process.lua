@@ -708,7 +708,9 @@ function Pool:map(list, options) end
 
 --- No more requests; those in progress have so long; waits until all workers have ended.
 ---@param grace? integer milliseconds, 5000
-function Pool:close(grace) end
+---@param callback? fun() called then; the call does not wait
+---@overload fun(self: child_process.Pool, callback: fun())
+function Pool:close(grace, callback) end
 
 ---@class child_process.Channel
 local Channel = {}

@@ -31,6 +31,8 @@ local function refuse(err)
   error(err, 0)
 end
 
+local function do_nothing() end
+
 -- What workers report -------------------------------------------------------------------
 
 local on = {}
@@ -115,9 +117,11 @@ local function close_worker(pool, worker, grace)
 end
 
 local function finished(pool)
+  local closers = pool.closers
+  pool.closers = {}
   pool.keeper:close()
-  for _, wake in ipairs(pool.closers) do
-    wake()
+  for _, on_closed in ipairs(closers) do
+    on_closed()
   end
 end
 
@@ -141,6 +145,23 @@ local function close(pool, grace, err)
   end
   if not next(pool.workers) then
     finished(pool)
+  end
+end
+
+-- Its workers end by themselves, if the program goes on for long enough.
+function on.unused(pool)
+  if not pool.closing then
+    close(pool, GRACE, errors.coded 'ERR_POOL_CLOSED')
+    pool.keeper:unref()
+  end
+end
+
+--- dispatch.abandon(pool): nobody can make requests any more.  It is closed when all have
+-- been answered.
+function M.abandon(pool)
+  pool.abandoned = true
+  if pool.pending == 0 then
+    loop.nextTick(on.unused, pool)
   end
 end
 
@@ -288,6 +309,34 @@ function M.wait_for_room(pool, request)
   pool.waiting:push(request)
 end
 
+-- The first that a worker has been given is in progress, or about to be.
+local function withdraw(pool, request)
+  local worker = request.worker
+  if worker and worker.count > 1 then
+    resume(pool, worker, find_out(pool, worker))
+  end
+  if request.worker then
+    request.done = do_nothing
+  else
+    giving.finish(pool, request)
+  end
+end
+
+--- dispatch.withdraw(pool, list): nobody waits for these requests any more, as far as
+-- they are not answered: they do not begin, or their reply is ignored.
+function M.withdraw(pool, list)
+  local is_changed = false
+  for i = pool.pid == core.pid() and #list or 0, 1, -1 do
+    if list[i].done then
+      withdraw(pool, list[i])
+      is_changed = true
+    end
+  end
+  if is_changed then
+    dispatch(pool)
+  end
+end
+
 --- dispatch.is_closed(pool) -> boolean: no worker is left, and none will come.
 function M.is_closed(pool)
   return pool.closing and not next(pool.workers)
@@ -296,8 +345,6 @@ end
 M.settle_later, M.not_begun, M.close = settle_later, giving.not_begun, close
 
 -- A pool --------------------------------------------------------------------------------
-
-local function do_nothing() end
 
 --- dispatch.new(settings) -> the state of a pool, whose workers it starts.
 function M.new(settings)
@@ -322,6 +369,7 @@ function M.new(settings)
     pause = FIRST_PAUSE, -- ms, before the next start after one that was of no use
     sharing = false,
     closing = false,
+    abandoned = false, -- the public object has been collected
     refusal = nil, -- what later requests get
     closers = {},
     keeper = loop.setInterval(do_nothing, FOREVER):unref(),

@@ -35,6 +35,9 @@ local function count(pool, change)
     pool.keeper:ref()
   elseif pool.pending == 0 and not pool.closing then
     pool.keeper:unref()
+    if pool.abandoned then
+      loop.nextTick(pool.on.unused, pool)
+    end
   end
 end
 
