@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "channel.h"
 #include "fdpass.h"
@@ -46,24 +47,86 @@ static int decode(lua_State *L, const struct lcp__channel *c, const struct event
   return 1;
 }
 
-/* The frame is decoded in place.  A finalizer that runs meanwhile may close the channel:
- * then nothing is reported any more. */
-static int l_frame(lua_State *L) {
-  const struct event *e = lua_touserdata(L, 1);
+/* stack: userdata, message.  Whether it is one of the protocol's own (Node:
+ * internalMessage), which begin with "NODE_". */
+static int is_internal(lua_State *L, int message) {
+  static const char prefix[] = "NODE_";
+  size_t size = 0;
+  if (!lua_istable(L, message))
+    return 0;
+  lua_pushliteral(L, "cmd");
+  const char *cmd =
+      lua_rawget(L, message) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : "";
+  int internal = size > strlen(prefix) && memcmp(cmd, prefix, strlen(prefix)) == 0;
+  lua_pop(L, 1);
+  return internal;
+}
+
+/* Whether a user has replaced owner:emit(). */
+static int is_emit_replaced(lua_State *L) {
+  lua_getiuservalue(L, 2, LCP__CHANNEL_FIELDS);
+  lua_pushliteral(L, "emit");
+  return lua_rawget(L, -2) != LUA_TNIL;
+}
+
+/* stack: event, userdata, message.  Pushes the listener that gets it directly, if that is
+ * all that Lua would do: see l_hear. */
+static int push_listener(lua_State *L, const struct lcp__channel *c) {
+  if (c->base.loop->traced || c->frames.framing == LCP__FRAME_NONE)
+    return 0;
+  int direct = lua_getiuservalue(L, 2, LCP__CHANNEL_LISTENER) != LUA_TNIL &&
+               !is_internal(L, 3) && !is_emit_replaced(L);
+  lua_settop(L, direct ? 4 : 3);
+  return direct;
+}
+
+/* stack: event, userdata, message, or the reason why it is none */
+static void call_onframe(lua_State *L, const struct event *e, int valid) {
+  lua_getiuservalue(L, 2, LCP__CHANNEL_ONFRAME);
+  lua_getiuservalue(L, 2, LCP__CHANNEL_OWNER);
+  lua_pushinteger(L, (lua_Integer)e->size);
+  if (!valid)
+    lua_pushnil(L);
+  lua_pushvalue(L, 3);
+  lua_call(L, valid ? 3 : 4, 0);
+}
+
+/* stack: event, userdata.  The frame is decoded in place.  A finalizer that runs
+ * meanwhile may close the channel: then nothing is reported any more. */
+static void report(lua_State *L, const struct event *e) {
   struct lcp__channel *c = e->c;
-  lcp__channel_push(L, e->c, LCP__CHANNEL_ONFRAME);
   c->frame = e->data;
   c->frame_size = e->size;
-  lua_pushinteger(L, (lua_Integer)e->size);
   c->decoding = 1;
-  int done = decode(L, c, e);
+  int valid = decode(L, c, e);
   c->decoding = 0;
-  if (!done) {
-    lua_pushnil(L);
-    lua_insert(L, -2);
+  if (c->base.closing)
+    return;
+  if (valid && push_listener(L, c)) {
+    lua_pushvalue(L, 3);
+    lua_call(L, 1, 0);
+  } else {
+    call_onframe(L, e, valid);
   }
-  if (!c->base.closing)
-    lua_call(L, done ? 3 : 4, 0);
+}
+
+/* 1: a frame; 0: there is none, or the channel has been closed; or a negative errno. */
+static int next_frame(struct event *e) {
+  struct lcp__channel *c = e->c;
+  if (!lcp__channel_is_open(c) || !lcp__handle_here(&c->base))
+    return 0;
+  return lcp__frames_next(&c->frames, &e->data, &e->size);
+}
+
+/* Reports a frame, and those behind it that need no callback of their own. */
+static int l_frames(lua_State *L) {
+  struct event *e = lua_touserdata(L, 1);
+  struct lcp__loop *loop = e->c->base.loop;
+  lcp__handle_push(L, &e->c->base);
+  do {
+    lua_settop(L, 2);
+    report(L, e);
+  } while (lcp__turn_next(loop) && next_frame(e) > 0);
   return 0;
 }
 
@@ -82,17 +145,16 @@ static int l_end(lua_State *L) {
   return 0;
 }
 
-/* Each frame is a separate callback, so a listener that raises does not lose later ones.
+/* A listener that raises ends the callback, and does not lose later frames.
  *
  * A descriptor arrives in the same read as the first byte it was sent with.  So a
  * descriptor left over when no frame is unfinished belongs to no frame that wants it. */
 static int deliver(struct lcp__channel *c) {
   struct event e = {.c = c};
-  int rc = 0, outer = c->delivering;
+  int rc, outer = c->delivering;
   c->delivering = 1;
-  while (lcp__channel_is_open(c) &&
-         (rc = lcp__frames_next(&c->frames, &e.data, &e.size)) > 0) {
-    lcp__enter(c->base.loop, l_frame, &e);
+  while ((rc = next_frame(&e)) > 0) {
+    lcp__enter(c->base.loop, l_frames, &e);
     c->frame = NULL;
     c->decoding = 0; /* it may have raised */
   }
@@ -172,6 +234,24 @@ static int l_allow(lua_State *L) {
   return 0;
 }
 
+/* channel:hear(fields, listener | nil): from now on a message goes to `listener(message)`
+ * and not to onframe, unless it is an internal one, events are traced, or `fields.emit`
+ * is there: then nothing but that listener would be called anyway. */
+static int l_hear(lua_State *L) {
+  lcp__channel_self(L);
+  lua_settop(L, 3);
+  lua_setiuservalue(L, 1, LCP__CHANNEL_LISTENER);
+  lua_setiuservalue(L, 1, LCP__CHANNEL_FIELDS);
+  return 0;
+}
+
+/* core.is_internal(message) -> boolean: see is_internal(). */
+static int l_is_internal(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushboolean(L, is_internal(L, 1));
+  return 1;
+}
+
 /* channel:frame() -> string: the payload that onframe is being called for. */
 static int l_frame_text(lua_State *L) {
   const struct lcp__channel *c = lcp__channel_self(L);
@@ -218,8 +298,12 @@ static int l_take(lua_State *L) {
 
 const luaL_Reg lcp__channel_in_methods[] = {{"read_start", l_read_start},
                                             {"allow", l_allow},
+                                            {"hear", l_hear},
                                             {"frame", l_frame_text},
                                             {"read_now", l_read_now},
                                             {"drop_arrived", l_drop_arrived},
                                             {"take", l_take},
                                             {NULL, NULL}};
+
+const luaL_Reg lcp__channel_in_functions[] = {{"is_internal", l_is_internal},
+                                              {NULL, NULL}};

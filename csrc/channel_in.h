@@ -12,5 +12,6 @@
 void lcp__channel_in_ready(struct lcp__channel *c, int events);
 
 extern const luaL_Reg lcp__channel_in_methods[];
+extern const luaL_Reg lcp__channel_in_functions[]; /* of the core */
 
 #endif

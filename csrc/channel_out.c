@@ -19,19 +19,25 @@ static int flush(struct lcp__channel *c) {
   return lcp__sender_flush(&c->sender, &c->wire);
 }
 
-/* onwritten(owner, total bytes sent, errno | nil) */
+/* stack: -> total bytes sent, bytes unsent */
+static void push_state(lua_State *L, const struct lcp__channel *c) {
+  lua_pushinteger(L, (lua_Integer)c->sender.out.sent);
+  lua_pushinteger(L, (lua_Integer)lcp__outbox_pending(&c->sender.out));
+}
+
+/* onwritten(owner, total bytes sent, bytes unsent, errno | nil) */
 static int l_written(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   lcp__channel_push(L, e->c, LCP__CHANNEL_ONWRITTEN);
   if (e->err < 0)
     lcp__outbox_free(&e->c->sender.out);
   lcp__channel_update(L, e->c, 2);
-  lua_pushinteger(L, (lua_Integer)e->c->sender.out.sent);
+  push_state(L, e->c);
   if (e->err < 0)
     lua_pushinteger(L, e->err);
   else
     lua_pushnil(L);
-  lua_call(L, 3, 0);
+  lua_call(L, 4, 0);
   return 0;
 }
 
@@ -45,23 +51,35 @@ void lcp__channel_out_ready(struct lcp__channel *c, int events) {
     lcp__enter(c->base.loop, l_written, &e);
 }
 
-/* -> total bytes queued, bytes unsent, whether flush() should follow now (first frame of
- * this turn; many bytes, or old ones) | nil, errno */
-static int queue(lua_State *L, struct lcp__channel *c, const struct iovec *parts,
-                 int fd) {
-  int rc = c->base.closing ? -EPIPE
-                           : lcp__sender_queue(&c->sender, &c->wire, c->frames.framing,
-                                               parts, fd, c->base.loop->turn);
-  if (rc < 0)
-    return lcp__push_errno(L, rc);
-  size_t pending = lcp__outbox_pending(&c->sender.out);
-  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + pending));
-  lua_pushinteger(L, (lua_Integer)pending);
-  lua_pushboolean(L, rc);
-  return 3;
+/* ---- queueing ---- */
+
+/* An enum lcp__sender_next, or a negative errno. */
+static int queue(struct lcp__channel *c, const struct iovec *parts, int fd) {
+  if (c->base.closing)
+    return -EPIPE;
+  return lcp__sender_queue(&c->sender, &c->wire, c->frames.framing, parts, fd,
+                           c->base.loop->turn);
 }
 
-/* channel:queue(payload [, value with a descriptor]): see queue(). */
+/* stack: -> total bytes queued, bytes unsent, next, bytes of the payload | nil, errno.
+ * `next`: true: flush() now, if any are unsent; false: at the end of the turn; nil: that
+ * is to come. */
+static int push_queued(lua_State *L, const struct lcp__channel *c, int next,
+                       size_t size) {
+  if (next < 0)
+    return lcp__push_errno(L, next);
+  size_t unsent = lcp__outbox_pending(&c->sender.out);
+  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + unsent));
+  lua_pushinteger(L, (lua_Integer)unsent);
+  if (next == LCP__SENDER_NOTHING)
+    lua_pushnil(L);
+  else
+    lua_pushboolean(L, next == LCP__SENDER_FLUSH_NOW);
+  lua_pushinteger(L, (lua_Integer)size);
+  return 4;
+}
+
+/* channel:queue(payload [, value with a descriptor]): see push_queued(). */
 static int l_queue(lua_State *L) {
   struct lcp__channel *c = lcp__channel_self(L);
   struct iovec parts[LCP__FRAME_PARTS] = {{NULL, 0}};
@@ -69,44 +87,125 @@ static int l_queue(lua_State *L) {
   int has_fd = !lua_isnoneornil(L, 3), fd = has_fd ? lcp__fdpass_get(L, 3) : -1;
   if (has_fd && fd < 0)
     return lcp__push_errno(L, -EBADF);
-  return queue(L, c, parts, fd);
+  return push_queued(L, c, queue(c, parts, fd), parts[0].iov_len);
 }
 
-/* channel:send(message): encodes it, then see queue() | nil, text: which value cannot be
- * sent, and the path to it */
-static int l_send(lua_State *L) {
-  struct lcp__channel *c = lcp__channel_self(L);
+/* stack: x, message -> x, message, ..., and the results of push_queued(); or nil, text:
+ * which value cannot be sent, and the path to it.  The number of results, none if
+ * `curt` and there is nothing to do. */
+static int send_message(lua_State *L, struct lcp__channel *c, int curt) {
   struct lcp__out out;
   struct iovec parts[LCP__FRAME_PARTS];
-  int results = 2;
   lua_settop(L, 2);
   lcp__out_begin(L, &out);
   out.borrows = 1;
-  if (c->codec->encode(L, 2, &out)) {
-    lcp__out_parts(&out, parts);
-    results = queue(L, c, parts, -1);
-  } else {
+  if (!c->codec->encode(L, 2, &out)) {
+    lcp__out_end(&out);
     lua_pushnil(L);
     lua_insert(L, -2);
+    return 2;
   }
+  lcp__out_parts(&out, parts);
+  int next = queue(c, parts, -1);
   lcp__out_end(&out);
-  return results;
+  if (curt && next == LCP__SENDER_NOTHING)
+    return 0;
+  return push_queued(L, c, next, lcp__out_size(&out));
 }
 
-/* channel:flush() -> total bytes sent | nil, errno.  Bytes that the socket does not take
- * are sent later, and then `onwritten` is called. */
+/* channel:send(message): encodes and queues it, see send_message(). */
+static int l_send(lua_State *L) { return send_message(L, lcp__channel_self(L), 0); }
+
+/* channel:queued() -> total bytes queued, bytes unsent */
+static int l_queued(lua_State *L) {
+  const struct lcp__channel *c = lcp__channel_self(L);
+  size_t unsent = lcp__outbox_pending(&c->sender.out);
+  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + unsent));
+  lua_pushinteger(L, (lua_Integer)unsent);
+  return 2;
+}
+
+/* channel:collecting() -> boolean: a flush is to come at the end of this turn. */
+static int l_collecting(lua_State *L) {
+  lua_pushboolean(L, lcp__channel_self(L)->sender.collecting);
+  return 1;
+}
+
+/* ---- the short way ---- */
+
+enum { UP_CHANNEL = 1, UP_OWNER, UP_SEND, UP_QUEUED, UPVALUES = UP_QUEUED };
+
+/* stack: self, message, ...  Whether it is a message alone, and nothing is in its way. */
+static int is_plain(lua_State *L, struct lcp__channel *c) {
+  int type = lua_type(L, 2);
+  return c != NULL && c->sender.admits && lcp__handle_here(&c->base) &&
+         !c->base.loop->traced &&
+         (type == LUA_TTABLE || type == LUA_TSTRING || type == LUA_TNUMBER ||
+          type == LUA_TBOOLEAN) &&
+         lua_isnoneornil(L, 3) && lua_isnoneornil(L, 4) && lua_isnoneornil(L, 5) &&
+         lua_rawequal(L, 1, lua_upvalueindex(UP_OWNER));
+}
+
+/* owner:send(message, …): see channel.lua.  Most messages need no Lua: the frame is added
+ * to those that a flush is to send, and that is less than the backlog at which send()
+ * returns false. */
+static int l_owner_send(lua_State *L) {
+  struct lcp__channel *c =
+      *(struct lcp__channel **)lua_touserdata(L, lua_upvalueindex(UP_CHANNEL));
+  if (!is_plain(L, c)) {
+    lua_pushvalue(L, lua_upvalueindex(UP_SEND));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+  }
+  int results = send_message(L, c, 1);
+  if (results == 0) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushvalue(L, lua_upvalueindex(UP_QUEUED));
+  lua_insert(L, -results - 1);
+  lua_call(L, results, 1);
+  return 1;
+}
+
+/* channel:sender(owner, send, queued) -> function, the method `send` of the owner.  It
+ * sends a message that comes alone, and calls `queued` with what channel:send() returns,
+ * if there is anything to be done; its result is that of the method.  Anything else goes
+ * to `send`, and so does everything while admit() has not opened the short way. */
+static int l_sender(lua_State *L) {
+  lcp__channel_self(L);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  luaL_checktype(L, 4, LUA_TFUNCTION);
+  lua_settop(L, UPVALUES);
+  lua_pushcclosure(L, l_owner_send, UPVALUES);
+  return 1;
+}
+
+/* channel:admit(boolean): opens or closes the short way, see l_sender. */
+static int l_admit(lua_State *L) {
+  struct lcp__channel *c = lcp__channel_self(L);
+  c->sender.admits = lua_toboolean(L, 2) && !c->base.closing;
+  return 0;
+}
+
+/* ---- methods ---- */
+
+/* channel:flush() -> total bytes sent, bytes unsent | nil, errno.  Bytes that the socket
+ * does not take are sent later, and then `onwritten` is called. */
 static int l_flush(lua_State *L) {
   struct lcp__channel *c = lcp__channel_self(L);
   if (c->base.closing)
     return lcp__push_errno(L, -EPIPE);
+  c->sender.collecting = 0;
   int rc = c->base.events & UV_WRITABLE ? 0 : flush(c);
   if (rc < 0)
     lcp__outbox_free(&c->sender.out);
   int watched = lcp__channel_update(L, c, 1);
   if (rc < 0 || (rc = watched) < 0)
     return lcp__push_errno(L, rc);
-  lua_pushinteger(L, (lua_Integer)c->sender.out.sent);
-  return 1;
+  push_state(L, c);
+  return 2;
 }
 
 /* channel:flush_blocking(ms) -> boolean: waits until everything is sent, as long as the
@@ -134,7 +233,9 @@ static int l_hold(lua_State *L) {
 }
 
 const luaL_Reg lcp__channel_out_methods[] = {
-    {"queue", l_queue}, {"send", l_send},
-    {"flush", l_flush}, {"flush_blocking", l_flush_blocking},
-    {"hold", l_hold},   {"widen", l_widen},
+    {"queue", l_queue},   {"send", l_send},
+    {"queued", l_queued}, {"collecting", l_collecting},
+    {"sender", l_sender}, {"admit", l_admit},
+    {"flush", l_flush},   {"flush_blocking", l_flush_blocking},
+    {"hold", l_hold},     {"widen", l_widen},
     {NULL, NULL}};

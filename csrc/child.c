@@ -354,6 +354,15 @@ static int l_index(lua_State *L) {
   return lua_rawequal(L, 2, lua_upvalueindex(3)) ? make_usage(L) : 0;
 }
 
+/* core.fields(child | table) -> the table of its fields; raises for anything else. */
+static int l_fields(lua_State *L) {
+  if (!lua_istable(L, 1)) {
+    lcp__handle_check(L, 1, CHILD_CLASS);
+    lua_getiuservalue(L, 1, SLOT_FIELDS);
+  }
+  return 1;
+}
+
 /* stack: child, key, value; upvalue: the metatable */
 static int l_newindex(lua_State *L) {
   check_class(L, lua_upvalueindex(1));
@@ -386,13 +395,10 @@ static int l_tostring(lua_State *L) {
 static const luaL_Reg metamethods[] = {
     {"__close", l_dispose}, {"__tostring", l_tostring}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"new_child", l_new_child},
-                                     {"spawn", l_spawn},
-                                     {"kill", l_kill},
-                                     {"resize", l_resize},
-                                     {"release", l_release},
-                                     {"lives", l_lives},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new_child", l_new_child}, {"spawn", l_spawn},
+                                     {"kill", l_kill},           {"resize", l_resize},
+                                     {"release", l_release},     {"lives", l_lives},
+                                     {"fields", l_fields},       {NULL, NULL}};
 
 /* child.lua adds the other methods to core.child_methods.  Children have no close(): each
  * lives until it is reaped. */

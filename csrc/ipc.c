@@ -22,14 +22,14 @@ static void ready(struct lcp__handle *h, int events) {
 
 /* channel:bind(owner, onframe, onend, onwritten)
  * onframe(owner, size, message) or (owner, size, nil, text): the frame is invalid, and
- * why; onend(owner, nil | errno), once; onwritten(owner, total bytes sent, nil | errno)
- * when bytes that flush() left unsent have been sent. */
+ * why; onend(owner, nil | errno), once; onwritten(owner, total bytes sent, bytes unsent,
+ * nil | errno) when bytes that flush() left unsent have been sent. */
 static int l_bind(lua_State *L) {
   lcp__channel_self(L);
   for (int i = 3; i <= 5; i++)
     luaL_checktype(L, i, LUA_TFUNCTION);
   lua_settop(L, 5);
-  for (int i = LCP__CHANNEL_SLOTS; i >= LCP__CHANNEL_OWNER; i--)
+  for (int i = LCP__CHANNEL_ONWRITTEN; i >= LCP__CHANNEL_OWNER; i--)
     lua_setiuservalue(L, 1, i);
   return 0;
 }
@@ -97,5 +97,6 @@ int lcp__ipc_open(lua_State *L) {
   lcp__handle_methods(L, lcp__channel_out_methods);
   lua_pop(L, 2);
   luaL_setfuncs(L, functions, 0);
+  luaL_setfuncs(L, lcp__channel_in_functions, 0);
   return 0;
 }

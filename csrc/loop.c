@@ -231,12 +231,18 @@ void lcp__loop_show(lua_State *L) {
   lua_call(L, 1, 0);
 }
 
+/* core.traced(boolean): whether events are traced, so that none may bypass Lua. */
+static int l_traced(lua_State *L) {
+  lcp__loop_state(L)->traced = lua_toboolean(L, 1);
+  return 0;
+}
+
 /* core.on_end(fn) `fn(children, timers, servers)` is called at the end of the state with
  * the number of each that kept the loop alive while it was never run. */
 static int l_on_end(lua_State *L) { return lcp__loop_set_slot(L, LCP__VALUE_END); }
 
 static const luaL_Reg functions[] = {
-    {"on_new", l_on_new}, {"on_end", l_on_end}, {NULL, NULL}};
+    {"on_new", l_on_new}, {"traced", l_traced}, {"on_end", l_on_end}, {NULL, NULL}};
 
 int lcp__loop_open(lua_State *L) {
   lcp__loop_state(L);

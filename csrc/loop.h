@@ -41,6 +41,7 @@ struct lcp__loop {
   int ticks_wanted;
   int check_wanted;                    /* there are immediates */
   struct lcp__deferred *first, **last; /* lcp__after_poll */
+  int traced;      /* messages go through Lua, which reports them: core.traced */
   int watched;     /* new handles are passed to the function set by core.on_new */
   int lost_errors; /* errors that could not be stored for lack of memory */
   void (*on_error)(lua_State *L, void *data);

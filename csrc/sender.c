@@ -55,8 +55,13 @@ int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
   lcp__outbox_put(&s->out, pieces, LCP__FRAME_PIECES, gone);
   int first = s->turn != turn;
   s->turn = turn;
-  return first || lcp__outbox_pending(&s->out) >= BATCH ||
-         uv_hrtime() - s->flushed_at > PROMPT;
+  if (first || lcp__outbox_pending(&s->out) >= BATCH ||
+      uv_hrtime() - s->flushed_at > PROMPT)
+    return LCP__SENDER_FLUSH_NOW;
+  if (s->collecting)
+    return LCP__SENDER_NOTHING;
+  s->collecting = 1;
+  return LCP__SENDER_FLUSH_LATER;
 }
 
 int lcp__sender_flush_blocking(struct lcp__sender *s, const struct lcp__wire *wire,

@@ -16,14 +16,23 @@ struct lcp__sender {
   int held;            /* nothing is sent for now */
   unsigned turn;       /* the loop's turn in which the last frame was queued */
   uint64_t flushed_at; /* ns: when bytes were last written */
+  int collecting;      /* a flush is to come at the end of this turn */
+  int admits;          /* see l_admit */
 };
 
 /* Whether there are bytes that the wire is to take. */
 int lcp__sender_waits(const struct lcp__sender *s);
 
-/* Queues a payload in parts, and a copy of `fd` unless it is -1.  1: flush now (it is the
- * first of this turn; there are many bytes, or old ones); 0: they may wait for the end of
- * the turn; or a negative errno, with nothing queued. */
+/* What is to be done after a frame has been queued. */
+enum lcp__sender_next {
+  LCP__SENDER_NOTHING,     /* a flush is to come; less than 64 KiB are unsent */
+  LCP__SENDER_FLUSH_LATER, /* at the end of the turn */
+  LCP__SENDER_FLUSH_NOW /* if anything is unsent: it is the first frame of this turn, or
+                           there are many bytes, or old ones */
+};
+
+/* Queues a payload in parts, and a copy of `fd` unless it is -1.  An enum
+ * lcp__sender_next, or a negative errno, with nothing queued. */
 int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
                       enum lcp__framing framing,
                       const struct iovec parts[LCP__FRAME_PARTS], int fd, unsigned turn);

@@ -72,6 +72,14 @@ void lcp__enter(struct lcp__loop *loop, lua_CFunction fn, void *event) {
   enter_end(loop, L);
 }
 
+int lcp__turn_next(struct lcp__loop *loop) {
+  if (loop->ticks_wanted || loop->gc_stress)
+    return 0;
+  if (loop->depth == 1)
+    loop->turn++;
+  return 1;
+}
+
 void lcp__turn_ticks(struct lcp__loop *loop) {
   lua_State *L = loop->L;
   if (enter_begin(loop, L))

@@ -6,7 +6,6 @@
 #include <lauxlib.h>
 
 enum {
-  FIRST = 1024,      /* bytes of a new userdata */
   SLACK = 256,       /* added to the size of a long string, for what follows it */
   KEPT = 256 * 1024, /* bytes that are kept for the next message */
   STACK_USE = 4
@@ -14,33 +13,47 @@ enum {
 
 static const char kept_key; /* its address: the userdata in the registry */
 
-static void use(struct lcp__out *out, size_t used) {
-  out->bytes = lua_touserdata(out->L, out->slot);
-  out->at = out->bytes + used;
-  out->end = out->bytes + lua_rawlen(out->L, out->slot);
-}
-
 void lcp__out_begin(lua_State *L, struct lcp__out *out) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key) == LUA_TUSERDATA) {
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
-  } else {
-    lua_pop(L, 1);
-    lua_newuserdatauv(L, FIRST, 0);
-  }
+  lua_pushnil(L);
   out->L = L;
   out->slot = lua_gettop(L);
   lua_pushnil(L);
   out->too_long = out->borrows = 0;
   out->borrowed = (struct iovec){NULL, 0};
-  use(out, 0);
+  out->bytes = out->at = out->first;
+  out->end = out->first + sizeof out->first;
 }
 
 void lcp__out_end(struct lcp__out *out) {
-  if (lua_rawlen(out->L, out->slot) <= KEPT) {
+  if (out->bytes != out->first && lua_rawlen(out->L, out->slot) <= KEPT) {
     lua_pushvalue(out->L, out->slot);
     lua_rawsetp(out->L, LUA_REGISTRYINDEX, &kept_key);
   }
+}
+
+/* stack: -> the userdata that is kept, which is then in use, or nil */
+static void push_kept(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
+}
+
+/* The bytes go to a userdata with room for `size`. */
+static void move(struct lcp__out *out, size_t used, size_t size) {
+  lua_State *L = out->L;
+  luaL_checkstack(L, STACK_USE, "message");
+  if (out->bytes == out->first)
+    push_kept(L);
+  else
+    lua_pushnil(L);
+  if (lua_rawlen(L, -1) < size) {
+    lua_pop(L, 1);
+    lua_newuserdatauv(L, size, 0);
+  }
+  memcpy(lua_touserdata(L, -1), out->bytes, used);
+  lua_replace(L, out->slot);
+  out->bytes = lua_touserdata(L, out->slot);
+  out->end = out->bytes + lua_rawlen(L, out->slot);
 }
 
 /* A message that is too long starts over, so that it takes no more memory until the
@@ -51,13 +64,9 @@ void lcp__out_grow(struct lcp__out *out, size_t n) {
     out->too_long = 1;
     used = 0;
   }
-  if (used + n > size) {
-    size = 2 * size > used + n + SLACK ? 2 * size : used + n + SLACK;
-    luaL_checkstack(out->L, STACK_USE, "message");
-    memcpy(lua_newuserdatauv(out->L, size, 0), out->bytes, used);
-    lua_replace(out->L, out->slot);
-  }
-  use(out, used);
+  if (used + n > size)
+    move(out, used, 2 * size > used + n + SLACK ? 2 * size : used + n + SLACK);
+  out->at = out->bytes + used;
 }
 
 void lcp__out_borrow(struct lcp__out *out, int index) {

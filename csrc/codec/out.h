@@ -1,17 +1,18 @@
 /* out.h - the bytes of a message while it is encoded.
  *
- * They are in a userdata on the stack.  All channels of a state share one; while it is in
- * use another is made, since a finalizer may send in the middle.
+ * A short one is in the struct itself, a longer one in a userdata on the stack.  All
+ * channels of a state share one userdata; while it is in use another is made, since a
+ * finalizer may send in the middle.
  *
- *   struct lcp__out out;
- *   lcp__out_begin(L, &out);                  // stack: -> userdata, nil
+ *   struct lcp__out out;                      // is not to be moved
+ *   lcp__out_begin(L, &out);                  // stack: -> two slots
  *   out.borrows = 1;                          // unless all bytes are wanted in one place
  *   lcp__out_reserve(&out, n);                // may raise (memory), nothing else does
  *   ...write up to n bytes to out.at, and move it
  *   if (lcp__out_is_too_long(&out)) ...       // the bytes are not the message
- *   ...lcp__out_size(&out) bytes from out.bytes on, until out.at is moved again; or, if
- * it borrows, lcp__out_parts(&out, parts) lcp__out_end(&out);                       //
- * the userdata may be used again
+ *   ...lcp__out_size(&out) bytes from out.bytes on, until out.at is moved again;
+ *   or lcp__out_parts(&out, parts)            // if it borrows
+ *   lcp__out_end(&out);                       // the userdata may be used again
  *
  * To borrow: one long string of a message is not copied, but a part of its own. Its place
  * on the stack, above the userdata, keeps it alive until out_end.
@@ -28,17 +29,21 @@
 /* A single string is no longer than this: the caller makes sure of that. */
 #define LCP__OUT_LIMIT LCP__FRAME_LIMIT
 
-enum { LCP__OUT_LONG = 16 * 1024 }; /* bytes of a string from which it is borrowed */
+enum {
+  LCP__OUT_SHORT = 1024,    /* bytes of a message that need no userdata */
+  LCP__OUT_LONG = 16 * 1024 /* bytes of a string from which it is borrowed */
+};
 
 struct lcp__out {
   char *bytes;
   char *at, *end; /* the free part of them */
   lua_State *L;
-  int slot; /* where the userdata lies, and above it the borrowed string */
+  int slot; /* of the userdata, if there is one, and above it of the borrowed string */
   int borrows;
   struct iovec borrowed; /* empty: none */
   size_t borrowed_at;    /* how many of the other bytes come before it */
   int too_long;          /* longer than a frame may be: the beginning is lost */
+  char first[LCP__OUT_SHORT];
 };
 
 void lcp__out_begin(lua_State *L, struct lcp__out *out);

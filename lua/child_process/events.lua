@@ -312,6 +312,13 @@ function M.has(self, name)
   return events ~= nil and events[name] ~= nil
 end
 
+--- events.sole(emitter, name) -> listener | nil: the only one of the event, which `emit`
+-- then calls, and nothing else.
+function M.sole(self, name)
+  local list = list_of(self, name)
+  return list and listeners.sole(list)
+end
+
 --- The methods, for any `self` with a private field `_events`.
 M.methods = methods
 

@@ -162,6 +162,12 @@ function M.count(list)
   return list.last - (list.first or 1) + 1 - (list.holes or 0)
 end
 
+--- listeners.sole(list) -> the entry, if there is only one, or nil.
+function M.sole(list)
+  local first = list.first or 1
+  return first == list.last and list[first] or nil
+end
+
 -- Takes one of several entries out.
 local function punch(list, at)
   local entry = list[at]

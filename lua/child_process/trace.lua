@@ -29,6 +29,7 @@ function M.listen(who, fn)
     file(event)
     log(event)
   end or log or file or false
+  core.traced(M.on)
 end
 
 local NS = 1e6 -- nanoseconds of a millisecond

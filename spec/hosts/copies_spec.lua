@@ -269,6 +269,32 @@ describe('a copy of the process by fork(2)', function()
     assert.equal('hello\n', out)
   end)
 
+  it('made in the middle of a burst of messages gets none of the rest', function()
+    local out = output [[
+      local order, pid = {}
+      local child = cp.spawn('sh', { '-c', 'printf "1\\n2\\n3\\n4\\n" >&3' }, {
+        stdio = { 'ignore', 'inherit', 'inherit', 'ipc' },
+      })
+      child:on('message', function(message)
+        order[#order + 1] = message
+        if message == 2 then
+          pid = forking.fork()
+        end
+      end)
+      cp.run()
+      if pid == 0 then
+        io.write 'copy: '
+      else
+        assert(forking.wait(pid) == 0)
+      end
+      print(table.concat(order, ' '))
+      io.stdout:flush()
+      if pid == 0 then
+        forking.exit(0)
+      end]]
+    assert.equal('copy: 1 2\n1 2 3 4\n', out)
+  end)
+
   it('of a forked worker has no channel', function()
     local child = cp.fork(t.fixture 'program.lua', {
       [[

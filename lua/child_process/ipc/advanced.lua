@@ -59,9 +59,7 @@
 local codec = require 'child_process.ipc.codec'
 local errors = require 'child_process.errors'
 
-local LENGTH = 4 -- bytes in front of each message
-
-return codec.new('advanced', LENGTH, function(text)
+return codec.new('advanced', function(text)
   local message = 'The message is no serialized value: ' .. text
   return errors.new('Error', 'ERR_IPC_INVALID_MESSAGE', message)
 end)

@@ -30,6 +30,7 @@ local methods = {}
 --- The methods of an owner: `send`, `disconnect`, and one under events.LISTENING.
 M.methods = methods
 
+local is_internal = core.is_internal
 local nextTick = loop.nextTick
 local send, deliver = outgoing.send, inbox.deliver
 
@@ -126,9 +127,9 @@ local function close_if_flushed(ipc)
   local out = ipc.out
   if not ipc.disconnecting or ipc.closed or outgoing.has_more(out) then
     return
-  elseif out.dirty then
-    outgoing.flush(out) -- which calls this again
-  elseif not out.blocked then
+  end
+  local flushed = outgoing.flush_collected(out) -- which calls this again
+  if not flushed and not out.blocked then
     close(ipc)
   end
 end
@@ -143,11 +144,6 @@ local function update_room(ipc)
     ipc.room = room
     ipc.handle:allow(room)
   end
-end
-
-local function is_internal(message)
-  local cmd = type(message) == 'table' and rawget(message, 'cmd')
-  return type(cmd) == 'string' and cmd:find '^NODE_.' ~= nil
 end
 
 -- The protocol of handles, loaded with the first handle or the first message about one.
@@ -227,8 +223,8 @@ local function on_end(ipc, errno)
   end
 end
 
-local function on_written(ipc, sent, errno)
-  outgoing.written(ipc.out, sent, errno)
+local function on_written(ipc, ...)
+  outgoing.written(ipc.out, ...)
 end
 
 local function begin(ipc, rest)
@@ -264,7 +260,7 @@ methods[events.LISTENING] = function(self, name)
   end
   if ipc and name == 'message' then
     update_room(ipc)
-    inbox.hand_over(ipc.inbox)
+    inbox.listening(ipc.inbox)
     if ipc.ended then
       inbox.close_handles(ipc.inbox)
     end
@@ -346,7 +342,8 @@ function methods:disconnect()
     return
   end
   say_farewell(ipc)
-  self.connected, ipc.disconnecting, ipc.out.shut = false, true, true
+  self.connected, ipc.disconnecting = false, true
+  outgoing.shut(ipc.out)
   inbox.shut(ipc.inbox)
   update_room(ipc)
   outgoing.flush(ipc.out)
@@ -395,6 +392,7 @@ function M.open(owner, handle, codec, options)
   })
   owner._ipc = ipc
   owner.channel, owner.connected = control, true
+  owner.send = outgoing.method(ipc.out, owner, methods.send)
   if trace.on then
     trace.connect(ipc)
   end
@@ -435,9 +433,7 @@ end
 -- that does not take all of it yet.
 function M.push(owner)
   local out = owner._ipc.out
-  if out.dirty then
-    outgoing.flush(out)
-  end
+  outgoing.flush_collected(out)
   return not out.blocked
 end
 

@@ -8,16 +8,15 @@ local codec_encode, codec_decode = core.codec_encode, core.codec_decode
 
 local M = {}
 
---- codec.new(name, overhead, invalid) -> table:
+--- codec.new(name, invalid) -> table:
 --   name               a value of the option `serialization`
---   overhead           bytes that a frame adds to a message
 --   encode(value)      -> bytes; raises as refuse() does
 --   decode(bytes)      -> value; raises invalid(text)
 --   refuse(text)       raises TypeError ERR_INVALID_ARG_VALUE: `text` names the value
 --                      that cannot be sent
 --   invalid(text)      -> the error for bytes that are not a message: `text` says why
-function M.new(name, overhead, invalid)
-  local codec = { name = name, overhead = overhead, invalid = invalid }
+function M.new(name, invalid)
+  local codec = { name = name, invalid = invalid }
 
   function codec.refuse(text)
     error(errors.new('TypeError', 'ERR_INVALID_ARG_VALUE', text), 0)

@@ -5,6 +5,8 @@
 -- more is read, and the peer's writes block.  A message is kept as its text, which is as
 -- large as what was sent, and not as tables, which may be many times larger; it is
 -- decoded a second time.
+local core = require 'child_process.core'
+local events = require 'child_process.events'
 local loop = require 'child_process.loop'
 
 local M = {}
@@ -14,23 +16,6 @@ local nextTick = loop.nextTick
 local MOST_BYTES = 4 * 1024 * 1024
 local MOST_HANDLES = 64
 local EACH = 64 -- bytes, roughly, of a message's place in the list and of its string
-
---- inbox.new(owner, handle, codec) -> the state, which all functions below take.
--- @param owner table: gets the messages
--- @param handle core.channel: has the text of a message while it is delivered
-function M.new(owner, handle, codec)
-  return {
-    owner = owner,
-    handle = handle,
-    codec = codec,
-    first = 1, -- first .. last: a payload, or { text = payload, arrived = handle | nil }
-    last = 0,
-    bytes = 0,
-    handles = 0,
-    shut = false, -- disconnected: nothing more is delivered
-    scheduled = false,
-  }
-end
 
 local function is_heard(box)
   return box.owner:listenerCount 'message' > 0
@@ -43,6 +28,37 @@ function M.room(box)
     return nil
   end
   return box.handles < MOST_HANDLES and math.max(MOST_BYTES - box.bytes, 0) or 0
+end
+
+local function is_empty(box)
+  return box.first > box.last
+end
+
+-- The core calls the only listener itself, unless messages have to wait behind others, or
+-- are dropped.
+local function update_direct(box)
+  local may = not box.shut and is_empty(box)
+  box.handle:hear(box.fields, may and events.sole(box.owner, 'message') or nil)
+end
+
+--- inbox.new(owner, handle, codec) -> the state, which all functions below take.
+-- @param owner table: gets the messages
+-- @param handle core.channel: has the text of a message while it is delivered
+function M.new(owner, handle, codec)
+  local box = {
+    owner = owner,
+    fields = core.fields(owner),
+    handle = handle,
+    codec = codec,
+    first = 1, -- first .. last: a payload, or { text = payload, arrived = handle | nil }
+    last = 0,
+    bytes = 0,
+    handles = 0,
+    shut = false, -- disconnected: nothing more is delivered
+    scheduled = false,
+  }
+  update_direct(box)
+  return box
 end
 
 local function size_of(entry)
@@ -63,6 +79,9 @@ local function keep(box, arrived)
   box.last = box.last + 1
   box[box.last] = entry
   box.bytes = box.bytes + size_of(entry)
+  if box.first == box.last then
+    update_direct(box)
+  end
 end
 
 local function take(box)
@@ -73,17 +92,16 @@ local function take(box)
   if type(entry) == 'table' and entry.arrived then
     box.handles = box.handles - 1
   end
+  if is_empty(box) then
+    update_direct(box)
+  end
   return entry
-end
-
-local function is_empty(box)
-  return box.first > box.last
 end
 
 --- inbox.deliver(box, message) -> boolean: false if it is kept for later.
 function M.deliver(box, message)
   if not box.shut then
-    if box.first <= box.last or not box.owner:emit('message', message) then
+    if not is_empty(box) or not box.owner:emit('message', message) then
       keep(box)
       return false
     end
@@ -118,21 +136,29 @@ end
 
 -- One per tick: if a listener is removed, disconnects or raises, the others are still
 -- there.
-local function hand_over(box)
-  box.scheduled = false
-  if not is_empty(box) and is_heard(box) then
-    local entry = take(box)
-    M.hand_over(box)
-    box.owner:emit('message', open(box, entry))
-  end
-end
+local hand_over
 
---- inbox.hand_over(box): delivers the kept messages, if there is a listener.
-function M.hand_over(box)
+local function schedule(box)
   if not box.scheduled and not is_empty(box) then
     box.scheduled = true
     nextTick(hand_over, box)
   end
+end
+
+function hand_over(box)
+  box.scheduled = false
+  if not is_empty(box) and is_heard(box) then
+    local entry = take(box)
+    schedule(box)
+    box.owner:emit('message', open(box, entry))
+  end
+end
+
+--- inbox.listening(box): `message` has gained or lost a listener.  The kept messages are
+-- delivered, if there is one.
+function M.listening(box)
+  update_direct(box)
+  schedule(box)
 end
 
 --- inbox.close_handles(box): without a listener, closes the handles; their messages stay.
@@ -153,6 +179,7 @@ end
 --- inbox.shut(box): drops kept and later messages.
 function M.shut(box)
   box.shut = true
+  update_direct(box)
   while not is_empty(box) do
     local entry = take(box)
     if type(entry) == 'table' and entry.arrived then

@@ -19,8 +19,6 @@
 local codec = require 'child_process.ipc.codec'
 local errors = require 'child_process.errors'
 
-local NEWLINE = 1 -- byte after each message
-
-return codec.new('json', NEWLINE, function(text)
+return codec.new('json', function(text)
   return errors.new('SyntaxError', nil, text)
 end)

@@ -1,10 +1,13 @@
 --- The messages that one end of a channel has to send, in order.
 --
 -- A message is `held back` while an earlier handle waits for its acknowledgement, then
--- queued in the core (csrc/channel_out.c), which sends it immediately or at the end of the
--- turn, then `blocked` while the socket takes no more, then sent: its callback runs.  The
--- callback of a handle runs when the peer has it.  Our own answers are never held back,
--- so that two peers passing handles to each other cannot deadlock.
+-- queued in the core (csrc/channel_out.c), which sends it immediately or at the end of
+-- the turn, then `blocked` while the socket takes no more, then sent: its callback runs.
+-- The callback of a handle runs when the peer has it.  Our own answers are never held
+-- back, so that two peers passing handles to each other cannot deadlock.
+--
+-- A message that comes alone goes from the user to the core without us, while nothing
+-- has to be refused or held back: see outgoing.method.
 local errors = require 'child_process.errors'
 local loop = require 'child_process.loop'
 local shortage = require 'child_process.shortage'
@@ -21,6 +24,11 @@ local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
 -- The most bytes of answers queued for a peer that asks but does not read.
 local MOST_ANSWERS = 1024 * 1024
 
+-- The core queues a message by itself unless it is to be refused, or held back.
+local function update_admission(out)
+  out.handle:admit(not out.shut and not out.unanswered)
+end
+
 --- outgoing.new(owner, handle, codec, hooks) -> the state, which all functions below
 -- take.
 -- @param owner table: emits `drain`, and `error` for messages lost without a callback
@@ -28,7 +36,7 @@ local MOST_ANSWERS = 1024 * 1024
 -- @param hooks table: `on_blocked()`, when `blocked` has changed; `on_sent()`, whenever
 --   bytes have been sent; `on_failed(err)`, when no more can be sent to a living peer
 function M.new(owner, handle, codec, hooks)
-  return {
+  local out = {
     owner = owner,
     handle = handle,
     codec = codec,
@@ -38,16 +46,27 @@ function M.new(owner, handle, codec, hooks)
     waiting = {}, -- first .. last: { at = bytes sent by then, fn = callback }
     first = 1,
     last = 0,
-    queued = 0, -- total bytes
-    sent = 0, -- how many of them
+    sent = 0, -- total bytes
     answers = 0, -- bytes of answers since the queue was last empty
     blocked = false, -- the socket takes no more
-    dirty = false, -- there are bytes to flush at the end of the turn
     shut = false, -- nothing more is accepted: we have disconnected, or the peer is gone
     need_drain = false, -- send() has returned false
     unanswered = nil, -- the entry whose handle waits for the peer
     held_back = { first = 1, last = 0 }, -- the entries behind it
   }
+  update_admission(out)
+  return out
+end
+
+--- outgoing.shut(out): nothing more is accepted.
+function M.shut(out)
+  out.shut = true
+  update_admission(out)
+end
+
+local function set_unanswered(out, entry)
+  out.unanswered = entry
+  update_admission(out)
 end
 
 -- Sent messages -------------------------------------------------------------------------
@@ -76,13 +95,13 @@ local function set_blocked(out, blocked)
   end
 end
 
-local function sent_up_to(out, sent)
+local function sent_up_to(out, sent, unsent)
   out.sent = sent
   run_callbacks(out, sent)
-  if sent >= out.queued then
+  if unsent == 0 then
     out.answers = 0
   end
-  set_blocked(out, sent < out.queued)
+  set_blocked(out, unsent > 0)
   if not out.blocked and out.need_drain then
     out.need_drain = false
     nextTick(out.owner.emit, out.owner, 'drain')
@@ -96,7 +115,8 @@ local GONE = { EPIPE = true, ECONNRESET = true, ENOTCONN = true }
 -- end is reported.  One that is there waits for the rest of what we could not write.
 local function write_failed(out, errno)
   local err = errors.system(errno, 'write')
-  out.shut, out.answers = true, 0
+  M.shut(out)
+  out.answers = 0
   set_blocked(out, false)
   fail_callbacks(out, errors.coded 'ERR_IPC_CHANNEL_CLOSED')
   if GONE[err.code] then
@@ -108,21 +128,30 @@ end
 
 --- outgoing.flush(out): gives the queue to the socket.
 function M.flush(out)
-  out.dirty = false
-  local sent, errno = out.handle:flush()
+  local sent, unsent = out.handle:flush()
   if sent then
-    sent_up_to(out, sent)
+    sent_up_to(out, sent, unsent)
   else
-    write_failed(out, errno)
+    write_failed(out, unsent) -- which is the errno
   end
 end
 
---- outgoing.written(out, sent, errno): the core has sent more.
-function M.written(out, sent, errno)
+--- outgoing.flush_collected(out) -> boolean: the same, if it is to be done at the end of
+-- this turn; whether it was.
+function M.flush_collected(out)
+  local collecting = out.handle:collecting()
+  if collecting then
+    M.flush(out)
+  end
+  return collecting
+end
+
+--- outgoing.written(out, sent, unsent, errno): the core has sent more.
+function M.written(out, sent, unsent, errno)
   if errno then
     write_failed(out, errno)
   else
-    sent_up_to(out, sent)
+    sent_up_to(out, sent, unsent)
   end
 end
 
@@ -138,70 +167,69 @@ end
 
 -- Queueing ------------------------------------------------------------------------------
 
-local function end_of_turn(out)
-  if out.dirty then
-    M.flush(out)
-  end
-end
-
 -- The first message of a turn is sent immediately; later ones of the same turn together
--- at its end, unless they are large or the turn is long: the core says when they are
--- `due`.
-local function flush_in_time(out, total, pending, due)
-  if pending == 0 then
-    sent_up_to(out, total)
-  elseif due then
+-- at its end, unless they are large or the turn is long: the core says what is `next`.
+local function flush_in_time(out, total, unsent, next)
+  if next == false then
+    nextTick(M.flush_collected, out)
+  elseif next and unsent == 0 then
+    sent_up_to(out, total, unsent)
+  elseif next then
     M.flush(out)
-  elseif not out.dirty then
-    out.dirty = true
-    nextTick(end_of_turn, out)
   end
 end
 
--- After the core has taken a message.  Returns the result of send(), and the error if it
--- is lost.
-local function queued(out, callback, total, pending, due)
+-- After the core has taken a message of `size` bytes, see channel:queue().  Returns the
+-- result of send(), and the error if it is lost.
+local function queued(out, callback, total, unsent, next, size)
   if not total then
-    local err = errors.system(pending, 'write')
+    local err = errors.system(unsent, 'write')
     M.lose(out, err, callback)
     return false, err
   elseif trace.on then
-    trace.send(out, total - out.queued - out.codec.overhead, pending)
+    trace.send(out, size, unsent)
   end
-  out.queued = total
   if callback then
     out.last = out.last + 1
     out.waiting[out.last] = { at = total, fn = callback }
   end
-  flush_in_time(out, total, pending, due)
-  local free = pending < BACKLOG or not out.blocked
+  flush_in_time(out, total, unsent, next)
+  local free = unsent < BACKLOG or not out.blocked
   out.need_drain = out.need_drain or not free
   return free
 end
 
--- Writes a message; a number is an errno, anything else the codec's reason for refusing
--- it.
+-- The same after channel:send(), with an errno or the codec's reason for refusing it.
+local function written_or_refused(out, callback, total, unsent, ...)
+  if not total and math.type(unsent) ~= 'integer' then
+    out.codec.refuse(unsent)
+  end
+  return queued(out, callback, total, unsent, ...)
+end
+
 local function write_message(out, message, callback)
   if trace.on then
     trace.sending()
   end
-  local total, pending, due = out.handle:send(message)
-  if out.dirty and total and not (due or callback or trace.on) and pending < BACKLOG then
-    out.queued = total -- one of many in this turn
-    return true
-  elseif not total and math.type(pending) ~= 'integer' then
-    out.codec.refuse(pending)
-  end
-  return queued(out, callback, total, pending, due)
+  return written_or_refused(out, callback, out.handle:send(message))
+end
+
+--- outgoing.method(out, owner, send) -> function, the method `send` of the owner, in the
+-- core: for a message alone and with nothing in its way it does the same as `send`, which
+-- it calls for any other.
+function M.method(out, owner, send)
+  return out.handle:sender(owner, send, function(...)
+    return (written_or_refused(out, nil, ...))
+  end)
 end
 
 --- outgoing.answer(out, message): sends one of our own messages, before all that are held
 -- back.
 function M.answer(out, message)
-  local before = out.queued
+  local before = out.handle:queued()
   write_message(out, message)
   if out.blocked then
-    out.answers = out.answers + out.queued - before
+    out.answers = out.answers + out.handle:queued() - before
   end
 end
 
@@ -236,14 +264,15 @@ local function queue(out, entry)
 end
 
 local function send_carried(out, entry)
-  local total, pending, due = queue(out, entry)
+  local total, unsent, next, size = queue(out, entry)
   if not total then
     let_go(entry)
-    return queued(out, entry.callback, nil, pending)
+    return queued(out, entry.callback, nil, unsent)
   end
-  out.unanswered, entry.at = entry, total
+  entry.at = total
+  set_unanswered(out, entry)
   tell(out, entry, 'sent')
-  return queued(out, nil, total, pending, due)
+  return queued(out, nil, total, unsent, next, size)
 end
 
 local function send_now(out, entry)
@@ -289,12 +318,7 @@ function M.send_payload(out, payload)
     hold_back(out, { payload = payload })
     return
   end
-  local total, pending, due = out.handle:queue(payload)
-  if out.dirty and total and not (due or trace.on) then
-    out.queued = total -- one of many in this turn
-  else
-    queued(out, nil, total, pending, due)
-  end
+  queued(out, nil, out.handle:queue(payload))
 end
 
 --- outgoing.send_entry(out, entry) -> boolean: the same for an encoded message.
@@ -315,7 +339,7 @@ end
 -- The peer has the pending handle or, with `err`, will never get it.
 local function settle(out, state, err)
   local entry = out.unanswered
-  out.unanswered = nil
+  set_unanswered(out, nil)
   tell(out, entry, state)
   let_go(entry)
   if entry.callback then
@@ -338,13 +362,13 @@ local function give_up(out, err)
 end
 
 local function resend(out, entry)
-  local total, pending, due = queue(out, entry)
+  local total, unsent, next, size = queue(out, entry)
   if not total then
-    return give_up(out, errors.system(pending, 'write'))
+    return give_up(out, errors.system(unsent, 'write'))
   end
   entry.at = total
   tell(out, entry, 'refused')
-  queued(out, nil, total, pending, due)
+  queued(out, nil, total, unsent, next, size)
 end
 
 --- outgoing.refused(out): the peer could not take it; it is sent again, up to ten times.
@@ -365,11 +389,12 @@ end
 --- outgoing.when_sent(out, fn): calls `fn` on a later tick, when all that is queued has
 -- been sent, or with an error.
 function M.when_sent(out, fn)
-  if out.sent >= out.queued then
+  local total, unsent = out.handle:queued()
+  if unsent == 0 then
     return nextTick(fn)
   end
   out.last = out.last + 1
-  out.waiting[out.last] = { at = out.queued, fn = fn }
+  out.waiting[out.last] = { at = total, fn = fn }
 end
 
 --- outgoing.has_more(out) -> boolean: something is waiting for the peer's answer.
@@ -382,7 +407,7 @@ end
 function M.send_all(out)
   while out.unanswered do
     let_go(out.unanswered)
-    out.unanswered = nil
+    set_unanswered(out, nil)
     go_on(out)
   end
 end
@@ -399,13 +424,13 @@ end
 --- outgoing.fail(out): the channel is closed, and all callbacks get an error, except that
 -- of a handle sent and not refused, which counts as sent like any message.
 function M.fail(out)
-  out.dirty, out.shut = false, true
+  M.shut(out)
   if out.first > out.last and not M.has_more(out) then
     return -- as mostly: nobody needs the error, and with its place it is expensive
   end
   local err = errors.coded 'ERR_IPC_CHANNEL_CLOSED'
   local entry = out.unanswered
-  out.unanswered = nil
+  set_unanswered(out, nil)
   fail_callbacks(out, err)
   if entry then
     local went = entry.at <= out.sent and not entry.retries
