@@ -38,6 +38,7 @@
 #include "signo.h"
 #include "sigwatch.h"
 #include "sink.h"
+#include "standard.h"
 #include "stream.h"
 #include "sync.h"
 #include "tickets.h"
@@ -81,6 +82,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__tickets_open(L);
   lcp__timer_open(L);
   lcp__stream_open(L);
+  lcp__standard_open(L);
   lcp__chunks_open(L);
   lcp__sink_open(L);
   lcp__child_open(L);

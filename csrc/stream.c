@@ -13,17 +13,13 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lauxlib.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "arg.h"
 #include "handle.h"
 #include "os/fd.h"
 #include "os/pieces.h"
+#include "pending.h"
 #include "result.h"
 
 #define STREAM_CLASS "child_process.core.Stream"
@@ -169,11 +165,6 @@ static enum lcp__fd_kind write_kind(const struct lcp__stream *s) {
   return s->standard && s->kind == LCP__FD_SHARED ? LCP__FD_FILE : s->kind;
 }
 
-/* 1: everything is written; 0: the descriptor takes no more now; < 0: errno. */
-static int flush(struct lcp__stream *s) {
-  return lcp__pieces_write(&s->rest, s->fd, write_kind(s));
-}
-
 struct write_event {
   struct lcp__stream *s;
   int err;
@@ -205,7 +196,7 @@ static int l_update(lua_State *L) {
 /* The watch changes only after `onwritten`, which has filled the pipe again where much is
  * written: libuv needs three epoll_ctl calls to end a watch and begin it anew. */
 static void writable(struct lcp__stream *s) {
-  struct write_event e = {s, flush(s)};
+  struct write_event e = {s, lcp__pieces_write(&s->rest, s->fd, write_kind(s))};
   if (e.err != 0)
     lcp__enter(s->base.loop, l_written, &e);
   if (!s->base.closing && s->base.events != wanted(&s->base))
@@ -256,18 +247,12 @@ void lcp__stream_share(struct lcp__stream *s) {
     s->kind = LCP__FD_SHARED;
 }
 
-/* A descriptor that cannot be polled (EPERM: a file, /dev/null) is always ready. */
-static int open_standard(struct lcp__stream *s, int fd) {
-  s->kind = lcp__fd_kind_of(fd);
-  int watch = s->kind == LCP__FD_FILE ? -EPERM : lcp__fd_watch(fd, 0);
-  if (watch < 0 && watch != -EPERM)
-    return watch;
-  if (watch < 0)
-    s->kind = LCP__FD_FILE;
+void lcp__stream_borrow(struct lcp__stream *s, int fd, int watch_fd,
+                        enum lcp__fd_kind kind) {
   s->fd = fd;
+  s->watch_fd = watch_fd;
+  s->kind = kind;
   s->standard = 1;
-  s->watch_fd = watch < 0 ? fd : watch;
-  return 0;
 }
 
 /* ---- methods ---- */
@@ -364,51 +349,6 @@ static int l_drain(lua_State *L) {
   return 2;
 }
 
-/* stack: stream, string or array of strings.  0 or -ENOMEM. */
-static int collect(lua_State *L, struct lcp__pieces *rest) {
-  int single = lua_type(L, 2) == LUA_TSTRING;
-  if (!single)
-    luaL_checktype(L, 2, LUA_TTABLE);
-  int n = single ? 1 : (int)lua_rawlen(L, 2);
-  int rc = lcp__pieces_room(rest, n);
-  while (rc == 0 && rest->n < n) {
-    struct iovec *piece = &rest->iov[rest->n++];
-    if (single)
-      lua_pushvalue(L, 2);
-    else
-      lua_rawgeti(L, 2, rest->n);
-    piece->iov_base = (char *)lua_tolstring(L, -1, &piece->iov_len);
-    lua_pop(L, 1);
-  }
-  return rc;
-}
-
-/* Most writes are one string that fits: this is tried first, without an allocation. */
-static int write_at_once(lua_State *L, struct lcp__stream *s, size_t *done) {
-  struct iovec one;
-  one.iov_base = (char *)lua_tolstring(L, 2, &one.iov_len);
-  ssize_t put = lcp__fd_writev(s->fd, s->kind, &one, 1);
-  if (put < 0 && put != -EAGAIN)
-    return (int)put;
-  *done = put < 0 ? 0 : (size_t)put;
-  return *done == one.iov_len;
-}
-
-static int start_write(lua_State *L, struct lcp__stream *s) {
-  size_t done = 0;
-  int rc = 0;
-  if (lua_type(L, 2) == LUA_TSTRING && !s->standard)
-    rc = write_at_once(L, s, &done);
-  if (rc == 0)
-    rc = collect(L, &s->rest);
-  if (rc != 0)
-    return rc;
-  lcp__pieces_skip(&s->rest, done);
-  if (done > 0)
-    return 0;
-  return s->standard ? lcp__pieces_write_all(&s->rest, s->fd, write_kind(s)) : flush(s);
-}
-
 /* stream:write(data) -> true: everything is written | false: `onwritten` will be called |
  * nil, errno. data: a string or an array of strings, kept alive until written. */
 static int l_write(lua_State *L) {
@@ -418,7 +358,7 @@ static int l_write(lua_State *L) {
     return lcp__push_errno(L, -EBADF);
   if (s->rest.n > 0)
     return luaL_error(L, "a write is under way");
-  int rc = start_write(L, s);
+  int rc = lcp__pending_write(L, 2, &s->rest, s->fd, write_kind(s), s->standard);
   if (rc == 0) {
     grow_pipe(s);
     lua_setiuservalue(L, 1, SLOT_PENDING);
@@ -461,22 +401,6 @@ static int l_fileno(lua_State *L) {
   return 1;
 }
 
-/* core.standard_stream(fd) -> stream | nil, errno: over a descriptor that stays the
- * host's and keeps its flags.  If it is closed, the stream reads and writes like
- * /dev/null. */
-static int l_standard_stream(lua_State *L) {
-  int fd = lcp__arg_fd(L, 1), rc;
-  struct lcp__stream *s = lcp__stream_new(L);
-  if (fcntl(fd, F_GETFD) < 0) {
-    rc = s->fd = s->watch_fd = lcp__fd_null();
-    s->owned = s->standard = 1;
-    s->kind = LCP__FD_FILE;
-  } else {
-    rc = open_standard(s, fd);
-  }
-  return rc < 0 ? lcp__push_errno(L, rc) : 1;
-}
-
 static const luaL_Reg methods[] = {{"bind", l_bind},
                                    {"read_start", l_read_start},
                                    {"read_stop", l_read_stop},
@@ -489,12 +413,8 @@ static const luaL_Reg methods[] = {{"bind", l_bind},
                                    {"share", l_share},
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"standard_stream", l_standard_stream},
-                                     {NULL, NULL}};
-
 int lcp__stream_open(lua_State *L) {
   lcp__handle_class(L, STREAM_CLASS, methods);
   lua_pop(L, 2);
-  luaL_setfuncs(L, functions, 0);
   return 0;
 }

@@ -19,6 +19,11 @@ void lcp__stream_personal(struct lcp__stream *s);
 /* Gives `fd` to the stream: a socket, or a non-blocking descriptor. */
 void lcp__stream_adopt(struct lcp__stream *s, int fd, enum lcp__fd_kind kind);
 
+/* Lets the stream use the host's standard descriptor `fd`, polled through `watch_fd`,
+ * which is the stream's. */
+void lcp__stream_borrow(struct lcp__stream *s, int fd, int watch_fd,
+                        enum lcp__fd_kind kind);
+
 /* Another process shares the stream's description: O_NONBLOCK can no longer be
  * trusted. */
 void lcp__stream_share(struct lcp__stream *s);
@@ -32,7 +37,7 @@ int lcp__stream_fileno(const struct lcp__stream *s, int *owned);
 /* Takes the descriptor and closes the stream.  -EBADF if it does not own one. */
 int lcp__stream_take_fd(struct lcp__stream *s);
 
-/* Adds the functions of streams to the core table on top of the stack. */
+/* Makes the class of streams; the core table stays on top of the stack. */
 int lcp__stream_open(lua_State *L);
 
 #endif
