@@ -38,6 +38,7 @@
 #include "signo.h"
 #include "sigwatch.h"
 #include "sink.h"
+#include "splice.h"
 #include "standard.h"
 #include "stream.h"
 #include "sync.h"
@@ -83,6 +84,7 @@ int luaopen_child_process_core(lua_State *L) {
   lcp__timer_open(L);
   lcp__stream_open(L);
   lcp__standard_open(L);
+  lcp__splice_open(L);
   lcp__chunks_open(L);
   lcp__sink_open(L);
   lcp__child_open(L);

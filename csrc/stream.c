@@ -7,8 +7,8 @@
  * nothing blocks, whatever other processes do to a shared descriptor (fd.h); and the
  * standard descriptors keep their flags.
  *
- * The userdata's user values: the owner (a Lua object), its two callbacks, and the
- * strings of the pending write.
+ * The userdata's user values: the owner (a Lua object), its two callbacks, the strings of
+ * the pending write, and the function that may read in our place.
  * SPDX-License-Identifier: MIT */
 #include "stream.h"
 
@@ -24,7 +24,14 @@
 
 #define STREAM_CLASS "child_process.core.Stream"
 
-enum { SLOT_OWNER = 1, SLOT_ONREAD, SLOT_ONWRITTEN, SLOT_PENDING, SLOTS = SLOT_PENDING };
+enum {
+  SLOT_OWNER = 1,
+  SLOT_ONREAD,
+  SLOT_ONWRITTEN,
+  SLOT_PENDING,
+  SLOT_INSTEAD,
+  SLOTS = SLOT_INSTEAD
+};
 
 struct lcp__stream {
   struct lcp__handle base;
@@ -36,23 +43,33 @@ struct lcp__stream {
                    per turn, so that others get the rest; and writes to it complete at
                    once */
   int reading, has_read;
+  int diverted;            /* SLOT_INSTEAD is set */
   uint64_t heard;          /* ms: when the last byte came, or reading was resumed */
   int grown;               /* the pipe has been enlarged */
-  size_t bytes_read;       /* see grow_pipe */
+  size_t bytes_read;       /* see lcp__stream_came */
   struct lcp__pieces rest; /* of the pending write: parts of strings in SLOT_PENDING */
+  int awaits_room;         /* a pending write of nothing, see lcp__stream_await_room */
 };
 
-static void grow_pipe(struct lcp__stream *s) {
-  if (!s->grown && s->kind == LCP__FD_OWN)
+static int is_open(const struct lcp__stream *s) { return !s->base.closing && s->fd >= 0; }
+
+static int is_writing(const struct lcp__stream *s) {
+  return s->rest.n > 0 || s->awaits_room;
+}
+
+int lcp__stream_grow(struct lcp__stream *s) {
+  int grows = !s->grown && s->kind == LCP__FD_OWN;
+  if (grows)
     lcp__fd_grow(s->fd);
   s->grown = 1;
+  return grows;
 }
 
 /* ---- watching ---- */
 
 static int wanted(const struct lcp__handle *h) {
   const struct lcp__stream *s = (const struct lcp__stream *)h;
-  return (s->reading ? UV_READABLE : 0) | (s->rest.n > 0 ? UV_WRITABLE : 0);
+  return (s->reading ? UV_READABLE : 0) | (is_writing(s) ? UV_WRITABLE : 0);
 }
 
 static void file_cb(uv_idle_t *uv);
@@ -138,7 +155,38 @@ static int l_end(lua_State *L) {
   return call_onread(L, e, e->end < 0 ? e->end : 0);
 }
 
+struct divert_event {
+  struct lcp__stream *s;
+  int is_done;
+};
+
+static int l_instead(lua_State *L) {
+  struct divert_event *e = lua_touserdata(L, 1);
+  lcp__handle_push(L, &e->s->base);
+  lua_getiuservalue(L, 2, SLOT_INSTEAD);
+  lua_getiuservalue(L, 2, SLOT_OWNER);
+  lua_call(L, 1, 1);
+  e->is_done = lua_toboolean(L, -1);
+  return 0;
+}
+
+/* Whether there is nothing to be read any more. */
+static int divert(struct lcp__stream *s) {
+  struct divert_event e = {s, 0};
+  lcp__enter(s->base.loop, l_instead, &e);
+  return e.is_done || s->base.closing || !s->reading;
+}
+
+void lcp__stream_came(struct lcp__stream *s, size_t size) {
+  s->bytes_read += size;
+  s->heard = uv_now(s->base.loop->uv);
+  if (s->bytes_read > LCP__FD_BULK)
+    lcp__stream_grow(s);
+}
+
 static void readable(struct lcp__stream *s) {
+  if (s->diverted && divert(s))
+    return;
   struct read_event e = {s, NULL, 0, 0};
   struct lcp__loop *loop = s->base.loop;
   char *buffer = lcp__loop_buffer(loop);
@@ -146,10 +194,7 @@ static void readable(struct lcp__stream *s) {
     e.end = -ENOMEM;
   else
     e.size = read_all(s, buffer, &e.end);
-  s->bytes_read += e.size;
-  s->heard = uv_now(loop->uv);
-  if (s->bytes_read > LCP__FD_BULK)
-    grow_pipe(s);
+  lcp__stream_came(s, e.size);
   e.data = buffer;
   if (e.size > 0)
     lcp__enter(loop, l_data, &e);
@@ -174,6 +219,7 @@ static int l_written(lua_State *L) {
   const struct write_event *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->s->base);
   lcp__pieces_free(&e->s->rest);
+  e->s->awaits_room = 0;
   lua_pushnil(L);
   lua_setiuservalue(L, 2, SLOT_PENDING);
   lua_getiuservalue(L, 2, SLOT_ONWRITTEN);
@@ -205,7 +251,7 @@ static void writable(struct lcp__stream *s) {
 
 static void ready(struct lcp__handle *h, int events) {
   struct lcp__stream *s = (struct lcp__stream *)h;
-  if ((events & UV_WRITABLE) && s->rest.n > 0)
+  if ((events & UV_WRITABLE) && is_writing(s))
     writable(s);
   if ((events & UV_READABLE) && !h->closing && s->reading)
     readable(s);
@@ -255,6 +301,17 @@ void lcp__stream_borrow(struct lcp__stream *s, int fd, int watch_fd,
   s->standard = 1;
 }
 
+int lcp__stream_pipe_fd(const struct lcp__stream *s) {
+  return is_open(s) && s->kind == LCP__FD_OWN && !is_writing(s) ? s->fd : -1;
+}
+
+int lcp__stream_await_room(lua_State *L, struct lcp__stream *s, int index) {
+  s->awaits_room = 1;
+  int rc = update(L, s, index);
+  s->awaits_room = rc == 0;
+  return rc;
+}
+
 /* ---- methods ---- */
 
 struct lcp__stream *lcp__stream_check(lua_State *L, int arg) {
@@ -281,19 +338,30 @@ static struct lcp__stream *self(lua_State *L) { return lcp__stream_check(L, 1); 
  * onread(owner, chunk) | onread(owner, nil) at the end | onread(owner, nil, errno);
  * onwritten(owner, nil | errno) when the pending write is over. */
 static int l_bind(lua_State *L) {
-  self(L);
+  struct lcp__stream *s = self(L);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   luaL_checktype(L, 4, LUA_TFUNCTION);
   lua_settop(L, 4);
   lua_setiuservalue(L, 1, SLOT_ONWRITTEN);
   lua_setiuservalue(L, 1, SLOT_ONREAD);
   lua_setiuservalue(L, 1, SLOT_OWNER);
+  s->diverted = 0;
+  return 0;
+}
+
+/* stream:instead(fn | nil): before each read fn(owner) is called; if it returns true,
+ * nothing is read.  An error in it reads. */
+static int l_instead_of_reading(lua_State *L) {
+  struct lcp__stream *s = self(L);
+  lua_settop(L, 2);
+  s->diverted = !lua_isnil(L, 2);
+  lua_setiuservalue(L, 1, SLOT_INSTEAD);
   return 0;
 }
 
 static int set_reading(lua_State *L, int on) {
   struct lcp__stream *s = self(L);
-  if (s->base.closing || s->fd < 0)
+  if (!is_open(s))
     return 0;
   int rc = lcp__loop_uv(s->base.loop);
   if (rc == 0 && on && !s->reading) {
@@ -316,7 +384,7 @@ static int l_read_stop(lua_State *L) { return set_reading(L, 0); }
  * being read now | nil: never read, or at its end */
 static int l_quiet(lua_State *L) {
   const struct lcp__stream *s = self(L);
-  if (s->base.closing || s->fd < 0 || !s->has_read)
+  if (!is_open(s) || !s->has_read)
     return 0;
   if (!s->reading)
     lua_pushboolean(L, 0);
@@ -339,7 +407,7 @@ static int l_hear(lua_State *L) {
  * errno: why reading then failed. */
 static int l_drain(lua_State *L) {
   struct lcp__stream *s = self(L);
-  char *buffer = s->base.closing || s->fd < 0 ? NULL : lcp__loop_buffer(s->base.loop);
+  char *buffer = !is_open(s) ? NULL : lcp__loop_buffer(s->base.loop);
   int end = 0;
   size_t size = buffer == NULL ? 0 : read_all(s, buffer, &end);
   lua_pushlstring(L, buffer, size);
@@ -354,13 +422,13 @@ static int l_drain(lua_State *L) {
 static int l_write(lua_State *L) {
   struct lcp__stream *s = self(L);
   lua_settop(L, 2);
-  if (s->base.closing || s->fd < 0)
+  if (!is_open(s))
     return lcp__push_errno(L, -EBADF);
-  if (s->rest.n > 0)
+  if (is_writing(s))
     return luaL_error(L, "a write is under way");
   int rc = lcp__pending_write(L, 2, &s->rest, s->fd, write_kind(s), s->standard);
   if (rc == 0) {
-    grow_pipe(s);
+    lcp__stream_grow(s);
     lua_setiuservalue(L, 1, SLOT_PENDING);
     rc = update(L, s, 1);
     if (rc == 0) {
@@ -377,7 +445,7 @@ static int l_write(lua_State *L) {
  * must not be one that is also read. */
 static int l_shutdown(lua_State *L) {
   struct lcp__stream *s = self(L);
-  if (s->base.closing || s->fd < 0)
+  if (!is_open(s))
     return lcp__push_errno(L, -EBADF);
   if (s->kind == LCP__FD_SOCKET)
     return lcp__push_errno(L, shutdown(s->fd, SHUT_WR) == 0 ? 0 : -errno);
@@ -401,17 +469,13 @@ static int l_fileno(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"bind", l_bind},
-                                   {"read_start", l_read_start},
-                                   {"read_stop", l_read_stop},
-                                   {"drain", l_drain},
-                                   {"quiet", l_quiet},
-                                   {"hear", l_hear},
-                                   {"write", l_write},
-                                   {"shutdown", l_shutdown},
-                                   {"fileno", l_fileno},
-                                   {"share", l_share},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"bind", l_bind},           {"read_start", l_read_start},
+    {"read_stop", l_read_stop}, {"instead", l_instead_of_reading},
+    {"drain", l_drain},         {"quiet", l_quiet},
+    {"hear", l_hear},           {"write", l_write},
+    {"shutdown", l_shutdown},   {"fileno", l_fileno},
+    {"share", l_share},         {NULL, NULL}};
 
 int lcp__stream_open(lua_State *L) {
   lcp__handle_class(L, STREAM_CLASS, methods);

@@ -37,6 +37,20 @@ int lcp__stream_fileno(const struct lcp__stream *s, int *owned);
 /* Takes the descriptor and closes the stream.  -EBADF if it does not own one. */
 int lcp__stream_take_fd(struct lcp__stream *s);
 
+/* Its descriptor if it is a pipe that no process shares, open and without a pending
+ * write; otherwise -1. */
+int lcp__stream_pipe_fd(const struct lcp__stream *s);
+
+/* Gives its pipe more room, unless it has been given that before.  1: it was tried. */
+int lcp__stream_grow(struct lcp__stream *s);
+
+/* So many bytes have been taken from its descriptor. */
+void lcp__stream_came(struct lcp__stream *s, size_t size);
+
+/* Has `onwritten` called when its pipe takes bytes again, as after a write.  `index`: the
+ * userdata.  0 or a libuv error. */
+int lcp__stream_await_room(lua_State *L, struct lcp__stream *s, int index);
+
 /* Makes the class of streams; the core table stays on top of the stack. */
 int lcp__stream_open(lua_State *L);
 

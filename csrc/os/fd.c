@@ -313,25 +313,42 @@ static int signal_of(int err) {
 
 /* The dispositions of both signals belong to the host, so this thread blocks them while
  * it writes and consumes the one that its own write raised: they are directed at the
- * writing thread (signal(7)).  One that was pending before stays pending. */
-static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
-  sigset_t both, before, pending;
-  sigpending(&pending);
+ * writing thread (signal(7)).  One that was pending before stays pending, which it can
+ * only be if it was blocked before. */
+struct quiet {
+  sigset_t before, pending;
+};
+
+static void quiet_begin(struct quiet *q) {
+  sigset_t both;
   sigemptyset(&both);
   sigaddset(&both, SIGPIPE);
   sigaddset(&both, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &both, &before);
-  ssize_t written = write(fd, iov, n);
+  pthread_sigmask(SIG_BLOCK, &both, &q->before);
+  sigemptyset(&q->pending);
+  if (sigismember(&q->before, SIGPIPE) || sigismember(&q->before, SIGXFSZ))
+    sigpending(&q->pending);
+}
+
+/* `written`: the result of the call in between, whose errno stays. */
+static void quiet_end(const struct quiet *q, ssize_t written) {
   int saved = errno, raised = written < 0 ? signal_of(saved) : 0;
-  if (raised && !sigismember(&pending, raised))
+  if (raised && !sigismember(&q->pending, raised))
     lcp__consume_signal(raised, NULL);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_sigmask(SIG_SETMASK, &q->before, NULL);
   errno = saved;
+}
+
+static ssize_t write_masked(writer write, int fd, const struct iovec *iov, int n) {
+  struct quiet q;
+  quiet_begin(&q);
+  ssize_t written = write(fd, iov, n);
+  quiet_end(&q, written);
   return written;
 }
 
 /* Linux 6.18 can write without SIGPIPE in one call; older kernels, and sandboxes that
- * refuse the flag, cost three more system calls (none if the host ignores the signal). */
+ * refuse the flag, cost three more system calls (one if the host ignores the signal). */
 static ssize_t write_quietly(int fd, const struct iovec *iov, int n,
                              enum lcp__fd_kind kind) {
   int bounded = kind == LCP__FD_SHARED, limited = is_limited(kind);
@@ -367,4 +384,21 @@ ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, 
   if (written >= 0)
     return written;
   return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+}
+
+/* splice(2) has no flag against SIGPIPE. */
+ssize_t lcp__fd_splice(int from, int to, size_t most) {
+#ifdef __linux__
+  struct quiet q;
+  ssize_t moved;
+  quiet_begin(&q);
+  do {
+    moved = splice(from, NULL, to, NULL, most, SPLICE_F_NONBLOCK);
+  } while (moved < 0 && errno == EINTR);
+  quiet_end(&q, moved);
+  return moved < 0 ? -errno : moved;
+#else
+  (void)from, (void)to, (void)most;
+  return -ENOSYS;
+#endif
 }

@@ -75,6 +75,11 @@ enum lcp__fd_kind lcp__fd_kind_of(int fd);
 ssize_t lcp__fd_read(int fd, enum lcp__fd_kind kind, void *to, size_t room);
 ssize_t lcp__fd_writev(int fd, enum lcp__fd_kind kind, const struct iovec *iov, int n);
 
+/* splice(2): moves at most `most` bytes from one pipe to another, both LCP__FD_OWN. Their
+ * pages change hands, nothing is copied.  0: the end of the first; -EAGAIN: the first is
+ * empty or the second is full.  No SIGPIPE either. */
+ssize_t lcp__fd_splice(int from, int to, size_t most);
+
 /* A pipe holds 64 KiB; with its two ends on two cores, so little is filled and drained
  * that most of the time goes into waking the other side.  A pipe that has carried more
  * than LCP__FD_BULK gets four times the room, which makes it two to three times as fast

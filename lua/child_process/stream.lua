@@ -371,6 +371,7 @@ end
 --- stream.tap(stream, fn): `fn(bytes)` is called with all that is read, before anything
 -- is done with it.
 function M.tap(self, fn)
+  self._tapped = true
   self._handle:bind(self, function(_, bytes, errno)
     if bytes then
       fn(bytes)

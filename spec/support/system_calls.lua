@@ -79,6 +79,7 @@ M.fails = {
   sigtimedwait = 'EAGAIN EINTR' .. SANDBOX,
   socket = 'EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM' .. SANDBOX,
   socketpair = 'EAFNOSUPPORT EMFILE ENFILE EOPNOTSUPP' .. SANDBOX,
+  splice = 'EAGAIN EINTR EINVAL ENOMEM' .. SANDBOX,
   stat = 'ENOENT' .. SANDBOX,
   tcgetattr = 'EIO ENOTTY' .. SANDBOX,
   tcsetattr = 'EIO ENOTTY' .. SANDBOX,

@@ -3,11 +3,20 @@
 -- The source is paused when a destination is full, and flows again when all full ones
 -- have drained.  These are marked by a round number: a link waits while its round equals
 -- the source's, so one increment clears them all.
+--
+-- What comes in bulk from one pipe of ours and goes to another one only is not read: see
+-- splicing.lua.
 local errors = require 'child_process.errors'
 local events = require 'child_process.events'
+local lazy = require 'child_process.lazy'
 local loop = require 'child_process.loop'
+local splicing = lazy.module 'child_process.stream.splicing'
 
 local has = events.has
+
+-- A chunk of this size is bulk: a page.  Less is better copied: the kernel adds it to a
+-- page in the pipe that has room, while each piece that is moved takes a place there.
+local BULK = 4096
 
 local M = {}
 local methods = {}
@@ -43,6 +52,35 @@ local function hold(link)
     end
     link.dest:on('drain', link.listeners.drain)
   end
+end
+
+local pass
+
+-- `link.diverts`: whether the handle of the source calls `pass`: false, true or 'never'.
+local function divert(link, diverts)
+  link.diverts = diverts
+  link.src._handle:instead(diverts == true and pass or nil)
+end
+
+-- Called in place of reading; true if the bytes have been passed on, or are not to be.
+function pass(src)
+  local links = src._pipes
+  local link = links[1]
+  if not link then
+    src._handle:instead(nil)
+  end
+  if not link or links[2] or not splicing.is_possible(src, link.dest, link.on_data) then
+    return false
+  end
+  local moved = splicing.move(src, link.dest)
+  if moved == nil then
+    divert(link, 'never')
+  elseif not moved then
+    hold(link)
+  elseif moved > 0 and moved < BULK then
+    divert(link, false)
+  end
+  return moved ~= nil
 end
 
 -- Removes all listeners; a source that waited for this destination flows again, if there
@@ -112,6 +150,9 @@ local function listen_to_src(link, finishes)
     if dest:write(chunk) == false then
       hold(link)
     end
+    if not link.diverts and #chunk >= BULK and type(src._handle) == 'userdata' then
+      divert(link, true)
+    end
   end
   if src.readableEnded then
     loop.nextTick(link.on_end)
@@ -148,6 +189,7 @@ function methods:pipe(dest, options)
   end
   local keep = options and (options.finish == false or options['end'] == false)
   local link = { src = self, dest = dest, round = false, broken = false, listeners = {} }
+  link.diverts = false
   self._pipes = rawget(self, '_pipes') or {}
   table.insert(self._pipes, link)
   listen_to_src(link, not keep and not dest._is_standard and not dest._is_raw)

@@ -40,6 +40,7 @@ M.defaults = {
   _decoder = false,
   _reading = false, -- the handle is reading
   _shared = false,
+  _tapped = false, -- another listener gets the bytes before this stream, see stream.tap
   _eof = true,
   _end_scheduled = false,
   -- _paused: by pause(): true, by resume(): false

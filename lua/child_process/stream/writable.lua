@@ -272,6 +272,13 @@ function M.on_written(self, errno)
   settle_until(self, last)
 end
 
+--- writable.await_room(stream): its pipe is full without a write of ours, and the handle
+-- says when it is not.
+function M.await_room(self)
+  self._writing, self._write_size, self._write_callback = true, 0, false
+  self.writableNeedDrain = true
+end
+
 local function refusal(self, finishing)
   if not self.writableEnded then
     return errors.coded('ERR_STREAM_DESTROYED', 'write')
