@@ -96,7 +96,7 @@ LCP_API void lcp_on_error(lua_State *L, void (*handler)(lua_State *L, void *data
  * the module is installed; the host itself can, with nothing installed at all, if it runs
  * a FILE given on its command line (uv_exepath returns the host's path).  NULL, the
  * default: the running program if its name begins with `lua` or it has set a negative
- * index in `arg`, as interpreters do; otherwise lua5.4, found in PATH. */
+ * index in `arg`, as interpreters do; otherwise lua5.4 or lua5.5, found in PATH. */
 LCP_API void lcp_set_exec_path(lua_State *L, const char *path);
 
 #ifdef __cplusplus

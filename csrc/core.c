@@ -115,6 +115,8 @@ int luaopen_child_process_core(lua_State *L) {
   lua_setfield(L, -2, "null");
   lua_pushstring(L, lcp__spawn_backend());
   lua_setfield(L, -2, "backend");
+  lua_pushfstring(L, "lua%d.%d", LUA_VERSION_NUM / 100, LUA_VERSION_NUM % 100);
+  lua_setfield(L, -2, "interpreter"); /* the usual name of one that can load us */
   lua_pushliteral(L, LCP_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushvalue(L, -1);

@@ -87,7 +87,7 @@ end
 
 -- The words after those of the launcher, for the worker whose hello has this word.
 local function far_words(plan, word)
-  local options, far = plan.execArgv or {}, { plan.execPath or 'lua5.4' }
+  local options, far = plan.execArgv or {}, { plan.execPath or core.interpreter }
   table.move(options, 1, #options, 2, far)
   local boot = { '-l', 'child_process.far', '-l', 'child_process.boot', word }
   table.move(boot, 1, #boot, #far + 1, far)

@@ -242,7 +242,7 @@ local function find_exec_path()
   if exe and (lowest < 0 or exe:match '[^/]*$':find '^lua') then
     return exe
   end
-  return line[lowest] and lowest < 0 and line[lowest] or 'lua5.4'
+  return line[lowest] and lowest < 0 and line[lowest] or core.interpreter
 end
 
 local function interpreter_options()

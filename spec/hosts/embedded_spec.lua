@@ -339,6 +339,11 @@ describe('examples/host', function()
 end)
 
 describe('fork in a host with the module inside', function()
+  it('starts the interpreter of its Lua, unless the host says what to start', function()
+    local out = steps('open', 'lua', "print(require 'child_process'.process.execPath)")
+    assert.equal(('lua%s\n'):format(_VERSION:match '[%d.]+'), out)
+  end)
+
   -- Runs a program in the host, which has `fork(code [, options])` of a worker; what it
   -- prints.
   local function forking(code, options)
