@@ -173,18 +173,29 @@ static int l_update(lua_State *L) {
   return 0;
 }
 
+/* Reads into the buffer, or what is part of a large frame to its place. */
+static ssize_t read_frames(struct lcp__channel *c, char *buffer) {
+  struct lcp__frames *frames = &c->frames;
+  int is_careful = c->allowed != SIZE_MAX;
+  size_t room = is_careful ? CAREFUL : LCP__BUFFER_SIZE;
+  char *place = is_careful ? NULL : lcp__frames_place(frames, room, &room);
+  ssize_t n = read_some(c, place != NULL ? place : buffer, room);
+  if (n > 0 && place != NULL)
+    lcp__frames_placed(frames, (size_t)n, buffer);
+  else if (n > 0)
+    lcp__frames_feed(frames, buffer, (size_t)n);
+  return n;
+}
+
 /* The number of bytes read; 0 or less if there are none now. */
 static ssize_t readable(struct lcp__channel *c) {
   struct lcp__loop *loop = c->base.loop;
   char *buffer = lcp__loop_take_buffer(loop);
   struct event e = {.c = c};
-  size_t room = c->allowed == SIZE_MAX ? LCP__BUFFER_SIZE : CAREFUL;
-  ssize_t n = buffer == NULL ? -ENOMEM : read_some(c, buffer, room);
+  ssize_t n = buffer == NULL ? -ENOMEM : read_frames(c, buffer);
   e.err = n < 0 ? (int)n : 0;
-  if (n > 0) {
-    lcp__frames_feed(&c->frames, buffer, (size_t)n);
+  if (n > 0)
     e.err = deliver(c);
-  }
   lcp__loop_give_buffer(loop, buffer);
   if (e.err < 0 && lcp__channel_is_open(c))
     lcp__enter(loop, l_end, &e);

@@ -164,9 +164,8 @@ static void leave(struct lcp__loop *loop) {
   }
   lcp__origin_free(&loop->origin);
   free(loop->buffer);
-  free(loop->spare.bytes);
+  lcp__spare_free(&loop->spare);
   loop->buffer = NULL;
-  loop->spare = (struct lcp__spare){NULL, 0};
   loop->hub = NULL;
   loop->uv = NULL;
   loop->owned = 0;

@@ -6,8 +6,8 @@
 #include <uv.h>
 
 #include "busypoll.h"
-#include "os/frame.h"
 #include "os/origin.h"
+#include "os/spare.h"
 
 struct lcp__deferred;
 struct lcp__handle;
@@ -48,7 +48,7 @@ struct lcp__loop {
   void *on_error_data;
   unsigned never_run[LCP__AWAITED]; /* for the report at the end of the state */
   char *buffer;                     /* read buffer, shared by all streams of the loop */
-  struct lcp__spare spare;          /* of its channels */
+  struct lcp__spare spare;          /* for what comes in on its channels */
   /* shortage.c: descriptors received from peers since the last collection for them, and
    * the uv_hrtime from which the next one is allowed in any case */
   unsigned gained;

@@ -8,16 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/block.h"
+
 #define PREFIX LCP__FRAME_MARK /* bytes of the length */
 
-/* The most a peer can make us allocate by merely announcing a length; beyond that, memory
- * grows with the bytes that have really arrived. */
-#define TRUSTED ((size_t)1 << 20)
+/* The most a peer can make us allocate by merely announcing a length: for 1 MiB and what
+ * is around it in a message.  Beyond that, memory grows with the bytes that have really
+ * arrived. */
+#define TRUSTED (((size_t)1 << 20) + ((size_t)1 << 12))
 
-/* Memory up to this size is reused for the next frame of the same stream; up to SPARE for
- * that of any. */
+/* The least that it is worth to read into place: what is left of a smaller frame comes
+ * along with those behind it. */
+#define PIECE ((size_t)1 << 16)
+
+/* Memory up to this size is reused for the next frame of the same stream, larger for that
+ * of any. */
 #define KEPT ((size_t)1 << 14)
-#define SPARE ((size_t)1 << 22)
 
 void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit) {
   memset(f, 0, sizeof *f);
@@ -49,26 +55,24 @@ static void frames_skip(struct lcp__frames *f, size_t n) {
 }
 
 static void put_aside(struct lcp__frames *f) {
-  struct lcp__spare *spare = f->spare;
-  if (spare == NULL || f->held_room > SPARE || f->held_room <= spare->room) {
+  if (f->spare != NULL)
+    lcp__spare_give(f->spare, (struct lcp__block){f->held, f->held_room});
+  else
     free(f->held);
-    return;
-  }
-  free(spare->bytes);
-  *spare = (struct lcp__spare){f->held, f->held_room};
 }
 
 /* For a frame that does not fit into what is kept. */
 static void take_spare(struct lcp__frames *f, size_t certain) {
-  struct lcp__spare *spare = f->spare;
-  if (spare == NULL || spare->room < certain || certain <= KEPT)
+  struct lcp__block block = {NULL, 0};
+  if (f->spare != NULL && certain > KEPT)
+    block = lcp__spare_take(f->spare, certain);
+  if (block.bytes == NULL)
     return;
   if (f->held_size > 0)
-    memcpy(spare->bytes, f->held, f->held_size);
+    memcpy(block.bytes, f->held, f->held_size);
   free(f->held);
-  f->held = spare->bytes;
-  f->held_room = spare->room;
-  *spare = (struct lcp__spare){NULL, 0};
+  f->held = block.bytes;
+  f->held_room = block.room;
 }
 
 /* After the caller is done with the frame in `held`. */
@@ -92,7 +96,7 @@ static int held_reserve(struct lcp__frames *f, size_t size, size_t certain) {
   size_t room = f->held_room * 2 > TRUSTED ? f->held_room * 2 : TRUSTED;
   room = room < size ? room : size;
   room = room > certain ? room : certain;
-  char *held = realloc(f->held, room);
+  char *held = lcp__block_resize(f->held, f->held_size, room);
   if (held == NULL)
     return frames_fail(f, -ENOMEM);
   f->held = held;
@@ -185,6 +189,36 @@ static int length_next(struct lcp__frames *f, const char **frame, size_t *length
   *frame = f->held + PREFIX;
   *length = size - PREFIX;
   return 1;
+}
+
+/* By line, what is read may end behind the frame. */
+char *lcp__frames_place(struct lcp__frames *f, size_t size, size_t *room) {
+  if (f->error != 0 || f->held_size < PIECE)
+    return NULL;
+  int by_line = f->framing == LCP__FRAME_LINE;
+  size_t expected = by_line ? 2 * (f->held_size + PIECE) : PREFIX + length_at(f->held);
+  if (expected - f->held_size < PIECE)
+    return NULL;
+  if (f->held_room == f->held_size && held_reserve(f, expected, f->held_size + PIECE) < 0)
+    return NULL;
+  size_t end = expected < f->held_room ? expected : f->held_room;
+  *room = by_line && size < end - f->held_size ? size : end - f->held_size;
+  return f->held + f->held_size;
+}
+
+/* By length they all belong to the frame.  By line it goes on up to the newline, which is
+ * fed; where the limit is passed, the byte that does so is fed, and next() finds it. */
+void lcp__frames_placed(struct lcp__frames *f, size_t n, char *buffer) {
+  char *from = f->held + f->held_size, *end = NULL;
+  size_t limit = f->limit - f->held_size;
+  if (f->framing == LCP__FRAME_LINE)
+    end = memchr(from, '\n', n);
+  size_t mine = end != NULL ? (size_t)(end - from) : n;
+  if (f->framing == LCP__FRAME_LINE && mine > limit)
+    mine = limit;
+  f->held_size += mine;
+  memcpy(buffer, from + mine, n - mine);
+  lcp__frames_feed(f, buffer, n - mine);
 }
 
 static int all_next(struct lcp__frames *f, const char **frame, size_t *length) {

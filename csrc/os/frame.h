@@ -14,13 +14,20 @@
  *
  * A frame that lies within one read is a view of that read.  A frame split over several
  * reads is assembled in our own memory; each byte is examined once and copied at most
- * once, except when that memory grows.
+ * once, except when that memory grows.  In the middle of a large one not even that:
+ *
+ *   if ((to = lcp__frames_place(&f, size, &room)) != NULL)
+ *     lcp__frames_placed(&f, read(..., to, room), buffer);
+ *   else
+ *     lcp__frames_feed(&f, buffer, read(..., buffer, size));
  * SPDX-License-Identifier: MIT */
 #ifndef LCP_FRAME_H
 #define LCP_FRAME_H
 
 #include <stddef.h>
 #include <sys/uio.h>
+
+#include "os/spare.h"
 
 #define LCP__FRAME_LIMIT ((size_t)1 << 30)
 
@@ -31,16 +38,9 @@ enum lcp__framing {
   LCP__FRAME_NONE    /* none yet: what is fed at once is a frame, as it is */
 };
 
-/* Large memory that the frames of one thread hand on to one another, one block: most of
- * what a large frame costs is memory that has never been touched.  All zero: none. */
-struct lcp__spare {
-  char *bytes;
-  size_t room;
-};
-
 struct lcp__frames {
   enum lcp__framing framing;
-  struct lcp__spare *spare; /* or NULL; lives longer */
+  struct lcp__spare *spare; /* for large frames, or NULL; lives longer */
   size_t limit;             /* the longest frame accepted */
   const char *bytes;        /* fed but not yet consumed; the caller's */
   size_t size;
@@ -56,6 +56,14 @@ void lcp__frames_free(struct lcp__frames *f);
 
 /* Only after next() has returned 0, or at the beginning. */
 void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size);
+
+/* Where the next bytes may be read to; NULL: they are to be fed.  Only after next() has
+ * returned 0.  `size`: of the buffer for placed(). */
+char *lcp__frames_place(struct lcp__frames *f, size_t size, size_t *room);
+
+/* Instead of feed(): `n` bytes have been read there.  The buffer gets those behind the
+ * frame, and must stay like bytes that are fed. */
+void lcp__frames_placed(struct lcp__frames *f, size_t n, char *buffer);
 
 /* 1: a frame; 0: all bytes are consumed; negative: the stream is broken. */
 int lcp__frames_next(struct lcp__frames *f, const char **frame, size_t *length);

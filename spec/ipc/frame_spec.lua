@@ -4,12 +4,13 @@ local FRAME_TEST = t.built 'frame_test'
 
 -- Feeds a stream in pieces of `step` bytes: the frames, which of them are views of a
 -- piece, and what the frame reader says at the end.
-local function cut(framing, stream, step, limit)
+local function cut(framing, stream, step, limit, place)
   local path = os.tmpname()
   t.write_file(path, stream)
-  local command = "'%s' %s %d %d <'%s' 2>&1"
+  local command = "'%s' %s %d %d %s <'%s' 2>&1"
   limit = limit or 1 << 20
-  local pipe = assert(io.popen(command:format(FRAME_TEST, framing, limit, step, path)))
+  local pipe =
+    assert(io.popen(command:format(FRAME_TEST, framing, limit, step, place or '', path)))
   local frames, views, last = {}, {}, nil
   for line in pipe:lines() do
     local size, where, hex = line:match '^(%d+) (%a+) (%x*)$'
@@ -83,6 +84,37 @@ for _, framing in ipairs { 'line', 'length' } do
       end
     end)
 
+    it('are read to their place in the middle of a large one', function()
+      local big, bigger = ('x'):rep(300000), ('y'):rep(1500000)
+      local list = { 'a', bigger, '', big, 'b', bigger, big, '', 'c', big, 'd', big }
+      local wanted = {}
+      for i, frame in ipairs(list) do
+        wanted[i] = #frame < 64 and frame or #frame
+      end
+      for _, step in ipairs { 65536, 65537, 99999, 262144, 2000000 } do
+        local sent = framed(framing, list)
+        local frames, last = cut(framing, sent .. 'z', step, 1 << 21, 'place')
+        assert.same(wanted, frames)
+        assert.truthy(last:find '^rc 0, held 1,', last)
+        local placed = tonumber(last:match 'placed (%d+)')
+        assert.is_true(placed > #bigger // 2, last)
+      end
+    end)
+
+    it('read to their place may be as long as the limit, and no longer', function()
+      for _, step in ipairs { 65536, 99998, 99999, 100000, 100001, 65537 } do
+        for _, limit in ipairs { 199999, 200000, 299999, 300000 } do
+          local fitting = framed(framing, { ('x'):rep(limit) })
+          local frames, last = cut(framing, fitting, step, limit, 'place')
+          assert.same({ limit }, frames, last)
+          local longer = framed(framing, { ('x'):rep(limit + 1) })
+          frames, last = cut(framing, longer, step, limit, 'place')
+          assert.same({}, frames)
+          assert.truthy(last:find '^rc %-90,', last)
+        end
+      end
+    end)
+
     it('keep no memory of one that is huge', function()
       local huge = ('x'):rep(5000000)
       local frames, last = cut(framing, framed(framing, { huge }), 65536, 1 << 23)
@@ -127,7 +159,7 @@ describe('frames by length', function()
   it('cannot make us allocate what is only announced', function()
     local _, last = cut('length', string.pack('>I4', 1 << 30) .. 'abc', 1, 1 << 31)
     assert.truthy(last:find '^rc 0, held 7,', last)
-    assert.truthy(last:find 'room 1048576$', last)
+    assert.truthy(last:find 'room 1052672$', last)
   end)
 
   it('are counted without a sign', function()
@@ -136,4 +168,34 @@ describe('frames by length', function()
       assert.truthy(last:find '^rc %-90,', last)
     end
   end)
+end)
+
+describe('memory that large frames hand on', function()
+  local MIB = 1 << 20
+  local ROWS = {
+    {
+      'is one block or more',
+      '+100 +300 +200 -150 -150 -150',
+      'got 300, got 200, got 0, total 100',
+    },
+    { 'is that of the largest', '+1 +2 +3 +4 +5 +6 -0', 'got 6, total 12' },
+    {
+      'is no more than 4 MiB',
+      ('+%d +%d'):format(3 * MIB, 2 * MIB),
+      'total ' .. 3 * MIB,
+    },
+    { 'is nothing larger', ('+7 +%d'):format(4 * MIB + 1), 'total 7' },
+    {
+      'is as much as fits',
+      ('+%d +%d +%d'):format(MIB, MIB, 3 * MIB),
+      'total ' .. 4 * MIB,
+    },
+  }
+  for _, row in ipairs(ROWS) do
+    it(row[1], function()
+      local pipe = assert(io.popen(("'%s' spare %s"):format(FRAME_TEST, row[2])))
+      assert.equal(row[3], pipe:read 'l')
+      pipe:close()
+    end)
+  end
 end)

@@ -100,6 +100,37 @@ describe('a broken frame', function()
     end)
     t.once(child, 'disconnect')
   end)
+
+  it('at the end is none, however large', function()
+    local half = ('x'):rep(700000)
+    local WAYS = { json = '"' .. half, advanced = length(1 << 20) .. '\xff\x0f"' .. half }
+    for serialization, bytes in pairs(WAYS) do
+      local child = raw_peer(bytes, { serialization = serialization })
+      child:on('message', t.never 'message')
+      child:on('error', t.never 'error')
+      t.once(child, 'disconnect')
+    end
+  end)
+end)
+
+describe('large frames', function()
+  local long = ('x'):rep(700000)
+  local WAYS = {
+    json = ('"%s"\n1\n"%s"\n2\n3\n'):format(long, long),
+    advanced = string
+      .pack('>s4>s4', '\xff\x0f"\xe0\xdc\x2a' .. long, '\xff\x0fI\2')
+      :rep(2) .. string.pack('>s4', '\xff\x0fI\2'),
+  }
+  for serialization, bytes in pairs(WAYS) do
+    it(('and small ones in %s come out of one stream'):format(serialization), function()
+      messages(raw_peer(bytes, { serialization = serialization }), function(list)
+        assert.equal(5, list.n)
+        assert.is_true(list[1] == long and list[3] == long)
+        assert.same({ 1, serialization == 'json' and 2 or 1 }, { list[2], list[4] })
+        assert.equal(serialization == 'json' and 3 or 1, list[5])
+      end)
+    end)
+  end
 end)
 
 describe('the bytes on the wire', function()

@@ -39,6 +39,32 @@ describe('a worker that dies', function()
     assert.not_equal(pid, err.pid)
   end)
 
+  it('fails its request in the middle of megabytes, in either direction', function()
+    for _, serialization in ipairs { 'json', 'advanced' } do
+      local pool <close> = pools.new(
+        [[
+        if request == 'pid' then return cp.process.pid end
+        cp.process:send(('x'):rep(3 << 20))
+        cp.process:kill(cp.process.pid, 'SIGKILL')]],
+        {
+          size = 1,
+          serialization = serialization,
+        }
+      )
+      local pid = pool:run 'pid'
+      cp.process:kill(pid, 'SIGSTOP')
+      pool:run(
+        ('x'):rep(3 << 20),
+        t.expect(function(err)
+          assert.equal('ERR_WORKER_DIED', err.code)
+        end)
+      )
+      cp.process:kill(pid, 'SIGKILL')
+      assert.equal('ERR_WORKER_DIED', raised(pool, 'reply').code)
+      assert.not_equal(pid, pool:run 'pid')
+    end
+  end)
+
   it('is replaced', function()
     local pool <close> = pools.new(DIES, { size = 1 })
     local pid = pool:run()
