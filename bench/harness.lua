@@ -30,6 +30,14 @@ local function make_resident(mib)
   return blocks
 end
 
+local function open_many(api, count)
+  local files = {}
+  for i = 1, count do
+    files[i] = assert(api.open '/dev/null')
+  end
+  return files
+end
+
 -- Keeps `parallel` operations going until `count` have ended.
 local function batch(operation, count, parallel, done)
   local started, ended = 0, 0
@@ -86,26 +94,27 @@ end
 
 --- harness.main(api): runs the measure that the command line names.
 -- `api.now()` is in nanoseconds, `api.run()` runs the loop; `api.spawn(done)` and
--- `api.exec(done)` are operations, `api.read(bytes, file, done)` and the like flows;
+-- `api.exec(done)` are operations, `api.open(path)` opens a file, `api.read(bytes, file,
+-- done)` and the like are flows;
 -- `api.sync` are operations that are over when they return, `api.talks` are measures of
 -- forked children, each `fn(count, mode, size, print)`.
 function M.main(api)
-  local name, count, second, third = table.unpack(arg)
+  local name, count, second, third, fourth = table.unpack(arg)
   count, third = tonumber(count), tonumber(third or 0)
-  local blocks
+  local blocks, files
   if api.talks and api.talks[name] then
     api.talks[name](count, second, third, print_value)
   elseif api.sync and api.sync[name] then
     blocks = make_resident(third)
     measure_sync(api, api.sync[name], count)
   elseif name == 'spawn' or name == 'exec' then
-    blocks = make_resident(third)
+    blocks, files = make_resident(third), open_many(api, tonumber(fourth or 0))
     measure_batch(api, api[name], count, tonumber(second or 1))
   else
     measure_flow(api, assert(api[name], 'no such measure'), count, second)
   end
   api.run()
-  return blocks
+  return blocks, files
 end
 
 return M

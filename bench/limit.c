@@ -319,6 +319,12 @@ static void make_resident(size_t mib) {
   __asm__ volatile("" : : "r"(memory) : "memory"); /* or the memset is optimised away */
 }
 
+static void open_many(int count) {
+  while (count-- > 0)
+    if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+      die("/dev/null");
+}
+
 int main(int argc, char **argv) {
   char *true_command[] = {"/bin/true", NULL};
   char *shell_command[] = {"/bin/sh", "-c", "true", NULL};
@@ -327,6 +333,7 @@ int main(int argc, char **argv) {
   int parallel = argc > 3 ? atoi(argv[3]) : 1;
   double result;
   make_resident(argc > 4 ? (size_t)atoi(argv[4]) : 0);
+  open_many(argc > 5 ? atoi(argv[5]) : 0);
   if (!strcmp(name, "spawn"))
     result = measure_batch(true_command, count, parallel);
   else if (!strcmp(name, "exec"))

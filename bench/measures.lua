@@ -51,6 +51,14 @@ M.list = {
     within = { times = 1.15, of = 'a small heap', args = { 'spawn', 60, 1, 0 } },
   },
   {
+    name = 'spawn-open',
+    about = 'one at a time, 10 000 descriptors open in the parent',
+    unit = 'us',
+    args = { 'spawn', 60, 1, 0, 10000 },
+    quick = 30,
+    within = { times = 1.2, of = 'none open', args = { 'spawn', 60, 1, 0 } },
+  },
+  {
     name = 'exec',
     about = 'exec of true through a shell, output collected',
     unit = 'us',

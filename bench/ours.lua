@@ -27,7 +27,7 @@ local function start_count(bytes, done)
   end)
 end
 
-local api = { run = cp.run }
+local api = { run = cp.run, open = io.open }
 
 function api.now()
   return cp.process:hrtime()

@@ -222,7 +222,8 @@ function makeResident(mib) {
   return blocks;
 }
 
-const [name, count, second, third] = process.argv.slice(2);
+const [name, count, second, third, fourth] = process.argv.slice(2);
+for (let i = 0; i < Number(fourth || 0); i++) fs.openSync('/dev/null');
 if (operations[name] || syncs[name]) globalThis.resident = makeResident(Number(third || 0));
 if (talks[name]) talks[name](Number(count), second, Number(third));
 else if (syncs[name]) measureSync(syncs[name], Number(count));

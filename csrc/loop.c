@@ -1,5 +1,6 @@
 /* loop.c - see loop.h.
- * Owns: the uv loop (unless it belongs to a host), the hub, the read buffer.
+ * Owns: the uv loop (unless it belongs to a host), the hub, the read buffer, the
+ * handover.
  * SPDX-License-Identifier: MIT */
 #include "loop.h"
 
@@ -10,6 +11,7 @@
 #include "child_process.h"
 #include "hub.h"
 #include "os/block.h"
+#include "os/spawn.h"
 #include "uvloop.h"
 
 static const char loop_key; /* its address: the loop in the registry */
@@ -28,6 +30,7 @@ static struct lcp__loop *push_loop(lua_State *L) {
   loop->turn = 1;
   loop->gc_stress = getenv("LCP_GC_STRESS") != NULL;
   lcp__origin_set(&loop->origin);
+  lcp__spawn_reserve(&loop->handover);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   loop->main = loop->L = lua_tothread(L, -1);
   lua_pop(L, 1);
@@ -90,6 +93,8 @@ void lcp__loop_changed(struct lcp__loop *loop) {
  * call does no harm, and without any the parent would suffer. */
 static void adapt(struct lcp__loop *loop) {
   lcp__origin_set(&loop->origin);
+  lcp__handover_close(&loop->handover); /* the parent has the same sockets */
+  lcp__spawn_reserve(&loop->handover);
   loop->first = NULL; /* exits of children, which belong to the parent */
   loop->last = &loop->first;
   if (loop->uv != NULL && lcp__uvloop_fork(loop->uv, loop->owned) != 0)
@@ -143,6 +148,12 @@ struct lcp__loop *lcp__loop(lua_State *L) {
   return loop;
 }
 
+struct lcp__handover *lcp__loop_handover(lua_State *L) {
+  struct lcp__loop *loop = lcp__loop_state(L);
+  lcp__loop_here(loop);
+  return &loop->handover;
+}
+
 int lcp__loop_uv(struct lcp__loop *loop) {
   return loop->uv != NULL ? 0 : open_uv(loop, NULL);
 }
@@ -162,6 +173,7 @@ static void leave(struct lcp__loop *loop) {
       uv_loop_close(loop->uv);
     }
   }
+  lcp__handover_close(&loop->handover);
   lcp__origin_free(&loop->origin);
   free(loop->buffer);
   lcp__spare_free(&loop->spare);

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "busypoll.h"
+#include "os/handover.h"
 #include "os/origin.h"
 #include "os/spare.h"
 
@@ -34,6 +35,7 @@ struct lcp__loop {
   lua_State *main;           /* where callbacks run when the host drives the loop */
   lua_State *L;              /* where they run now: the thread inside run() */
   struct lcp__origin origin; /* the process it belongs to */
+  struct lcp__handover handover; /* for its starts */
   struct lcp__handle *handles; /* handle.c's list; how it is emptied at the end, */
   void (*close_handles)(struct lcp__loop *loop);
   void (*adapt_handles)(struct lcp__loop *loop); /* and adapted in a copy */
@@ -81,6 +83,9 @@ struct lcp__loop *lcp__loop(lua_State *L);
 
 /* The same, even if it is closed. */
 struct lcp__loop *lcp__loop_state(lua_State *L);
+
+/* For a start in this state, also where its loop is closed. */
+struct lcp__handover *lcp__loop_handover(lua_State *L);
 
 /* Opens its uv loop on first use; call this before starting anything on it.  0 or a libuv
  * error: a program may be out of descriptors before it has a loop, and its call then

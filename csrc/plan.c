@@ -12,6 +12,7 @@
 
 #include "arg.h"
 #include "identity.h"
+#include "loop.h"
 #include "os/fd.h"
 
 /* ---- reading ---- */
@@ -214,6 +215,7 @@ struct lcp__plan *lcp__plan_read(lua_State *L, int index) {
   p->spawn.cgroup = read_string(L, index, "cgroup");
   p->spawn.fds = p->fds;
   p->spawn.nfds = n;
+  p->spawn.handover = lcp__loop_handover(L);
   if (read_flag(L, index, "alters")) {
     lcp__identity_read(L, index, &p->spawn);
     lua_setiuservalue(L, -2, 1);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "os/handover.h"
 #include "os/proc.h"
 
 enum lcp__spawn_flags {
@@ -30,7 +31,7 @@ struct lcp__rlimit {
 };
 #define LCP__RLIM_INFINITY UINT64_MAX
 
-/* Everything in here belongs to the caller and is only read. */
+/* Everything in here belongs to the caller and, but for the handover, is only read. */
 struct lcp__spawn {
   const char *file;  /* a path if it has a slash, else searched for in the child's PATH */
   char *const *argv; /* NULL at the end */
@@ -52,6 +53,7 @@ struct lcp__spawn {
   const char *cgroup; /* path of the group to start in, or NULL; with LCP__SPAWN_LEADS a
                          leaf is made below it, and signals go to the leaf */
   int death_signal;   /* sent when the thread that starts the child ends; 0: none */
+  struct lcp__handover *handover; /* of the calling state */
 };
 
 /* The steps of a start, in order. lcp__stage_name has their names, for error messages. */
@@ -84,6 +86,10 @@ struct lcp__failure {
  * line (ENOEXEC) is run by /bin/sh, as execvp(3) does. */
 int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
                struct lcp__failure *why);
+
+/* Opens what starts from now on will use, if they use it; call it early.  The caller
+ * closes it. */
+void lcp__spawn_reserve(struct lcp__handover *h);
 
 /* For the implementations: whether the child would get other ids but keep our
  * supplementary groups if those could not be dropped. */

@@ -4,9 +4,9 @@
  * named child_*, may write only to their own stack and to the launch, and may call
  * nothing that takes locks, allocates or reads thread state: only system calls.
  *
- * Order: signals, cgroup, session or group, descriptors, directory, limits, ids, parent's
- * death, exec.  The directory is entered, and limits are raised, before the ids change,
- * so with our rights, as libuv does.  Limits follow the descriptors, since a low
+ * Order: table, signals, cgroup, session or group, descriptors, directory, limits, ids,
+ * parent's death, exec.  The directory is entered, and limits are raised, before the ids
+ * change, so with our rights, as libuv does.  Limits follow the descriptors, since a low
  * RLIMIT_NOFILE would keep these from being moved above the slots.
  * SPDX-License-Identifier: MIT */
 #include "os/spawn_child.h"
@@ -19,16 +19,15 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/clone.h"
+#include "os/handover.h"
 #include "os/rawid.h"
-
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#define CLOSE_RANGE_CLOEXEC_ 4u
+#include "os/table.h"
 
 /* The kernel's sigset_t: 64 signals, on MIPS 128. */
 #define SIGSET_SIZE ((size_t)(NSIG / 8))
@@ -37,9 +36,47 @@ LCP__NO_SANITIZE static void child_fail(struct lcp__launch *l, int stage, int er
   l->failed = 1;
   l->why.stage = stage;
   l->why.err = -err;
-  while (write(l->status_fd, &l->why, sizeof l->why) < 0 && errno == EINTR) {
-  }
+  if (l->status_fd >= 0)
+    while (write(l->status_fd, &l->why, sizeof l->why) < 0 && errno == EINTR) {
+    }
   _exit(127);
+}
+
+/* The other end may be in use by a copy of our parent that has not noticed yet that it is
+ * one (a raw clone(2)): then the message can be from there. */
+LCP__NO_SANITIZE static int child_receive(struct lcp__launch *l) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(LCP__HANDOVER_MOST * sizeof(int))];
+  } control;
+  pid_t by = 0;
+  struct iovec iov = {&by, sizeof by};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes};
+  size_t n = 0;
+  msg.msg_controllen = sizeof control.bytes;
+  if (syscall(SYS_recvmsg, l->in_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+    return errno;
+  for (int i = 0; i <= l->plan->nfds; i++)
+    if (l->from[i] >= 0)
+      l->from[i] = ((const int *)CMSG_DATA(&control.align))[n++];
+  return by == l->parent && msg.msg_controllen >= CMSG_LEN(0) &&
+                 control.align.cmsg_len == CMSG_LEN(n * sizeof(int))
+             ? 0
+             : EPROTO;
+}
+
+/* See table.h.  Until close_range(2) has succeeded the table is our parent's, whose other
+ * threads go on: nothing in it may be changed.  After it we have a copy of what lies
+ * below the socket, and that. */
+LCP__NO_SANITIZE static void child_leave_table(struct lcp__launch *l) {
+  if (l->in_fd < 0)
+    return;
+  if (syscall(SYS_close_range, l->in_fd + 1, ~0u, LCP__CLOSE_RANGE_UNSHARE) != 0)
+    child_fail(l, LCP__STAGE_STDIO, errno);
+  int err = child_receive(l);
+  if (err != 0)
+    child_fail(l, LCP__STAGE_STDIO, err);
+  l->apart = 1;
 }
 
 /* All dispositions become the default first; the mask is emptied right before exec.  A
@@ -57,17 +94,15 @@ LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
 /* First moves the sources above all slots, so that filling one slot cannot overwrite the
  * source of another; then fills the slots in order. */
 LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
-  const struct lcp__spawn *plan = l->plan;
-  int n = plan->nfds;
-  if (l->status_fd < n) {
+  int n = l->plan->nfds;
+  if (l->status_fd >= 0 && l->status_fd < n) {
     int high = fcntl(l->status_fd, F_DUPFD_CLOEXEC, n);
     if (high < 0)
       child_fail(l, LCP__STAGE_STDIO, errno);
     l->status_fd = high;
   }
   for (int i = 0; i < n; i++) {
-    int fd = plan->fds[i] >= 0 ? plan->fds[i] : i < 3 ? l->null_fd : -1;
-    l->from[i] = fd;
+    int fd = l->from[i];
     if (fd >= 0 && fd < n && fd != i) {
       l->from[i] = fcntl(fd, F_DUPFD_CLOEXEC, n);
       if (l->from[i] < 0)
@@ -151,7 +186,8 @@ LCP__NO_SANITIZE static int child_mark_allowed(const struct lcp__launch *l) {
  * (before: ENOSYS or EINVAL).  If there is no way to know what is open, the start fails
  * rather than leak descriptors. */
 LCP__NO_SANITIZE static void child_close_others(struct lcp__launch *l) {
-  if (syscall(SYS_close_range, (unsigned)l->plan->nfds, ~0u, CLOSE_RANGE_CLOEXEC_) == 0)
+  if (syscall(SYS_close_range, (unsigned)l->plan->nfds, ~0u, LCP__CLOSE_RANGE_CLOEXEC) ==
+      0)
     return;
   int err = errno;
   if (!child_mark_listed(l) && !child_mark_allowed(l))
@@ -161,7 +197,8 @@ LCP__NO_SANITIZE static void child_close_others(struct lcp__launch *l) {
 /* First, while descriptors and rights are still ours.  Writing 0 moves the writer itself
  * (cgroups(7)). */
 LCP__NO_SANITIZE static void child_enter_cgroup(struct lcp__launch *l) {
-  if (l->cgroup_fd >= 0 && write(l->cgroup_fd, "0", 1) != 1)
+  int procs = l->from[l->plan->nfds]; /* cgroup_fd */
+  if (procs >= 0 && write(procs, "0", 1) != 1)
     child_fail(l, LCP__STAGE_CGROUP, errno);
 }
 
@@ -171,7 +208,7 @@ LCP__NO_SANITIZE static void child_set_group(struct lcp__launch *l) {
   const struct lcp__spawn *plan = l->plan;
   if ((plan->flags & LCP__SPAWN_SETSID) && setsid() < 0)
     child_fail(l, LCP__STAGE_SETSID, errno);
-  if ((plan->flags & LCP__SPAWN_TTY) && ioctl(plan->fds[0], TIOCSCTTY, 0) != 0)
+  if ((plan->flags & LCP__SPAWN_TTY) && ioctl(l->from[0], TIOCSCTTY, 0) != 0)
     child_fail(l, LCP__STAGE_SETSID, errno);
   if ((plan->flags & LCP__SPAWN_SETPGID) && setpgid(0, plan->pgid) != 0)
     child_fail(l, LCP__STAGE_SETPGID, errno);
@@ -265,6 +302,7 @@ LCP__NO_SANITIZE int lcp__child_main(void *arg) {
   const struct lcp__spawn *plan = l->plan;
   const uint64_t empty[2] = {0, 0};
   l->shared = 1;
+  child_leave_table(l);
   child_reset_signals(l);
   child_enter_cgroup(l);
   child_set_group(l);

@@ -5,25 +5,23 @@
 
 #include "os/spawn.h"
 
-/* The child runs on a stack, and in a state, that the sanitizers' runtime knows nothing
- * of. */
-#define LCP__NO_SANITIZE __attribute__((no_sanitize("address", "undefined")))
-
 /* Everything the child needs, allocated in one block before the clone. */
 struct lcp__launch {
   const struct lcp__spawn *plan;
   pid_t parent;     /* the process that starts the child */
   int report_fd;    /* read end of the report: the parent uses it, the child has a copy */
-  int status_fd;    /* write end of the report */
+  int status_fd;    /* write end of the report; both are -1 where memory is shared */
   int cgroup_fd;    /* cgroup.procs of the group to enter, or -1 */
   int null_fd;      /* /dev/null, or -1 if no slot needs it */
+  int in_fd;        /* table.h: what the child receives its descriptors from; or -1 */
   int drops_groups; /* see lcp__spawn_drops_groups */
   int not_found; /* errno if the search finds no file; 0: not a search, one candidate */
-  int *from;     /* nfds sources; the child rearranges them */
+  int *from;     /* nfds sources, then cgroup_fd; the child rearranges them */
   char **candidates; /* paths to exec, in order; NULL at the end */
   char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
   /* set by the child; visible to us only if it really shares our memory */
   int shared, failed;
+  int apart; /* it has descriptors of its own; before that it has changed nothing */
   struct lcp__failure why;
 };
 

@@ -3,30 +3,27 @@
  * The child borrows our memory until it execs (spawn_child.c), so a start costs the same
  * however large the host is.  The calling thread sleeps meanwhile (CLONE_VFORK).
  *
- * The failed step is also reported through a close-on-exec pipe, for systems where
- * CLONE_VM is only a fork (valgrind, QEMU, WSL1).
+ * The failed step is reported in that memory, and until a child is known to share it
+ * through a close-on-exec pipe as well: there are systems where CLONE_VM is only a fork
+ * (valgrind, QEMU, WSL1).
+ *
+ * Where many descriptors are open the child also starts on our descriptor table, see
+ * table.h, and receives its own through handover.h.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "os/cgroup.h"
+#include "os/clone.h"
 #include "os/fd.h"
+#include "os/handover.h"
 #include "os/spawn_child.h"
-
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000 /* Linux 5.2 */
-#endif
-
-/* Ample for a chain of system calls.  It lies on our own stack: we sleep while it is in
- * use. */
-enum { CHILD_STACK = 16 * 1024 };
+#include "os/table.h"
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* as execvp(3) without PATH */
 
@@ -83,8 +80,8 @@ static struct lcp__launch *launch_new(const struct lcp__spawn *plan) {
     dirs += *p == ':';
   size_t slots = (dirs + 1) + (argc + 3);
   size_t text = strlen(path) + dirs * (strlen(plan->file) + 2);
-  l = calloc(1, sizeof *l + slots * sizeof(char *) + (size_t)plan->nfds * sizeof(int) +
-                    text);
+  l = calloc(1, sizeof *l + slots * sizeof(char *) +
+                    ((size_t)plan->nfds + 1) * sizeof(int) + text);
   if (l == NULL)
     return NULL;
   l->plan = plan;
@@ -92,11 +89,11 @@ static struct lcp__launch *launch_new(const struct lcp__spawn *plan) {
   l->drops_groups = lcp__spawn_drops_groups(plan);
   if (searched)
     l->not_found = strlen(plan->file) > NAME_MAX ? ENAMETOOLONG : ENOENT;
-  l->status_fd = l->null_fd = l->cgroup_fd = -1;
+  l->report_fd = l->status_fd = l->cgroup_fd = l->null_fd = l->in_fd = -1;
   l->candidates = (char **)(l + 1);
   l->sh_argv = l->candidates + dirs + 1;
   l->from = (int *)(l->candidates + slots);
-  join_candidates(l, path, (char *)(l->from + plan->nfds));
+  join_candidates(l, path, (char *)(l->from + plan->nfds + 1));
   l->sh_argv[0] = "/bin/sh";
   if (argc > 0)
     memcpy(l->sh_argv + 2, plan->argv + 1, argc * sizeof(char *));
@@ -113,6 +110,23 @@ static int open_null(struct lcp__launch *l) {
   return 0;
 }
 
+static int open_report(struct lcp__launch *l) {
+  int ends[2];
+  int err = lcp__memory_known_shared() ? 1 : lcp__fd_pipe(ends);
+  if (err == 0) {
+    l->report_fd = ends[0];
+    l->status_fd = ends[1];
+  }
+  return err;
+}
+
+static void set_sources(struct lcp__launch *l) {
+  int n = l->plan->nfds;
+  for (int i = 0; i < n; i++)
+    l->from[i] = l->plan->fds[i] >= 0 ? l->plan->fds[i] : i < 3 ? l->null_fd : -1;
+  l->from[n] = l->cgroup_fd;
+}
+
 /* CLONE_PIDFD, by a kernel or a sandbox that does not know it.  Kernels before 5.2 may
  * ignore it as well (clone(2), CLONE_PID): then *pidfd stays -1. */
 static int is_refused(int err) {
@@ -121,28 +135,12 @@ static int is_refused(int err) {
 
 /* Without a pidfd the child is watched another way: proc.c tries pidfd_open(2), then a
  * waiter thread. */
-LCP__NO_SANITIZE static int clone_child(struct lcp__launch *l, int *pidfd) {
-  char stack[CHILD_STACK] __attribute__((aligned(16)));
-  int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
-  int pid = clone(lcp__child_main, stack + sizeof stack, flags | CLONE_PIDFD, l, pidfd);
-  if (pid < 0 && is_refused(errno)) {
+static int clone_child(struct lcp__launch *l, int flags, int *pidfd) {
+  int pid = lcp__clone(lcp__child_main, l, flags | SIGCHLD | CLONE_PIDFD, pidfd);
+  if (pid < 0 && is_refused(-pid)) {
     *pidfd = -1;
-    pid = clone(lcp__child_main, stack + sizeof stack, flags, l);
+    pid = lcp__clone(lcp__child_main, l, flags | SIGCHLD, NULL);
   }
-  return pid < 0 ? -errno : pid;
-}
-
-/* Signals stay blocked around the clone: the child starts with our mask, and must not run
- * our handlers in our memory.  Nor can the thread be cancelled meanwhile. */
-static int clone_blocked(struct lcp__launch *l, int *pidfd) {
-  sigset_t all, before;
-  int cancel;
-  sigfillset(&all);
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int pid = clone_child(l, pidfd);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_setcancelstate(cancel, NULL);
   return pid;
 }
 
@@ -155,13 +153,13 @@ static int fail(struct lcp__failure *why, int stage, int err) {
 /* With shared memory we only run again once the child has execed or ended, and l->failed
  * says which.  Otherwise end of file means that exec closed the pipe; waiting for that
  * costs two context switches. */
-static int read_report(const struct lcp__launch *l, int fd, struct lcp__failure *why) {
+static int read_report(const struct lcp__launch *l, struct lcp__failure *why) {
   ssize_t n;
   *why = l->why;
-  if (l->shared)
+  if (l->shared || l->report_fd < 0)
     return l->failed;
   do {
-    n = read(fd, why, sizeof *why);
+    n = read(l->report_fd, why, sizeof *why);
   } while (n < 0 && errno == EINTR);
   if (n < 0)
     fail(why, LCP__STAGE_STDIO, -errno);
@@ -175,26 +173,66 @@ static void discard(pid_t pid, int *pidfd) {
   lcp__fd_close(pidfd);
 }
 
-/* Owned on the way: status[0], status[1], then the child. */
+/* Sharing the table is only an advantage: whatever is in its way, the start goes on as it
+ * does where few descriptors are open. */
+static int may_share_table(const struct lcp__launch *l) {
+  struct lcp__handover *h = l->plan->handover;
+  return lcp__memory_known_shared() && lcp__table_sharing_pays() &&
+         lcp__handover_ready(h) && lcp__table_sharing_works(h->in.fd);
+}
+
+/* The child starts on our table.  Its pid, or -1: nothing has been done yet. */
+static int launch_sharing(struct lcp__launch *l, int *pidfd) {
+  struct lcp__handover *h = l->plan->handover;
+  set_sources(l);
+  if (lcp__handover_send(h, l->from, l->plan->nfds + 1, l->parent) < 0)
+    return -1;
+  l->in_fd = h->in.fd;
+  int pid = clone_child(l, CLONE_FILES, pidfd);
+  l->in_fd = -1;
+  if (!l->apart)
+    lcp__handover_drain(h);
+  if (pid < 0 || l->apart || !l->failed)
+    return pid < 0 ? -1 : pid;
+  discard(pid, pidfd);
+  lcp__table_refused(l->why.err);
+  l->failed = 0;
+  return -1;
+}
+
+/* The child starts on a copy of our table, in which it may move the report's end.  Its
+ * pid, or a negative errno.
+ *
+ * Without a pidfd nothing changes: the report leaves room for the descriptors of what
+ * replaces it (proc.c), which are opened when the program already runs. */
+static int launch_copying(struct lcp__launch *l, int *pidfd) {
+  int status = l->status_fd;
+  set_sources(l);
+  int pid = clone_child(l, 0, pidfd);
+  lcp__fd_close(&status);
+  if (l->shared && *pidfd >= 0)
+    lcp__memory_is_shared();
+  return pid;
+}
+
+/* Owned on the way: both ends of the report, then the child. */
 static int launch_run(struct lcp__launch *l, struct lcp__proc *proc,
                       struct lcp__failure *why) {
-  int status[2] = {-1, -1}, pidfd = -1, pid, failed;
+  int pidfd = -1, pid = -1, failed;
   int err = open_null(l);
   if (err == 0)
-    err = lcp__fd_pipe(status);
+    err = open_report(l);
   if (err < 0)
     return fail(why, LCP__STAGE_STDIO, err);
-  l->report_fd = status[0];
-  l->status_fd = status[1];
-  pid = clone_blocked(l, &pidfd);
-  lcp__fd_close(&status[1]);
-  if (pid < 0) {
-    lcp__fd_close(&status[0]);
+  if (may_share_table(l))
+    pid = launch_sharing(l, &pidfd);
+  if (pid < 0)
+    pid = launch_copying(l, &pidfd);
+  failed = pid >= 0 && read_report(l, why);
+  lcp__fd_close(&l->report_fd);
+  if (pid < 0)
     return fail(
         why, pid == -EMFILE || pid == -ENFILE ? LCP__STAGE_STDIO : LCP__STAGE_FORK, pid);
-  }
-  failed = read_report(l, status[0], why);
-  lcp__fd_close(&status[0]);
   if (failed) {
     discard(pid, &pidfd);
     return -1;
@@ -236,5 +274,7 @@ int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
   free(l);
   return rc;
 }
+
+void lcp__spawn_reserve(struct lcp__handover *h) { lcp__handover_open(h); }
 
 const char *lcp__spawn_backend(void) { return "linux"; }

@@ -158,4 +158,7 @@ int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
   return rc < 0 ? fail(why, LCP__STAGE_FORK, rc) : 0;
 }
 
+/* uv_spawn forks. */
+void lcp__spawn_reserve(struct lcp__handover *h) { h->in.fd = h->out.fd = -1; }
+
 const char *lcp__spawn_backend(void) { return "uv"; }

@@ -299,6 +299,7 @@ static const struct number {
                {"prctl", SYS_prctl},
                {"prlimit64", SYS_prlimit64},
                {"pwritev2", SYS_pwritev2},
+               {"recvmsg", SYS_recvmsg},
                {"rt_sigaction", SYS_rt_sigaction},
                {"rt_sigprocmask", SYS_rt_sigprocmask},
                {"setgid", SYS_setgid},

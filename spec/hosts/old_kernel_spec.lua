@@ -4,38 +4,15 @@
 -- failure beside the missing calls has nothing left to fall back to.
 local sandbox = require 'spec.support.sandbox'
 local t = require 'spec.helper'
-local cp = t.cp
 local it = t.wrap(it)
 
--- A spec in a process of its own, in a sandbox.
 local function run(word, name)
   local obstacle = os.getenv 'LCP_OLD_KERNEL' and 'this is the old kernel'
     or sandbox.obstacle {}
   if obstacle then
     pending(obstacle)
   end
-  local args = {
-    'LCP_OLD_KERNEL=1',
-    t.built 'sandbox',
-    word,
-    '--',
-    t.lua_exe,
-    '/usr/bin/busted',
-    '--ignore-lua',
-    '--lpath=' .. package.path,
-    '--cpath=' .. package.cpath,
-    '-o',
-    'plainTerminal',
-    assert(t.spec_file(name .. '_spec')),
-  }
-  local child = cp.spawn('env', args)
-  local out, err = t.collect(child.stdout), t.collect(child.stderr)
-  t.once(child, 'close', function(code, signal)
-    local said = out() .. err()
-    assert.is_nil(signal, said)
-    assert.equal(0, code, said)
-    assert.truthy(said:find ' 0 failures / 0 errors', said)
-  end)
+  sandbox.run_spec({ word }, name, 'LCP_OLD_KERNEL=1')
 end
 
 local function all_is_well(word, names)

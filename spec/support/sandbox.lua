@@ -1,4 +1,5 @@
 --- Programs in a sandbox (spec/host/sandbox.c).
+local assert = require 'luassert'
 local t = require 'spec.helper'
 
 local M = {}
@@ -22,6 +23,33 @@ function M.lua(words, ...)
   local all = { table.unpack(words) }
   table.move({ '--', exe, table.unpack(args) }, 1, #args + 2, #all + 1, all)
   return t.built 'sandbox', all
+end
+
+--- Runs a spec in a sandbox, in a process of its own; it must succeed.
+-- @param setting string|nil: for its environment, such as 'NAME=value'
+function M.run_spec(words, name, setting)
+  local args = { setting or '--', t.built 'sandbox', table.unpack(words) }
+  for _, arg in ipairs {
+    '--',
+    t.lua_exe,
+    '/usr/bin/busted',
+    '--ignore-lua',
+    '--lpath=' .. package.path,
+    '--cpath=' .. package.cpath,
+    '-o',
+    'plainTerminal',
+    assert(t.spec_file(name .. '_spec')),
+  } do
+    args[#args + 1] = arg
+  end
+  local child = t.cp.spawn('env', args)
+  local out, err = t.collect(child.stdout), t.collect(child.stderr)
+  t.once(child, 'close', function(code, signal)
+    local said = out() .. err()
+    assert.is_nil(signal, said)
+    assert.equal(0, code, said)
+    assert.truthy(said:find ' 0 failures / 0 errors', said)
+  end)
 end
 
 --- What a program of ours in a sandbox prints; it must end well and say nothing on

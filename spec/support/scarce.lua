@@ -38,7 +38,7 @@ function M.until_enough(attempt, allowed)
   before = M.count()
   assert(attempt())
   assert(M.count() == before)
-  assert(failures >= 4, failures)
+  assert(failures >= 3, failures)
 end
 
 return M

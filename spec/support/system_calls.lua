@@ -109,6 +109,7 @@ M.fails = {
   ['syscall:pidfd_send_signal'] = 'EINVAL' .. SANDBOX,
   ['syscall:prctl'] = 'EINVAL' .. SANDBOX,
   ['syscall:prlimit64'] = SANDBOX,
+  ['syscall:recvmsg'] = 'EAGAIN ENOMEM' .. SANDBOX,
   ['syscall:rt_sigaction'] = SANDBOX,
   ['syscall:rt_sigprocmask'] = SANDBOX,
   ['syscall:setpriority'] = SANDBOX,
@@ -158,7 +159,7 @@ M.safe = {
     sched_getaffinity sysconf]],
   ['says that there is no such name'] = 'getgrouplist if_indextoname if_nametoindex',
   ['is made where nothing can be done about it'] = [[
-    syscall:getpid syscall:getppid syscall:kill]],
+    syscall:getpid syscall:getppid syscall:kill syscall:wait4]],
   ['is only called when this library is wrong'] = '__assert_fail __stack_chk_fail',
   ["the linker's and the compiler's own"] = [[
     _ITM_* __cxa_finalize __gmon_start__ __asan_* __ubsan_* __sanitizer_* __gcov_*
