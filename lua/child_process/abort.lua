@@ -347,14 +347,28 @@ function AbortSignal.timeout(ms)
   return signal
 end
 
+-- The number of positions that a table has; nil if it has other keys, or is none.
+local function count_positions(list)
+  local n = type(list) == 'table' and 0 or nil
+  for key in next, n and list or {} do
+    if math.type(key) ~= 'integer' or key < 1 then
+      return nil
+    end
+    n = n + 1
+  end
+  return n
+end
+
 local function check_signals(signals)
-  if type(signals) ~= 'table' or M.is_signal(signals) then
+  local count = not M.is_signal(signals) and count_positions(signals)
+  if not count then
     error(errors.invalid_arg_type('signals', 'an array', signals), 3)
   end
-  for i = 1, #signals do
-    if not M.is_signal(signals[i]) then
+  for i = 1, count do
+    local signal = rawget(signals, i)
+    if not M.is_signal(signal) then
       local what = ('signals[%d]'):format(i)
-      error(errors.invalid_arg_type(what, 'an instance of AbortSignal', signals[i]), 3)
+      error(errors.invalid_arg_type(what, 'an instance of AbortSignal', signal), 3)
     end
   end
 end

@@ -4,6 +4,7 @@
 -- Nothing is taken from the queue of a stream until a whole piece is in it: a reader that
 -- gives up loses nothing, and others can continue.  See stream/unread.lua.
 local await = require 'child_process.await'
+local checks = require 'child_process.options.checks'
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local unread = require 'child_process.stream.unread'
@@ -187,10 +188,11 @@ local function check_delimiter(delim)
 end
 
 local function check_list(list)
-  for i = 1, #list do
-    check_one(list[i], ('delim[%d]'):format(i))
+  local _, count = checks.array(list, 'delim')
+  for i = 1, count do
+    check_one(rawget(list, i), ('delim[%d]'):format(i))
   end
-  if #list == 0 then
+  if count == 0 then
     refuse(errors.invalid_arg_value('delim', 'cannot be empty', list))
   end
 end

@@ -46,7 +46,7 @@ describe('stream:lines()', function()
 
   it('refuses a delimiter that is none', function()
     local stdout = printing('').stdout
-    for _, delim in ipairs { 5, true, { 'a', 5 } } do
+    for _, delim in ipairs { 5, true, { 'a', 5 }, { 'a', nil, 'b' }, { x = 'a' } } do
       t.raises('ERR_INVALID_ARG_TYPE', stdout.lines, stdout, delim)
     end
     for _, delim in ipairs { '', {}, { 'a', '' } } do

@@ -427,8 +427,18 @@ describe('AbortSignal.any', function()
 
   it('raises for what is no array of signals', function()
     local signal = AbortController().signal
+    local not_arrays = { { x = signal }, { signal, x = signal }, { [0] = signal } }
     for _, value in ipairs { 5, 'x', signal, { signal, 5 }, { {} } } do
       assert.equal('ERR_INVALID_ARG_TYPE', raised(AbortSignal.any, value).code)
+    end
+    for _, value in ipairs(not_arrays) do
+      local err = raised(AbortSignal.any, value)
+      assert.equal('ERR_INVALID_ARG_TYPE', err.code)
+      assert.matches('^The "signals" argument must be an array', err.message)
+    end
+    for _, value in ipairs { { nil, signal }, { signal, [5] = signal } } do
+      local err = raised(AbortSignal.any, value)
+      assert.matches('^The "signals%[%d%]".* Received nil', err.message)
     end
     assert.equal('ERR_INVALID_ARG_TYPE', raised(AbortSignal.any).code)
     assert.matches('^The "signals%[2%]"', raised(AbortSignal.any, { signal, 5 }).message)

@@ -27,7 +27,11 @@ local function launchers(value, name)
     local reason = 'must have at least one launcher'
     error(errors.invalid_arg_value(name, reason, value), 0)
   end
-  return table.move(list, 1, count, 1, {})
+  local copy = {}
+  for i = 1, count do
+    copy[i] = checks.words(rawget(list, i), ('%s[%d]'):format(name, i))
+  end
+  return copy
 end
 
 local OWN = {

@@ -76,7 +76,7 @@ function M.is_array(value)
     and not stream.is_stream(value)
     and not value[core.shared]
     and rawget(value, 'file') == nil
-    and (rawget(value, 1) ~= nil or math.type(next(value)) == 'integer')
+    and (rawget(value, 1) ~= nil or type(next(value)) == 'number')
 end
 
 --- item.has_targets(entry) -> boolean: whether it was made by several.lua.
@@ -188,6 +188,9 @@ function M.entry(value, slot)
     return from_shared(value, slot)
   elseif is_path(value) then
     return from_path(value, slot)
+  elseif kind == 'table' and next(value) == nil then
+    -- as an item of stdio it has Node's message
+    refuse(value, slot, slot.name ~= 'stdio' and 'cannot be empty: it names no target')
   end
   return from_file(value, slot)
 end
