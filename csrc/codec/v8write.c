@@ -25,7 +25,7 @@ enum kind {
   PACKED,    /* the same; nil is undefined */
   NAMED,     /* the same without any nil, and `n` */
   SET,       /* positions 1 ... last */
-  OBJECT,    /* pairs; `at` counts them */
+  OBJECT,    /* pairs; `at` counts them, `last` is where the tag is */
   MAP,       /* the same */
   MAP_VALUE, /* the same; the value for a key that was a table comes next */
   ERROR      /* its cause */
@@ -159,10 +159,20 @@ static int open_set(struct writer *w) {
   return 1;
 }
 
-/* A string key is written the same way in an object and in a Map. */
 static int open_pairs(struct writer *w, enum kind kind) {
+  struct lcp__level *level = open_table(w, kind);
+  if (level == NULL)
+    return 0;
   lcp__out_byte(w->out, kind == MAP ? V8_MAP : V8_OBJECT);
-  return open_table(w, kind) != NULL;
+  level->last = w->out->at - w->out->bytes - 1;
+  return 1;
+}
+
+/* A string key is written the same way in an object and in a Map, so an object can become
+ * one when a key comes that only a Map can have. */
+static void turn_to_map(struct writer *w, struct lcp__level *level) {
+  w->out->bytes[level->last] = V8_MAP;
+  level->kind = MAP;
 }
 
 static int open_error(struct writer *w, const struct lcp__v8_error_class *class) {
@@ -181,9 +191,24 @@ static int open_error(struct writer *w, const struct lcp__v8_error_class *class)
   return put_value(w);
 }
 
+/* Whether the first key is a string: then the table is an object or a Map, and which is
+ * seen while it is written.  Only after the `n` of a packed list
+ * may positions follow. */
+static int begins_with_name(lua_State *L, int table) {
+  lua_pushnil(L);
+  if (!lua_next(L, table))
+    return 0;
+  int is_name = lua_type(L, -2) == LUA_TSTRING &&
+                (!lua_isinteger(L, -1) || strcmp(lua_tostring(L, -2), "n") != 0);
+  lua_pop(L, 2);
+  return is_name;
+}
+
 /* A table without a class, or without the fields of its class. */
 static int open_plain(struct writer *w) {
   int table = lua_gettop(w->L);
+  if (begins_with_name(w->L, table))
+    return open_pairs(w, OBJECT);
   struct lcp__v8_layout layout = lcp__v8_layout(w->L, table);
   switch (layout.shape) {
   case V8_SHAPE_ARRAY:
@@ -293,7 +318,12 @@ static int positions_next(struct writer *w, struct lcp__level *level) {
 /* stack: table, key, value -> the same, perhaps with the key as an open table above */
 static int put_key(struct writer *w, struct lcp__level *level) {
   int type = lua_type(w->L, -2);
-  if (put_scalar(w, -2, type))
+  uint32_t id = w->next_id;
+  int done = put_scalar(w, -2, type);
+  int is_name = type == LUA_TSTRING && w->next_id == id; /* a Buffer is an object */
+  if (level->kind == OBJECT && !is_name)
+    turn_to_map(w, level);
+  if (done)
     return 1;
   if (type == LUA_TTABLE) {
     level->kind = MAP_VALUE;

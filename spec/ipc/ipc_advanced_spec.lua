@@ -149,6 +149,33 @@ describe('a value that goes from Lua to Lua', function()
     done = true
     collectgarbage()
   end)
+
+  -- the keys of a table come in another order each time
+  it('is an Object, a Map or an Array whichever key comes first', function()
+    local TAGS = { Object = 'o', Map = ';', Array = 'A' }
+    local function check(kind, ...)
+      for count = 0, 8 do
+        local made = {}
+        for i = 1, count do
+          made['name ' .. i] = i
+        end
+        for _, key in ipairs { ... } do
+          made[key] = key == 'n' and 2 or 'value'
+        end
+        local plain = kind == 'Array' and count > 0 and 'Map' or kind
+        assert.equal(TAGS[plain], encode(made):sub(3, 3))
+        assert_same(made, there_and_back(made))
+      end
+    end
+    check('Object', 'n')
+    check('Object', 'n\0', 'ß', '')
+    check('Map', 1.5)
+    check('Map', '\xff')
+    check('Map', true, 'n')
+    check('Map', 0, 'n')
+    check('Array', 1, 2, 'n')
+    check('Array', 2, 'n')
+  end)
 end)
 
 describe('a value that cannot be sent', function()
