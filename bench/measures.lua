@@ -6,6 +6,7 @@
 -- `who` are the contestants, if not all.
 -- SPDX-License-Identifier: MIT
 local FILE_MIB, QUICK_FILE_MIB = 512, 128
+local LINES, QUICK_LINES = 1000000, 300000
 
 local M = {}
 
@@ -13,9 +14,10 @@ local M = {}
 M.file_mib, M.quick_file_mib = FILE_MIB, QUICK_FILE_MIB
 
 --- Units of which less is better.
-M.costs = { us = true, KiB = true }
+M.costs = { us = true, ns = true, KiB = true }
 
 local WAITERS = { 'ours', 'node', 'C' } -- luv has no calls that wait
+local OURS = { 'ours' }
 local LIMIT = { 'C' } -- the machine, whoever uses it
 local FORKERS = { 'ours', 'node' } -- luv and C have no channel
 
@@ -80,6 +82,15 @@ M.list = {
     args = { 'read', FILE_MIB, '%FILE' },
     quick = QUICK_FILE_MIB,
     targets = { node = 1.0 },
+  },
+  {
+    name = 'lines',
+    about = "a loop over short lines of a child's output, for each of them",
+    unit = 'ns',
+    args = { 'lines', LINES },
+    quick = QUICK_LINES,
+    who = OURS,
+    within = { times = 1.0, of = 'io.popen', args = { 'popen', LINES } },
   },
   {
     name = 'write',

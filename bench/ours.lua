@@ -103,13 +103,45 @@ function api.pipe(bytes, _, done)
   head.stdout:pipe(start_count(bytes, closed).stdin)
 end
 
+-- Lines -----------------------------------------------------------------------------
+
+local talks = {}
+
+local function file_of_lines(count)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, 'w'))
+  assert(file:write(('a line\n'):rep(count)))
+  return path
+end
+
+-- The start of the program is part of it.
+local function time_lines(count, open, report)
+  local path, lines = file_of_lines(count), 0
+  local begin = api.now()
+  for _ in open('exec cat ' .. path) do
+    lines = lines + 1
+  end
+  harness.expect(count, lines)
+  report((api.now() - begin) / count)
+  os.remove(path)
+end
+
+function talks.lines(count, _, _, report)
+  time_lines(count, function(command)
+    return cp.spawn('sh', { '-c', command }).stdout:lines()
+  end, report)
+end
+
+function talks.popen(count, _, _, report)
+  time_lines(count, function(command)
+    return io.popen(command):lines()
+  end, report)
+end
+
 -- Forked children ----------------------------------------------------------------------
 
 local CHILD = arg[0]:gsub('ours%.lua$', 'child.lua')
 local BATCH = 1 << 16 -- bytes that are sent before we wait until they are written
-
-local talks = {}
-api.talks = talks
 
 -- Calls `ready(child)` at the first message, `answered(child, message)` at each other.
 local function fork(mode, role, ready, answered)
@@ -209,5 +241,7 @@ function talks.memory(count, _, _, report)
     report(total / count)
   end)
 end
+
+api.talks = talks
 
 harness.main(api)

@@ -35,6 +35,7 @@ struct chunks {
   uint64_t taken;         /* bytes taken so far: the place of the next one */
   struct chunk first;     /* string `head`; p is NULL while the queue is empty */
   struct chunk found;     /* where the last search stopped, unless that has been taken */
+  int owned;              /* SLOT_OWNER holds a table */
   int tapped;             /* the owner wants to see all bytes that are taken */
 };
 
@@ -55,11 +56,12 @@ static struct chunk chunk_at(lua_State *L, int strings, lua_Integer index,
 
 /* stack: chunks at index 1 */
 static void tell_owner(lua_State *L, const struct chunks *q) {
-  if (lua_getiuservalue(L, 1, SLOT_OWNER) == LUA_TTABLE) {
-    lua_pushliteral(L, "readableLength");
-    lua_pushinteger(L, (lua_Integer)q->size);
-    lua_rawset(L, -3);
-  }
+  if (!q->owned)
+    return;
+  lua_getiuservalue(L, 1, SLOT_OWNER);
+  lua_pushliteral(L, "readableLength");
+  lua_pushinteger(L, (lua_Integer)q->size);
+  lua_rawset(L, -3);
   lua_pop(L, 1);
 }
 
@@ -326,6 +328,7 @@ static int l_chunks(lua_State *L) {
   q = lua_newuserdatauv(L, sizeof *q, SLOTS);
   memset(q, 0, sizeof *q);
   q->head = 1;
+  q->owned = lua_istable(L, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, SLOT_OWNER);
   luaL_setmetatable(L, CHUNKS_CLASS);
@@ -356,58 +359,77 @@ static int l_delimiters(lua_State *L) {
 
 /* ---- lines ---- */
 
-enum { UP_CHUNKS = 1, UP_DELIMS, UP_WAIT, UP_LENGTH, UPVALUES = UP_LENGTH };
-
-/* Takes `n` bytes of the first string, which has more than that, and pushes the first
- * `length` of them. */
-static void take_line(lua_State *L, struct chunks *q, const char *p, size_t length,
-                      size_t n) {
-  lua_getiuservalue(L, lua_upvalueindex(UP_CHUNKS), SLOT_OWNER);
-  lua_pushlstring(L, p, length);
-  q->taken += n;
-  q->size -= n;
-  if (lua_istable(L, -2)) {
-    lua_pushvalue(L, lua_upvalueindex(UP_LENGTH));
-    lua_pushinteger(L, (lua_Integer)q->size);
-    lua_rawset(L, -4);
-  }
-}
-
-/* A line within the first string, as nearly all are. */
-static int next_at_once(lua_State *L) {
-  struct chunks *q = lua_touserdata(L, lua_upvalueindex(UP_CHUNKS));
-  const struct lcp__delims *d = lua_touserdata(L, lua_upvalueindex(UP_DELIMS));
-  const struct lcp__delim *delim;
-  size_t skip = (size_t)(q->taken - q->first.base), size;
+/* Pushes what lies before the first delimiter, and with `whole` that too, and takes both.
+ * 0, and nothing taken: they do not end before the first string does, as nearly all do,
+ * or all bytes that are taken must be seen. */
+static int take_line(lua_State *L, struct chunks *q, const struct lcp__delims *d,
+                     int whole) {
   const char *p;
+  size_t skip, size, length, width;
   if (q->first.p == NULL || q->tapped)
     return 0;
+  skip = (size_t)(q->taken - q->first.base);
   p = q->first.p + skip;
   size = q->first.size - skip;
-  for (size_t i = 0; (i = lcp__delims_next(d, p, i, size)) < size; i++) {
-    enum lcp__match match = lcp__delims_match(d, p + i, size - i, &delim);
-    if (match == LCP__OPEN || (match == LCP__MATCH && i + delim->size == size))
-      return 0;
-    if (match == LCP__MATCH) {
-      take_line(L, q, p, i, i + delim->size);
-      return 1;
-    }
-  }
-  return 0;
+  length = lcp__delims_first(d, p, size, &width);
+  if (length == size || length + width == size)
+    return 0;
+  lua_pushlstring(L, p, whole ? length + width : length);
+  q->taken += length + width;
+  q->size -= length + width;
+  return 1;
 }
+
+/* chunks:line(delims [, whole]) -> see take_line | nil */
+static int l_line(lua_State *L) {
+  struct chunks *q = check_chunks(L, 1);
+  const struct lcp__delims *d = luaL_checkudata(L, 2, DELIMS_CLASS);
+  if (!take_line(L, q, d, lua_toboolean(L, 3)))
+    return 0;
+  tell_owner(L, q);
+  return 1;
+}
+
+/* What the iterator of lines works on; kept by its other upvalues. */
+struct lines {
+  struct chunks *q;
+  const struct lcp__delims *d;
+};
+
+/* UP_OWNER: see SLOT_OWNER */
+enum {
+  UP_LINES = 1,
+  UP_CHUNKS,
+  UP_OWNER,
+  UP_LENGTH,
+  UP_DELIMS,
+  UP_WAIT,
+  UPVALUES = UP_WAIT
+};
 
 /* stack: line, chunks */
 static int waited(lua_State *L, int status, lua_KContext context) {
+  struct lines *lines = lua_touserdata(L, lua_upvalueindex(UP_LINES));
   (void)status;
   (void)context;
+  lines->q = lua_touserdata(L, -1);
+  lua_getiuservalue(L, -1, SLOT_OWNER);
+  lua_replace(L, lua_upvalueindex(UP_OWNER));
   lua_replace(L, lua_upvalueindex(UP_CHUNKS));
   return 1;
 }
 
+/* Called for each line: as few calls of Lua's API as can be. */
 static int l_next_line(lua_State *L) {
-  lua_settop(L, 0);
-  if (next_at_once(L))
+  struct lines *lines = lua_touserdata(L, lua_upvalueindex(UP_LINES));
+  if (take_line(L, lines->q, lines->d, 0)) {
+    if (lines->q->owned) {
+      lua_pushvalue(L, lua_upvalueindex(UP_LENGTH));
+      lua_pushinteger(L, (lua_Integer)lines->q->size);
+      lua_rawset(L, lua_upvalueindex(UP_OWNER));
+    }
     return 1;
+  }
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(UP_WAIT));
   lua_callk(L, 0, 2, 0, waited);
@@ -418,24 +440,26 @@ static int l_next_line(lua_State *L) {
  * that is not complete yet comes from wait(): line | nil, and the queue to continue
  * with. */
 static int l_lines(lua_State *L) {
-  luaL_checkudata(L, 1, DELIMS_CLASS);
+  const struct lcp__delims *d = luaL_checkudata(L, 1, DELIMS_CLASS);
+  struct lines *lines;
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
+  lines = lua_newuserdatauv(L, sizeof *lines, 0);
   lua_pushcfunction(L, l_chunks);
   lua_call(L, 0, 1);
-  lua_insert(L, 1);
+  lines->q = lua_touserdata(L, -1);
+  lines->d = d;
+  lua_pushnil(L);
   lua_pushliteral(L, "readableLength");
+  lua_rotate(L, 1, -2); /* UP_DELIMS and UP_WAIT come last */
   lua_pushcclosure(L, l_next_line, UPVALUES);
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"append", l_append},
-                                   {"take", l_take},
-                                   {"tap", l_tap},
-                                   {"size", l_size},
-                                   {"first_size", l_first_size},
-                                   {"find", l_find},
-                                   {"characters", l_characters},
+static const luaL_Reg methods[] = {{"append", l_append}, {"take", l_take},
+                                   {"line", l_line},     {"tap", l_tap},
+                                   {"size", l_size},     {"first_size", l_first_size},
+                                   {"find", l_find},     {"characters", l_characters},
                                    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {

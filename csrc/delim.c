@@ -52,3 +52,22 @@ enum lcp__match lcp__delims_match(const struct lcp__delims *d, const char *p, si
   }
   return open ? LCP__OPEN : *found != NULL ? LCP__MATCH : LCP__MISMATCH;
 }
+
+size_t lcp__delims_first(const struct lcp__delims *d, const char *p, size_t size,
+                         size_t *width) {
+  const struct lcp__delim *one;
+  size_t i = lcp__delims_next(d, p, 0, size);
+  *width = 1;
+  if (d->longest == 1) /* the first byte is all of it */
+    return i;
+  for (; i < size; i = lcp__delims_next(d, p, i + 1, size)) {
+    enum lcp__match match = lcp__delims_match(d, p + i, size - i, &one);
+    if (match == LCP__OPEN)
+      return size;
+    if (match == LCP__MATCH) {
+      *width = one->size;
+      return i;
+    }
+  }
+  return size;
+}

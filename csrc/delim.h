@@ -44,4 +44,9 @@ size_t lcp__delims_next(const struct lcp__delims *d, const char *p, size_t i,
 enum lcp__match lcp__delims_match(const struct lcp__delims *d, const char *p, size_t size,
                                   const struct lcp__delim **found);
 
+/* The index of the first one in p[0 .. size), and its size in *width.  `size`: there is
+ * none, or it may go on after `size`. */
+size_t lcp__delims_first(const struct lcp__delims *d, const char *p, size_t size,
+                         size_t *width);
+
 #endif

@@ -233,13 +233,24 @@ local methods = {}
 -- 1 GiB, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and ERR_INVALID_THIS.  After
 -- `timeout` ms they return nil and 'timeout', and nothing is taken.
 
+-- read('l'), read('L') and readUntil()
+local function read_line(stream, what, delims, whole, timeout)
+  timeout = await.check_timeout(timeout)
+  unread.claim(stream)
+  local line = unread.line(stream, delims, whole)
+  if line then
+    return line
+  end
+  local piece, why = next_piece(stream, what, up_to(delims), timeout)
+  return give(not whole and piece and strip(piece, why) or piece, why)
+end
+
 local formats = {
   l = function(stream, timeout)
-    local piece, why = next_piece(stream, "read('l')", up_to(NEWLINE), timeout)
-    return give(piece and strip(piece, why), why)
+    return read_line(stream, "read('l')", NEWLINE, false, timeout)
   end,
   L = function(stream, timeout)
-    return give(next_piece(stream, "read('L')", up_to(NEWLINE), timeout))
+    return read_line(stream, "read('L')", NEWLINE, true, timeout)
   end,
   a = function(stream, timeout)
     local piece, why = next_piece(stream, "read('a')", everything, timeout)
@@ -250,7 +261,7 @@ local formats = {
 --- stream:read(format [, timeout]) -> string | nil: 'l' -> a line without its '\n', 'L'
 -- -> with it, nil at the end; 'a' as readAll; a star in front is ignored.
 local function read_format(stream, format, timeout)
-  local read = formats[format:match '^%*?(%a)$']
+  local read = formats[format] or formats[format:match '^%*?(%a)$']
   if not read then
     local reason = "must be one of: 'l', 'L', 'a'; for a number tonumber(read 'l')"
     refuse(errors.invalid_arg_value('format', reason, format))
@@ -283,8 +294,7 @@ function methods:readUntil(delim, timeout)
   if delim == nil then
     check_one(delim, 'delim')
   end
-  local take = up_to(delimiters(delim))
-  return give(next_piece(self, 'readUntil()', take, timeout))
+  return read_line(self, 'readUntil()', delimiters(delim), true, timeout)
 end
 
 --- stream:chunks() for a loop: the bytes that have come, at least one, until the end.

@@ -130,6 +130,36 @@ describe('the search for a delimiter', function()
     assert.same({ nil, 1 }, { find(queue_of 'a\r\n', { '\r', '\r\nX' }) })
   end)
 
+  it('takes a line that ends before its string does, in one go', function()
+    local owner, newline = {}, core.delimiters { '\n' }
+    local queue = core.chunks(owner)
+    assert.is_nil(queue:line(newline))
+    queue:append 'one\n\ntwo\nthree\n'
+    queue:append 'four\n'
+    assert.equal('one', queue:line(newline))
+    assert.equal('\n', queue:line(newline, true))
+    assert.equal('two\n', queue:line(newline, true))
+    assert.equal(11, owner.readableLength)
+    assert.is_nil(queue:line(newline)) -- the last of its string
+    assert.equal('three\nfour\n', queue:take())
+  end)
+
+  it('takes no such line whose delimiter may go on, or that somebody must see', function()
+    local queue, ends = queue_of 'a\rb\r\nc\r\n', core.delimiters { '\r\n', '\r', '\n' }
+    assert.equal('a', queue:line(ends))
+    assert.equal('b', queue:line(ends))
+    assert.is_nil(queue:line(ends))
+    assert.is_nil(queue_of('a\r'):line(ends))
+    assert.is_nil(queue_of('a=-'):line(core.delimiters { '=->' }))
+    assert.equal('a-', queue_of('a-=->b'):line(core.delimiters { '=->' }))
+    queue = queue_of 'a\nb\n'
+    queue:tap(true)
+    assert.is_nil(queue:line(ends))
+    queue:tap(false)
+    assert.equal('a', queue:line(ends))
+    assert.is_false((pcall(queue.line, queue, '\n')))
+  end)
+
   it('takes no empty delimiter, and none that is no string', function()
     assert.is_false((pcall(core.delimiters, { '' })))
     assert.is_false((pcall(core.delimiters, { {} })))

@@ -7,6 +7,11 @@ local function printing(text)
   return cp.spawn('printf', { '%s', text })
 end
 
+-- Lives until its stdin ends.
+local function staying(text)
+  return cp.spawn('sh', { '-c', 'printf %s "$1"; read -r _', 'sh', text })
+end
+
 -- A child that answers each line of its stdin, and says `end` at the end.
 local function answering()
   return cp.spawn('sh', { '-c', 'while read -r l; do echo "<$l>"; done; echo end' })
@@ -323,6 +328,42 @@ describe('stream:read(format)', function()
     assert.is_true(child:wait().ok)
     assert.equal('two', child.stdout:read 'l')
     assert.equal('three', child.stdout:readAll())
+  end)
+
+  it('gives data to those who listen as well', function()
+    local child, seen = staying 'a\nb\nc', {}
+    assert.equal('a', child.stdout:read 'l')
+    child.stdout:on('data', function(chunk)
+      seen[#seen + 1] = chunk
+    end)
+    assert.equal('b', child.stdout:read 'l')
+    assert.same({ 'b\n' }, seen)
+    child.stdin:finish()
+  end)
+
+  it('says truly how much is left', function()
+    local child = staying 'ab\ncd\nef'
+    assert.equal('ab', child.stdout:read 'l')
+    assert.equal(5, child.stdout.readableLength)
+    assert.equal('cd\n', child.stdout:readUntil '\n')
+    assert.equal(2, child.stdout.readableLength)
+    child.stdin:finish()
+  end)
+
+  it('fills the buffer again as soon as there is room', function()
+    local text = ('y'):rep(1000)
+    local child = cp.spawn('yes', { text })
+    local stdout = child.stdout
+    assert.equal(text, stdout:read 'l')
+    for _ = 1, 2 do
+      while stdout.readableLength < stdout.readableHighWaterMark do
+        cp.run 'once'
+      end
+      while stdout.readableLength >= stdout.readableHighWaterMark do
+        assert.equal(text, stdout:read 'l')
+      end
+    end
+    child:kill 'SIGKILL'
   end)
 
   it('refuses other formats', function()

@@ -393,6 +393,19 @@ function M.give(self, count, ends)
   return chunk
 end
 
+--- readable.line(stream, delims, whole) -> string | nil: takes a line (chunks:line) that
+-- no listener must see; bytes are left, so the end is not reached.
+function M.line(self, delims, whole)
+  local line = self._chunks:line(delims, whole)
+  if line then
+    self._emitted_readable = false
+    if not self._shared then
+      read_on(self, 0)
+    end
+  end
+  return line
+end
+
 --- readable.want(stream, size): requests that `size` bytes, or the end, get into the
 -- queue.  Raises ERR_OUT_OF_RANGE above 1 GiB.
 function M.want(self, size)

@@ -174,6 +174,15 @@ function M.take(stream, count, rests)
   return store and store.chunks:take(count) or readable.give(stream, count, true)
 end
 
+--- unread.line(stream, delims, whole) -> string | nil: takes the next line, with its
+-- delimiter if `whole`, where that is quick; nil says nothing about whether there is one.
+function M.line(stream, delims, whole)
+  if store_of(stream) then
+    return M.queue(stream):line(delims, whole)
+  end
+  return readable.line(stream, delims, whole)
+end
+
 --- unread.want(stream, size): makes sure that `size` bytes, or the end, will come.
 function M.want(stream, size)
   if not store_of(stream) then
