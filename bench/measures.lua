@@ -108,38 +108,6 @@ M.list = {
     targets = { node = 1.0 },
   },
   {
-    name = 'read-at-0',
-    about = 'read(2) of a full pipe into a buffer at the beginning of a page, like ours',
-    unit = 'MiB/s',
-    args = { 'read-at', FILE_MIB, 0 },
-    quick = QUICK_FILE_MIB,
-    who = LIMIT,
-  },
-  {
-    name = 'read-at-8',
-    about = 'the same 8 bytes after it; slow on AMD Zen 3 and 4',
-    unit = 'MiB/s',
-    args = { 'read-at', FILE_MIB, 8 },
-    quick = QUICK_FILE_MIB,
-    who = LIMIT,
-  },
-  {
-    name = 'read-at-16',
-    about = 'the same 16 bytes after it, as by malloc; slow on AMD Zen 3',
-    unit = 'MiB/s',
-    args = { 'read-at', FILE_MIB, 16 },
-    quick = QUICK_FILE_MIB,
-    who = LIMIT,
-  },
-  {
-    name = 'read-at-32',
-    about = 'the same 32 bytes after it',
-    unit = 'MiB/s',
-    args = { 'read-at', FILE_MIB, 32 },
-    quick = QUICK_FILE_MIB,
-    who = LIMIT,
-  },
-  {
     name = 'sync',
     about = 'spawnSync of /bin/true, three pipes',
     unit = 'us',
@@ -256,5 +224,23 @@ M.list = {
     targets = { node = 10.0 },
   },
 }
+
+local AT = {
+  [0] = 'read(2) of a full pipe into a buffer at the beginning of a page, like ours',
+  [8] = 'the same 8 bytes after it; slow on AMD Zen 3 and 4',
+  [16] = 'the same 16 bytes after it, as by malloc; slow on AMD Zen 3',
+  [32] = 'the same 32 bytes after it',
+}
+
+for _, offset in ipairs { 0, 8, 16, 32 } do
+  table.insert(M.list, {
+    name = 'read-at-' .. offset,
+    about = AT[offset],
+    unit = 'MiB/s',
+    args = { 'read-at', FILE_MIB, offset },
+    quick = QUICK_FILE_MIB,
+    who = LIMIT,
+  })
+end
 
 return M

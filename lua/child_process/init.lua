@@ -24,6 +24,7 @@ local events = require 'child_process.events'
 local loop = require 'child_process.loop'
 local options = require 'child_process.options'
 local stream = require 'child_process.stream'
+local trace = require 'child_process.trace'
 local unread = require 'child_process.stream.unread'
 
 local abort = lazy.module 'child_process.abort'
@@ -50,12 +51,7 @@ local load_trace_file = lazy.load 'child_process.trace_file'
 lazy.remember()
 
 -- Before there is anything to report.
-if os.getenv 'CP_DEBUG' then
-  load_debug().from_environment()
-end
-if os.getenv 'CP_TRACE' then
-  load_trace_file().from_environment()
-end
+trace.from_environment(load_debug, load_trace_file)
 
 -- A function of a file that is loaded by the first call.
 local function late(module, name)

@@ -34,8 +34,9 @@ end
 -- (csrc/embedded.c), and in programs that bundle them in another way.
 local PREFIX = debug.getinfo(1, 'S').source:match '^@(.*)lazy%.lua$'
 
-local function absolute(path)
-  if path and path:sub(1, 1) ~= '/' then
+--- lazy.absolute(path) -> the same file, wherever the program goes from here.
+function M.absolute(path)
+  if path:sub(1, 1) ~= '/' then
     return (core.cwd() or '.') .. '/' .. path
   end
   return path
@@ -43,7 +44,7 @@ end
 
 --- Where our own files are: a forked child finds them whatever its paths are, even if we
 -- have changed our directory; nil inside a host program or a bundle.
-M.folder = absolute(PREFIX)
+M.folder = PREFIX and M.absolute(PREFIX)
 
 -- Where the files are: 'here', beside this one, or 'elsewhere': the program has its own
 -- way to them, and no more than a name tells of this one.  Asked when the first one is.

@@ -32,6 +32,17 @@ function M.listen(who, fn)
   core.traced(M.on)
 end
 
+--- trace.from_environment(load_debug, load_trace_file): listens as CP_DEBUG and CP_TRACE
+-- ask.  The two load debug.lua and trace_file.lua, which stand on this file.
+function M.from_environment(load_debug, load_trace_file)
+  if os.getenv 'CP_DEBUG' then
+    load_debug().from_environment()
+  end
+  if os.getenv 'CP_TRACE' then
+    load_trace_file().from_environment()
+  end
+end
+
 local NS = 1e6 -- nanoseconds of a millisecond
 local loaded_at = core.hrtime()
 

@@ -11,6 +11,7 @@
 -- A message is a flow from span to span.
 local core = require 'child_process.core'
 local errors = require 'child_process.errors'
+local lazy = require 'child_process.lazy'
 local trace = require 'child_process.trace'
 
 local M = {}
@@ -226,15 +227,11 @@ local function watch_exit()
   end
 end
 
-local function absolute(path)
-  return path:sub(1, 1) == '/' and path or ('%s/%s'):format(core.cwd() or '.', path)
-end
-
 -- -> whether it is open; the first write may end it
 local function open(path)
   M.close()
   local joins = path:sub(1, 1) == '+'
-  path = absolute(joins and path:sub(2) or path)
+  path = lazy.absolute(joins and path:sub(2) or path)
   local fd, errno = core.log_open(path, not joins)
   if not fd then
     complain(path, errno)

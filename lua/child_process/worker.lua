@@ -4,6 +4,7 @@ local core = require 'child_process.core'
 local errors = require 'child_process.errors'
 local lazy = require 'child_process.lazy'
 local runner = require 'child_process.process'
+local trace = require 'child_process.trace'
 
 local load_debug = lazy.load 'child_process.debug'
 local load_trace_file = lazy.load 'child_process.trace_file'
@@ -35,12 +36,7 @@ end
 -- `own`: what the interpreter was given as its script.
 local function set_up(own)
   shift_arguments()
-  if os.getenv 'CP_DEBUG' then
-    load_debug().from_environment()
-  end
-  if os.getenv 'CP_TRACE' then
-    load_trace_file().from_environment()
-  end
+  trace.from_environment(load_debug, load_trace_file)
   process = runner.get()
   local pipe = own:match '^/dev/fd/(%d+)$'
   if pipe then

@@ -294,13 +294,13 @@ describe('a pool', function()
     refused('ERR_INVALID_ARG_TYPE', { launchers = 'ssh' })
     refused('ERR_INVALID_ARG_VALUE', { launchers = {} })
     for list, text in pairs {
-      [{ { 'ssh', 'a' }, nil, { 'ssh', 'c' } }] = '"options.launchers[2]" property must be an array',
-      [{ [2] = { 'ssh' } }] = '"options.launchers[1]" property must be an array',
-      [{ { 'ssh' }, {} }] = '"options.launchers[2][1]" property must be of type string',
-      [{ x = { 'ssh' } }] = '"options.launchers" property must be an array',
+      [{ { 'ssh', 'a' }, nil, { 'ssh', 'c' } }] = '[2]" property must be an array',
+      [{ [2] = { 'ssh' } }] = '[1]" property must be an array',
+      [{ { 'ssh' }, {} }] = '[2][1]" property must be of type string',
+      [{ x = { 'ssh' } }] = '" property must be an array',
     } do
       local err = refused('ERR_INVALID_ARG_TYPE', { launchers = list })
-      assert.truthy(err.message:find(text, 1, true), err.message)
+      assert.truthy(err.message:find('"options.launchers' .. text, 1, true), err.message)
     end
     local err = refused('ERR_INVALID_ARG_VALUE', { maxQueu = 1 })
     local text = "options.maxQueu is not an option of pool; did you mean 'maxQueue'?"
