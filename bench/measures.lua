@@ -167,7 +167,7 @@ M.list = {
     args = { 'oneway', 300000, 'json', 20 },
     quick = 100000,
     who = FORKERS,
-    targets = { node = 2.0 },
+    targets = { node = 4.0 },
   },
   {
     name = 'small-adv',
@@ -176,7 +176,7 @@ M.list = {
     args = { 'oneway', 300000, 'advanced', 20 },
     quick = 100000,
     who = FORKERS,
-    targets = { node = 4.0 },
+    targets = { node = 8.0 },
   },
   {
     name = 'large',

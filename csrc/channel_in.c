@@ -69,14 +69,16 @@ static int is_emit_replaced(lua_State *L) {
   return lua_rawget(L, -2) != LUA_TNIL;
 }
 
-/* stack: event, userdata, message.  Pushes the listener that gets it directly, if that is
- * all that Lua would do: see l_hear. */
+/* stack: event, userdata, message.  Pushes the listener that gets it directly, below it,
+ * if that is all that Lua would do: see l_hear. */
 static int push_listener(lua_State *L, const struct lcp__channel *c) {
   if (c->base.loop->traced || c->frames.framing == LCP__FRAME_NONE)
     return 0;
   int direct = lua_getiuservalue(L, 2, LCP__CHANNEL_LISTENER) != LUA_TNIL &&
                !is_internal(L, 3) && !is_emit_replaced(L);
   lua_settop(L, direct ? 4 : 3);
+  if (direct)
+    lua_insert(L, 3); /* so that the message is the listener's alone */
   return direct;
 }
 
@@ -102,12 +104,10 @@ static void report(lua_State *L, const struct event *e) {
   c->decoding = 0;
   if (c->base.closing)
     return;
-  if (valid && push_listener(L, c)) {
-    lua_pushvalue(L, 3);
+  if (valid && push_listener(L, c))
     lua_call(L, 1, 0);
-  } else {
+  else
     call_onframe(L, e, valid);
-  }
 }
 
 /* 1: a frame; 0: there is none, or the channel has been closed; or a negative errno. */
