@@ -378,6 +378,49 @@ describe('pipe() from child to child', function()
     end)
   end)
 
+  -- Whether SIGPIPE is pending, before and after a program that blocks it has an EPIPE.
+  local function pending(before)
+    local program = before
+      .. [[
+      local cp = require 'child_process'
+      local function pending()
+        local status = io.open('/proc/self/status'):read 'a'
+        for set in status:gmatch '%u%l+Pnd:%s*(%x+)' do
+          if tonumber(set, 16) & 1 << 12 ~= 0 then
+            return true
+          end
+        end
+        return false
+      end
+      local first = pending()
+      local from = cp.spawn('head', { '-c', '5000000', '/dev/zero' })
+      local script = 'head -c 1000000 >/dev/null; exec <&-; read go <&3'
+      local four = { 'pipe', 'pipe', 'pipe', 'pipe' }
+      local to = cp.spawn('sh', { '-c', script }, { stdio = four })
+      to.stdin:on('error', function(err)
+        print(first, err.code, pending())
+        to.stdio[4]:finish()
+        from.stdout:resume()
+      end)
+      from.stdout:pipe(to.stdin)
+      cp.run()]]
+    local exe, args = t.lua(program)
+    return cp.spawnSync('env', { '--block-signal=PIPE', exe, table.unpack(args) }).stdout
+  end
+
+  it('leaves no signal pending for a host that blocks it', function()
+    assert.equal('false\tEPIPE\tfalse\n', pending '')
+  end)
+
+  it('leaves a signal pending that was pending before', function()
+    local raise = [[
+      local file = io.popen('exec <&-', 'w')
+      while file:write 'x' and file:flush() do
+      end
+      file:close()]]
+    assert.equal('true\tEPIPE\ttrue\n', pending(raise))
+  end)
+
   it('counts as a sign of life of the source', function()
     local pair = open_pair()
     local handle, quiet = pair.src._handle, nil
