@@ -86,13 +86,13 @@ for _, framing in ipairs { 'line', 'length' } do
 
     it('are read to their place in the middle of a large one', function()
       local big, bigger = ('x'):rep(300000), ('y'):rep(1500000)
-      local list = { 'a', bigger, '', big, 'b', bigger, big, '', 'c', big, 'd', big }
+      local large = { 'a', bigger, '', big, 'b', bigger, big, '', 'c', big, 'd', big }
       local wanted = {}
-      for i, frame in ipairs(list) do
+      for i, frame in ipairs(large) do
         wanted[i] = #frame < 64 and frame or #frame
       end
       for _, step in ipairs { 65536, 65537, 99999, 262144, 2000000 } do
-        local sent = framed(framing, list)
+        local sent = framed(framing, large)
         local frames, last = cut(framing, sent .. 'z', step, 1 << 21, 'place')
         assert.same(wanted, frames)
         assert.truthy(last:find '^rc 0, held 1,', last)
