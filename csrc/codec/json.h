@@ -11,9 +11,4 @@
 int lcp__json_encode(lua_State *L, int index, struct lcp__out *out);
 int lcp__json_decode(lua_State *L, const char *text, size_t size);
 
-/* How many bytes from `text` on can stand in a JSON string as they are: no quotation
- * mark, no backslash, no control character.  *high gets bit 7 when one of them is not
- * ASCII. */
-size_t lcp__json_plain(const char *text, size_t size, unsigned *high);
-
 #endif

@@ -19,6 +19,7 @@
 #include "codec/class.h"
 #include "codec/encoding.h"
 #include "codec/numeral.h"
+#include "codec/scan.h"
 #include "codec/transcode.h"
 #include "codec/walk.h"
 
@@ -70,61 +71,6 @@ static char skip_space(struct reader *r) {
 }
 
 /* ---- strings ---- */
-
-/* A vector type of gcc and clang, which use the processor's instructions for it.  Gcc
- * warns that i386 has none in its calling convention; no other file calls these. */
-#pragma GCC diagnostic ignored "-Wpsabi"
-typedef unsigned char block __attribute__((vector_size(16)));
-
-#define BLOCKS 4 /* looked at in one go */
-
-static block block_at(const char *p) {
-  block b;
-  memcpy(&b, p, sizeof b);
-  return b;
-}
-
-static uint64_t block_any(block b) {
-  uint64_t halves[2];
-  memcpy(halves, &b, sizeof halves);
-  return halves[0] | halves[1];
-}
-
-/* All ones where a byte is not plain. */
-static block block_special(block b) {
-  return (block)(b < 0x20) | (block)(b == '"') | (block)(b == '\\');
-}
-
-static int is_plain(char c) { return (unsigned char)c >= 0x20 && c != '"' && c != '\\'; }
-
-size_t lcp__json_plain(const char *text, size_t size, unsigned *high) {
-  size_t i = 0;
-  block all = {0};
-  while (size - i >= BLOCKS * sizeof all) {
-    block special = {0}, seen = {0};
-    for (size_t j = 0; j < BLOCKS; j++) {
-      block b = block_at(text + i + j * sizeof b);
-      special |= block_special(b);
-      seen |= b;
-    }
-    if (block_any(special))
-      break;
-    all |= seen;
-    i += BLOCKS * sizeof all;
-  }
-  while (size - i >= sizeof all) {
-    block b = block_at(text + i);
-    if (block_any(block_special(b)))
-      break;
-    all |= b;
-    i += sizeof b;
-  }
-  unsigned seen = (block_any(all) & UINT64_C(0x8080808080808080)) != 0 ? 0x80 : 0;
-  for (; i < size && is_plain(text[i]); i++)
-    seen |= (unsigned char)text[i];
-  *high |= seen & 0x80;
-  return i;
-}
 
 static int hex_value(char c) {
   if (c >= '0' && c <= '9')
@@ -235,7 +181,7 @@ static enum progress read_string(struct reader *r) {
   unsigned high = 0;
   int escaped = 0;
   for (;;) {
-    p += lcp__json_plain(p, (size_t)(r->end - p), &high);
+    p += lcp__scan_plain(p, (size_t)(r->end - p), &high);
     if (p == r->end)
       return fail_at(r, p, "unexpected end");
     if (*p == '"')

@@ -15,6 +15,7 @@
 #include "codec/class.h"
 #include "codec/live.h"
 #include "codec/numeral.h"
+#include "codec/scan.h"
 #include "codec/transcode.h"
 #include "codec/walk.h"
 
@@ -74,7 +75,7 @@ static int put_text(struct lcp__out *out, const char *text, size_t size) {
   lcp__out_reserve(out, size + ESCAPE);
   *out->at++ = '"';
   for (;;) {
-    size_t run = lcp__json_plain(text + done, size - done, &high);
+    size_t run = lcp__scan_plain(text + done, size - done, &high);
     lcp__out_add(out, text + done, run);
     done += run;
     if (done == size)
@@ -90,7 +91,7 @@ static int put_text(struct lcp__out *out, const char *text, size_t size) {
  * has to be escaped. */
 static int put_borrowed(struct lcp__out *out, const char *text, size_t size) {
   unsigned high = 0;
-  if (lcp__json_plain(text, size, &high) < size)
+  if (lcp__scan_plain(text, size, &high) < size)
     return put_text(out, text, size);
   lcp__out_byte(out, '"');
   lcp__out_borrow(out, -1);

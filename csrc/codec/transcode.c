@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "codec/scan.h"
+
 #define ASCII_MASK UINT64_C(0x8080808080808080)
 
 typedef unsigned char byte;
@@ -45,6 +47,7 @@ static enum sequence sequence_scan(const byte *p, size_t n, size_t *length) {
   return trailer > 0 && i == n ? SEQUENCE_CUT : SEQUENCE_BAD;
 }
 
+/* What lies between two other characters is mostly short: see scan.h for long texts. */
 static size_t ascii_run(const byte *p, size_t n) {
   size_t i = 0;
   uint64_t word;
@@ -59,25 +62,9 @@ static size_t ascii_run(const byte *p, size_t n) {
   return i;
 }
 
-int lcp__is_ascii(const char *bytes, size_t size) {
-  uint64_t word[4], any = 0;
-  for (; size >= sizeof word; bytes += sizeof word, size -= sizeof word) {
-    memcpy(word, bytes, sizeof word);
-    if ((word[0] | word[1] | word[2] | word[3]) & ASCII_MASK)
-      return 0;
-  }
-  for (; size >= sizeof any; bytes += sizeof any, size -= sizeof any) {
-    memcpy(word, bytes, sizeof any);
-    any |= word[0];
-  }
-  for (; size > 0; bytes++, size--)
-    any |= (unsigned char)*bytes;
-  return (any & ASCII_MASK) == 0;
-}
-
 size_t lcp__utf8_prefix(const char *text, size_t size) {
   const byte *p = (const byte *)text;
-  size_t i = ascii_run(p, size), length;
+  size_t i = lcp__scan_ascii(text, size), length;
   while (i < size && sequence_scan(p + i, size - i, &length) == SEQUENCE_WHOLE) {
     i += length;
     i += ascii_run(p + i, size - i);

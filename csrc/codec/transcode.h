@@ -51,9 +51,6 @@ size_t lcp__encode(enum lcp__encoding encoding, const char *text, size_t size, c
  */
 size_t lcp__utf8_prefix(const char *text, size_t size);
 
-/* Whether all bytes are below 0x80. */
-int lcp__is_ascii(const char *bytes, size_t size);
-
 #define LCP__UTF8_MAX 4 /* bytes of a character */
 #define LCP__REPLACEMENT UINT32_C(0xFFFD)
 

@@ -1,6 +1,7 @@
 /* v8.c - see v8.h.  Owns nothing.  SPDX-License-Identifier: MIT */
 #include "codec/v8.h"
 
+#include "codec/scan.h"
 #include "codec/transcode.h"
 
 const struct lcp__v8_error_class lcp__v8_error_classes[] = {
@@ -39,7 +40,7 @@ static int census_take(lua_State *L, struct census *c) {
     c->texts++;
     if (size == 1 && text[0] == 'n' && lua_isinteger(L, -1))
       c->n = lua_tointeger(L, -1);
-    if (!lcp__is_ascii(text, size) && lcp__utf8_prefix(text, size) != size)
+    if (lcp__scan_ascii(text, size) < size && lcp__utf8_prefix(text, size) != size)
       return 0;
     break;
   default:

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "codec/class.h"
+#include "codec/scan.h"
 #include "codec/transcode.h"
 
 int lcp__in_header(struct lcp__in *in) {
@@ -145,7 +146,7 @@ static int push_text(struct lcp__in *in, int tag) {
   const char *bytes = (const char *)lcp__in_bytes(in, size);
   if (!bytes)
     return 0;
-  if (tag == V8_UTF8 || (tag == V8_ONE_BYTE && lcp__is_ascii(bytes, size)))
+  if (tag == V8_UTF8 || (tag == V8_ONE_BYTE && lcp__scan_ascii(bytes, size) == size))
     lua_pushlstring(in->L, bytes, size);
   else if (tag == V8_ONE_BYTE)
     push_latin1(in->L, bytes, size);

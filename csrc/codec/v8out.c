@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "codec/scan.h"
 #include "codec/transcode.h"
 
 enum { BIGINT_MAX = 1 << 27 /* bytes: a length has 30 bits, of bits */ };
@@ -39,7 +40,7 @@ uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index) {
     return 0;
   }
   uint32_t objects = 0;
-  if (lcp__is_ascii(text, size)) {
+  if (lcp__scan_ascii(text, size) == size) {
     lcp__out_byte(out, V8_ONE_BYTE);
   } else if (lcp__utf8_prefix(text, size) == size) {
     lcp__out_byte(out, V8_UTF8);
