@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
   uv_loop_init(&loop); /* the host's loop, and something of its own on it */
   uv_timer_init(&loop, &timer);
   timer.data = &ticks;
-  uv_timer_start(&timer, tick_cb, 5, 5);
+  uv_timer_start(&timer, tick_cb, 0, 5); /* at once, and every 5 ms */
   uv_unref((uv_handle_t *)&timer);
 
   L = luaL_newstate();

@@ -2,6 +2,7 @@
 -- does not take: what it raises is an error value, and never a raw error of Lua from
 -- inside the library; nor does one leave the loop later.
 local annotations = require 'spec.support.annotations'
+local pools = require 'spec.support.pools'
 local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
@@ -76,7 +77,8 @@ local function run_loop(note)
 end
 
 -- Calls it with every pair of values; `make` gives the object, or nil for a function.
-local function sweep(name, fn, make, found)
+-- `shared`: the one object of all calls, of a kind that starts processes.
+local function sweep(name, fn, make, found, shared)
   local function call(...)
     local names, args, count = {}, {}, select('#', ...)
     for i = 1, count do
@@ -86,7 +88,7 @@ local function sweep(name, fn, make, found)
       local text = ('%s(%s): %s'):format(name, table.concat(names, ', '), err)
       found[text:match '^[^\n]*'] = true
     end
-    local object = make and make()
+    local object = shared or make and make()
     local ok, result
     if make then
       if is_closable(object) and object.on then
@@ -102,7 +104,9 @@ local function sweep(name, fn, make, found)
     if ok and result ~= object then
       close(result)
     end
-    close(object)
+    if not shared then
+      close(object)
+    end
     return note
   end
   local note = call()
@@ -113,6 +117,7 @@ local function sweep(name, fn, make, found)
     end
     run_loop(note)
   end
+  close(shared)
 end
 
 local function report(found)
@@ -139,8 +144,8 @@ end
 
 local ended -- a child that has ended, with all its output still to be read
 
--- Class -> a function that makes an object, and the methods that are not called, each
--- with its reason.
+-- Class -> a function that makes an object, `shared` if all calls of a method get the
+-- same one, and the methods that are not called, each with its reason.
 local CLASSES = {
   ['child_process.EventEmitter'] = {
     function()
@@ -186,6 +191,7 @@ local CLASSES = {
     function()
       return cp.pipeline { { 'true' }, { 'true' } }
     end,
+    shared = true,
   },
   ['child_process.Scope'] = {
     function()
@@ -194,8 +200,9 @@ local CLASSES = {
   },
   ['child_process.Pool'] = {
     function()
-      return cp.pool('none', { size = 1, stderr = 'ignore' })
+      return pools.new('return request', { size = 1, stderr = 'ignore' })
     end,
+    shared = true,
   },
   ['child_process.Limit'] = {
     function()
@@ -270,8 +277,9 @@ describe('wrong types', function()
       restoring(function()
         for _, name in ipairs(functions_of(class)) do
           if not entry[name] then
-            local method = entry[1]()[name]
-            sweep(class .. ':' .. name, method, entry[1], found)
+            local object = entry[1]()
+            local shared = entry.shared and object
+            sweep(class .. ':' .. name, object[name], entry[1], found, shared)
           end
         end
       end)
