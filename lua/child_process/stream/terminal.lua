@@ -70,7 +70,9 @@ function Terminal:write(chunk, name, callback)
     if self._hung_up then
       return refuse(callback)
     end
-    self._line = line_after(self._line, chunk)
+    if not self._is_raw then -- which has no lines
+      self._line = line_after(self._line, chunk)
+    end
   end
   return Stream.write(self, chunk, name, callback)
 end
