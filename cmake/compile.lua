@@ -18,6 +18,82 @@ local function compile(path)
   return code
 end
 
+-- Without the names of local variables and upvalues: hundreds a file, each a string to be
+-- made at a start, that only serve texts like "(local 'name')".  Files and lines stay.
+-- Lua 5.4 writes no names where there are none (ldump.c); other formats stay as they are.
+local function without_names(code)
+  local kept, from, at = {}, 1, HEAD + 1
+  local instruction, integer, number = code:byte(13, 15)
+
+  local function skip(size)
+    at = at + size
+  end
+
+  local function read_number() -- seven bits a byte, the last one marked
+    local value, byte = 0, nil
+    repeat
+      byte, at = code:byte(at), at + 1
+      value = value << 7 | byte & 0x7F
+    until byte >= 0x80
+    return value
+  end
+
+  local function skip_string()
+    skip(math.max(0, read_number() - 1))
+  end
+
+  local function skip_each(skip_one)
+    for _ = 1, read_number() do
+      skip_one()
+    end
+  end
+
+  local function drop_each(skip_one)
+    kept[#kept + 1] = code:sub(from, at - 1) .. '\x80'
+    skip_each(skip_one)
+    from = at
+  end
+
+  local function skip_two_numbers()
+    read_number()
+    read_number()
+  end
+
+  local function skip_constant()
+    local kind = code:byte(at)
+    skip(1)
+    if kind == 0x03 or kind == 0x13 then
+      skip(kind == 0x03 and integer or number)
+    elseif kind & 0x0F == 4 then
+      skip_string()
+    end
+  end
+
+  local function skip_function()
+    skip_string() -- its source
+    skip_two_numbers() -- first and last line
+    skip(3)
+    skip(read_number() * instruction)
+    skip_each(skip_constant)
+    skip(read_number() * 3) -- upvalues
+    skip_each(skip_function)
+    skip(read_number()) -- lines
+    skip_each(skip_two_numbers)
+    drop_each(function()
+      skip_string()
+      skip_two_numbers()
+    end)
+    drop_each(skip_string)
+  end
+
+  if code:byte(5) ~= 0x54 then
+    return code
+  end
+  skip_function()
+  assert(at == #code + 1, 'another format')
+  return table.concat(kept) .. code:sub(from)
+end
+
 local function rotate(word)
   return word << 29 | word >> 35
 end
@@ -48,7 +124,7 @@ array('probe_text', read(probe))
 array('probe_code', first)
 for number = 4, #arg do
   local name = arg[number]:gsub('%.lua$', ''):gsub('/init$', ''):gsub('/', '.')
-  local code = compile(root .. '/' .. arg[number])
+  local code = without_names(compile(root .. '/' .. arg[number]))
   assert(code:sub(1, HEAD) == first:sub(1, HEAD))
   array('file' .. number, code:sub(HEAD + #CODED_NAME + 1))
   rows[#rows + 1] = ('    {"%s", 0x%016xU, file%d, sizeof file%d},\n'):format(

@@ -157,8 +157,9 @@ static char *read_text(const char *path, size_t *size) {
   if (fd >= 0 && fstat(fd, &st) == 0) {
     room = (size_t)st.st_size;
     text = malloc(room + 1);
+    n = 0;
   }
-  while (text != NULL && (n = read(fd, text + *size, room - *size)) > 0)
+  while (text != NULL && *size < room && (n = read(fd, text + *size, room - *size)) > 0)
     *size += (size_t)n;
   err = errno;
   if (fd >= 0)

@@ -57,6 +57,18 @@ describe('the compiled Lua files', function()
     assert.equal('true\t' .. LINE, output(copy_of_module(), USE))
   end)
 
+  it('keep the lines of their code, but not the names of local variables', function()
+    local code = [[
+      local cp = require 'child_process'
+      cp.quote 'loaded now'
+      print(debug.getlocal(package.loaded['child_process.quote'].quote, 1))
+      cp.exec('true', function()
+        print(debug.traceback():match 'lua/(child_process/%S+%.lua:%d+): in')
+      end)
+      cp.run()]]
+    assert.matches('^nil\nchild_process/exec%.lua:%d+\n$', output(copy_of_module(), code))
+  end)
+
   it('are not used in the place of a file that has been changed', function()
     local root = copy_of_module()
     change(
