@@ -1,4 +1,4 @@
-// pool_node.js piscina|workerpool small|large COUNT: see pool.lua.  The same file is the
+// pool_node.js piscina|workerpool small|large COUNT: see measures.lua.  The same file is the
 // worker of both.
 // SPDX-License-Identifier: MIT
 'use strict';

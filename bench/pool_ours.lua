@@ -1,5 +1,5 @@
--- pool_ours.lua SERIALIZATION small|large COUNT: see pool.lua.  Without arguments it is
--- the worker.
+-- pool_ours.lua SERIALIZATION small|large COUNT: see measures.lua.  Without arguments it
+-- is the worker.
 -- SPDX-License-Identifier: MIT
 local cp = require 'child_process'
 

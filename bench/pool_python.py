@@ -1,4 +1,4 @@
-# pool_python.py process small|large COUNT: see pool.lua.
+# pool_python.py process small|large COUNT: see measures.lua.
 # SPDX-License-Identifier: MIT
 import collections
 import concurrent.futures

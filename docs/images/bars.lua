@@ -1,96 +1,101 @@
--- bars.lua <TABLE >bars.svg - draws what bench/run has printed: how many times as good as
--- Node each measure is, a group of bars for each kind of work, on a logarithmic scale.
-package.path = arg[0]:match '^(.-)[^/]*$' .. '?.lua;' .. package.path
+-- bars.lua <bench.txt >bars.svg - draws what bench/run has printed: how many times as
+-- fast as Node each measure is, a chart for each group, on a logarithmic scale; pools, as
+-- the fastest of the others.
+local folder = arg[0]:match '^(.*/)' or './'
+package.path = folder .. '?.lua;' .. folder .. '../../bench/?.lua;' .. package.path
+local measures = require 'measures'
+local printed = require 'printed'
 local svg = require 'svg'
 
-local WIDTH, LEFT, RIGHT, ROW = 760, 300, 60, 20
-local LEAST, MOST = 0.5, 32
+local WIDTH, LABELS, NUMBERS, ROW = 490, 296, 36, 18 -- of a column
+local LEAST, MOST = 0.7, 32 -- longer bars are cut off
+local TOP = 40
 
-local GROUPS = {
-  {
-    'starting',
-    { 'spawn', 'spawn, three pipes' },
-    { 'spawn-1G', 'the same, 1 GiB resident in the parent' },
-    { 'exec', 'exec' },
-    { 'sync', 'spawnSync' },
-    { 'fork', 'fork to the first message' },
-  },
-  {
-    'bytes',
-    { 'read', 'output of a child, as fast as it writes' },
-    { 'read-file', 'output of a child that copies a file' },
-    { 'write', 'input for a child' },
-    { 'pipe', 'one child into another' },
-    { 'sync-read', 'output by spawnSync' },
-  },
-  {
-    'messages',
-    { 'small', 'small, JSON' },
-    { 'small-adv', 'small, advanced' },
-    { 'large', '100 kB, JSON' },
-    { 'large-adv', '100 kB, advanced' },
-    { 'trip', 'there and back' },
-  },
+local HEADING =
+  'How many times as fast as Node 20: 2.0 is twice as fast, 1.0 the same (logarithmic)'
+local COLUMNS = { { 'Starting', 'Pools of two workers' }, { 'Bytes', 'Messages' } }
+local NOTES = {
+  ['Pools of two workers'] = ', beside the fastest of piscina, workerpool and Python',
 }
 
--- Measure -> how many times as good as Node: the number in front of the first spread.
-local function read_table(text)
-  local ratios = {}
-  for line in text:gmatch '[^\n]+' do
-    local name, ratio = line:match '^([%w-]+)%s.-(%d+%.%d+) %('
-    if name then
-      ratios[name] = tonumber(ratio)
-    end
-  end
-  return ratios
+local ratios = printed.read(io.read 'a')
+local parts = {}
+
+local function put(...)
+  parts[#parts + 1] = svg.element(...)
 end
 
-local function x_of(ratio)
+local function put_label(...)
+  parts[#parts + 1] = svg.label(...)
+end
+
+local function group_of(title)
+  for _, group in ipairs(measures.groups) do
+    if group[1] == title then
+      return group
+    end
+  end
+end
+
+-- The least advantage over any of the others | nil
+local function least(others)
+  local ratio
+  for _, value in pairs(others) do
+    ratio = math.min(ratio or value, value)
+  end
+  return ratio
+end
+
+local function ratio_of(name)
+  local others = ratios[name] or {}
+  return others.Node or not others.C and least(others) or nil
+end
+
+local function x_of(left, ratio)
   local part = math.log(ratio / LEAST) / math.log(MOST / LEAST)
-  return LEFT + math.max(0, math.min(1, part)) * (WIDTH - LEFT - RIGHT)
+  local room = WIDTH - LABELS - NUMBERS
+  return left + LABELS + math.max(0, math.min(1, part)) * room
 end
 
-local ratios = read_table(io.read 'a')
-local parts, y = {}, 18
-
-local function put(part)
-  parts[#parts + 1] = part
-end
-
-local function draw_bar(text, ratio)
-  local one, x = x_of(1), x_of(ratio)
+local function draw_bar(left, y, text, ratio)
+  local one, x = x_of(left, 1), x_of(left, ratio)
   local colour = ratio >= 1 and svg.COLOURS.blue or svg.COLOURS.orange
-  put(svg.label(LEFT - 8, y, text, { ['text-anchor'] = 'end' }))
-  put(svg.element('rect', {
+  put_label(left + LABELS - 12, y, text:gsub('`', ''), { ['text-anchor'] = 'end' })
+  put('rect', {
     x = math.min(one, x),
-    y = y - 11,
+    y = y - 10,
     width = math.max(math.abs(x - one), 1),
-    height = 14,
+    height = 12,
     fill = colour,
-  }))
+  })
   local label = ratio < 9.95 and '%.1f' or '%.0f'
-  put(svg.label(math.max(one, x) + 5, y, label:format(ratio)))
-  y = y + ROW
+  put_label(math.max(one, x) + 4, y, label:format(ratio))
 end
 
-for _, group in ipairs(GROUPS) do
-  put(svg.label(8, y, group[1], { ['font-weight'] = 'bold' }))
-  y = y + ROW
-  for _, measure in ipairs { table.unpack(group, 2) } do
-    if ratios[measure[1]] then
-      draw_bar(measure[2], ratios[measure[1]])
+-- -> y of what comes below
+local function draw_group(left, y, title)
+  local heading = title .. (NOTES[title] or '')
+  put_label(left, y, heading, { ['font-weight'] = 'bold' })
+  local top = y + 6
+  for _, row in ipairs { table.unpack(group_of(title), 2) } do
+    local ratio = ratio_of(row[1])
+    if ratio then
+      y = y + ROW
+      draw_bar(left, y, row[2], ratio)
     end
   end
-  y = y + 6
+  local one = x_of(left, 1)
+  put('line', { x1 = one, x2 = one, y1 = top, y2 = y + 4, stroke = svg.COLOURS.line })
+  return y + ROW + 8
 end
-put(svg.element('line', {
-  x1 = x_of(1),
-  x2 = x_of(1),
-  y1 = 22,
-  y2 = y - 10,
-  stroke = svg.COLOURS.line,
-}))
-put(svg.label(x_of(1), 14, 'Node 20', { ['text-anchor'] = 'middle' }))
 
-local TITLE = 'How many times as fast as Node 20: 2.0 is twice as fast'
-io.write(svg.document(WIDTH, y, TITLE, parts))
+local height = 0
+put_label(8, 16, HEADING, { ['font-weight'] = 'bold', ['font-size'] = 14 })
+for i, column in ipairs(COLUMNS) do
+  local y = TOP
+  for _, title in ipairs(column) do
+    y = draw_group(8 + (i - 1) * WIDTH, y, title)
+  end
+  height = math.max(height, y)
+end
+io.write(svg.document(2 * WIDTH + 8, height - ROW, HEADING, parts))
