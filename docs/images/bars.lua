@@ -48,7 +48,7 @@ end
 
 local function ratio_of(name)
   local others = ratios[name] or {}
-  return others.Node or not others.C and least(others) or nil
+  return others.Node or others.piscina and least(others) or nil
 end
 
 local function x_of(left, ratio)
