@@ -119,18 +119,17 @@ local function children()
   return select(2, list:gsub('%d+', ''))
 end
 
+-- Memory first: looking at the rest makes garbage.
 local function state()
   for _ = 1, 2 do
     collectgarbage()
     cp.run 'nowait'
   end
-  return {
-    fds = descriptors(),
-    children = children(),
-    lua = collectgarbage 'count' // 1 | 0,
-    used = process_info.used() >> 10,
-    rss = number_in('/proc/self/status', 'VmRSS:%s*(%d+)'),
-  }
+  collectgarbage()
+  local s = { lua = collectgarbage 'count' // 1 | 0, used = process_info.used() >> 10 }
+  s.rss = number_in('/proc/self/status', 'VmRSS:%s*(%d+)')
+  s.fds, s.children = descriptors(), children()
+  return s
 end
 
 -- -> what there is more of than before, or after the first round
