@@ -112,6 +112,23 @@ describe('with many descriptors open, a start', function()
   end)
 end)
 
+-- It reports over a pipe, whose number is among those that the child is to have.
+describe('the first start of a program', function()
+  it('may have more entries than descriptors are open', function()
+    local program = [[
+      local cp = require 'child_process'
+      local stdio = { 'ignore', 'pipe', 'ignore' }
+      for i = 4, 20 do stdio[i] = 'ignore' end
+      stdio[20] = 1
+      print(cp.spawnSync('sh', { '-c', 'ls /proc/self/fd' }, { stdio = stdio }).stdout)
+      print(cp.spawnSync('no-such-program', {}, { stdio = stdio }).error.stage) ]]
+    local file, args = t.lua(program)
+    local result = t.cp.spawnSync(file, args)
+    assert.equal('', result.stderr)
+    assert.equal('0\n1\n19\n2\n3\n\nexec\n', result.stdout) -- 3 is the folder
+  end)
+end)
+
 -- 128 is one of the numbers by which it is seen that there are many.
 describe('with many descriptors open, all is well', function()
   local names =
