@@ -25,9 +25,9 @@ const char *lcp__stage_name(int stage) {
 /* The saved id does not matter: without privileges setuid(2) changes only the effective
  * id. */
 int lcp__spawn_drops_groups(const struct lcp__spawn *plan) {
-  int other_user = plan->uid != getuid() || plan->uid != geteuid();
-  int other_group = plan->gid != getgid() || plan->gid != getegid();
-  return ((other_user && (plan->flags & LCP__SPAWN_SETUID)) ||
-          (other_group && (plan->flags & LCP__SPAWN_SETGID))) &&
-         getgroups(0, NULL) != 0;
+  int other_user = (plan->flags & LCP__SPAWN_SETUID) &&
+                   (plan->uid != getuid() || plan->uid != geteuid());
+  int other_group = (plan->flags & LCP__SPAWN_SETGID) &&
+                    (plan->gid != getgid() || plan->gid != getegid());
+  return (other_user || other_group) && getgroups(0, NULL) != 0;
 }

@@ -81,8 +81,10 @@ LCP__NO_SANITIZE static void child_leave_table(struct lcp__launch *l) {
 
 /* All dispositions become the default first; the mask is emptied right before exec.  A
  * signal sent to the new process while it borrows our memory must not run a handler of
- * ours.  Raw calls, since the C library's sigaction(3) hides the signals it uses itself
- * (32, 33); the struct is the kernel's. */
+ * ours.  All of them, since to learn which ones are ignored or handled costs nearly as
+ * much (measured: 62 calls 13 us, reading /proc/self/status 11).  Raw calls, since the C
+ * library's sigaction(3) hides the signals it uses itself (32, 33); the struct is the
+ * kernel's. */
 LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
   static const unsigned long dfl[16]; /* SIG_DFL; larger than any kernel's struct */
   for (int sig = 1; sig < NSIG; sig++)

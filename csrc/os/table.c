@@ -13,7 +13,7 @@
 
 /* From about so many open descriptors on, copying them takes longer than the few calls by
  * which a child gets its own in another way (measured: 6 us, or 40 descriptors). */
-enum { MANY = 128, SAMPLES = 8 };
+enum { MANY = 128, SAMPLES = 4 };
 
 /* Of this process; a copy of it runs on the same system. */
 static atomic_int memory_shared;
