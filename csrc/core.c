@@ -67,13 +67,15 @@ static int l_record(lua_State *L) {
   return 1;
 }
 
+enum { FIELDS = 128 }; /* of the core table, about; see l_record */
+
 /* require passes the name and the path; a host may pass nothing. */
 int luaopen_child_process_core(lua_State *L) {
   const char *path = lua_gettop(L) >= 2 ? lua_tostring(L, 2) : NULL;
   luaL_checkversion(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE)
     return 1;
-  lua_newtable(L);
+  lua_createtable(L, 0, FIELDS);
   set_file(L, path);
   lcp__loop_open(L);
   lcp__gate_open(L);

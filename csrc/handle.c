@@ -279,6 +279,9 @@ static const luaL_Reg common[] = {
     {"close", l_close},   {"ref", l_ref}, {"unref", l_unref}, {"has_ref", l_has_ref},
     {"__close", l_close}, {"__gc", l_gc}, {NULL, NULL}};
 
+/* What most classes have: a table that grows field by field is copied several times. */
+enum { METHODS = 16 };
+
 /* Each function has the metatable as its upvalue. */
 void lcp__handle_methods(lua_State *L, const luaL_Reg *reg) {
   for (; reg->name != NULL; reg++) {
@@ -291,7 +294,7 @@ void lcp__handle_methods(lua_State *L, const luaL_Reg *reg) {
 
 void lcp__handle_class(lua_State *L, const char *tname, const luaL_Reg *functions) {
   luaL_newmetatable(L, tname);
-  lua_newtable(L);
+  lua_createtable(L, 0, METHODS);
   lcp__handle_methods(L, common);
   lcp__handle_methods(L, functions);
   lua_pushvalue(L, -1);

@@ -133,20 +133,20 @@ end
 --- lazy.require(name) -> module: like `require`, but for our modules, independent of the
 -- program's.
 function M.require(name)
-  if not name:find '^child_process%.' then
+  local module = find(name)
+  if module then
+    return module
+  elseif not name:find '^child_process%.' then
     return require(name)
-  elseif not find(name) then
-    local module
-    if is_ours_to_load(name) then
-      local chunk, path = chunk_of(name)
-      module = run(chunk, name, path, _G)
-    else
-      module = require(name)
-    end
-    keep(name, module)
-    package_loaded[name] = module
+  elseif is_ours_to_load(name) then
+    local chunk, path = chunk_of(name)
+    module = run(chunk, name, path, _G)
+  else
+    module = require(name)
   end
-  return find(name)
+  keep(name, module)
+  package_loaded[name] = module
+  return module
 end
 
 --- lazy.load(name) -> function that returns the module.
