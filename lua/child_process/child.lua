@@ -36,7 +36,7 @@ local load_trace_file = lazy.load 'child_process.trace_file'
 
 local M = {}
 
--- The core's table: ref and unref are there already.
+-- The core's table: its own ref and unref are there already.
 local methods = core.child_methods
 events.extend(methods)
 for name, method in pairs(channel.methods) do
@@ -225,7 +225,34 @@ local function open_tee(child, slot, source, entry, sinks)
     end,
   })
   ending.set_reader(child, slot, made, tee)
-  return made.stream and await_close(child, made.stream)
+  if made.stream then
+    return await_close(child, made.stream)
+  end
+  child._tees = child._tees or {}
+  table.insert(child._tees, made)
+end
+
+local ref, unref = methods.ref, methods.unref
+
+-- A tee that has no stream is part of the child.
+local function set_ref(child, on, call)
+  if not core.is_child(child) then
+    error(errors.no_self(call), 0)
+  end
+  for _, made in ipairs(child._tees or {}) do
+    load_tee().set_ref(made, on)
+  end
+  return on and ref(child) or unref(child)
+end
+
+--- child:ref() -> child, child:unref() -> child: whether it keeps the loop alive.  Its
+-- streams and its channel have their own.  Node: subprocess.unref.
+function methods:ref()
+  return set_ref(self, true, 'child:ref()')
+end
+
+function methods:unref()
+  return set_ref(self, false, 'child:unref()')
 end
 
 -- `handles` is nil after a failed start: the streams exist, but end immediately.

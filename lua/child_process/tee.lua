@@ -239,11 +239,19 @@ function Member:close()
   end
 end
 
-for _, name in ipairs { 'ref', 'unref', 'fileno', 'hear' } do
+for _, name in ipairs { 'fileno', 'hear' } do
   Member[name] = function(self)
     local source = self.tee.source
     return source[name](source)
   end
+end
+
+function Member:ref()
+  M.set_ref(self.tee, true)
+end
+
+function Member:unref()
+  M.set_ref(self.tee, false)
 end
 
 local function open_member(self)
@@ -272,6 +280,18 @@ local function on_read(self, chunk, errno)
     give(self, chunk)
   else
     finish(self, errno)
+  end
+end
+
+--- tee.set_ref(tee, on): whether it keeps the loop alive: reading, and a write to a
+-- descriptor that is under way.
+function M.set_ref(self, on)
+  local method = on and 'ref' or 'unref'
+  self.source[method](self.source)
+  for _, target in ipairs(self.targets) do
+    if target.handle then
+      target.handle[method](target.handle)
+    end
   end
 end
 

@@ -89,20 +89,17 @@ describe('an array for stdout', function()
     end) and '')
   end)
 
-  it('keeps the loop alive as long as the child has it', function()
+  it('keeps the loop alive with the child, where it has no stream', function()
     local path = t.tmpdir() .. '/log'
-    local child = cp.spawn(
-      'cat',
-      {},
-      { stdio = { 'pipe', { { file = path } }, 'ignore' } }
-    )
-    child.stdin:finish 'all'
+    local child = cp.spawn('cat', { stdio = { 'pipe', { { file = path } }, 'ignore' } })
     child.stdin:unref()
-    child:unref()
+    assert.equal(child, child:unref())
+    assert.is_false(cp.run()) -- returns, although the child goes on
+    assert.equal(child, child:ref())
+    child.stdin:finish 'all'
     cp.run()
+    assert.equal(0, child.exitCode)
     assert.equal('all', t.slurp(path))
-    child:ref()
-    child:wait()
   end)
 
   it('may be met by stderr = "stdout"', function()

@@ -40,6 +40,22 @@ describe('what a target of several belongs to', function()
 end)
 
 describe('a target of several that is slow', function()
+  it('does not keep the loop alive after child:unref()', function()
+    local reader, writing = full_pipe()
+    local options = { stdio = { 'ignore', { writing }, 'ignore' } }
+    local child = cp.spawn('echo', { 'text' }, options)
+    targets.close(writing)
+    child:once('exit', cp.stop)
+    cp.run()
+    child:unref()
+    assert.is_false(cp.run())
+    child:ref()
+    targets.close(reader)
+    local result = child:wait()
+    assert.is_true(result.ok)
+    assert.equal('EPIPE', result.error.code)
+  end)
+
   it('holds back close, not exit, and nothing else', function()
     local reader, writing = full_pipe()
     local file = t.tmpdir() .. '/log'
