@@ -32,6 +32,8 @@ static void put_buffer(struct lcp__out *out) {
   lcp__out_varint(out, V8_KIND_BUFFER);
 }
 
+/* A long text goes as UTF-8, even if it is ASCII: a peer that is Lua takes that as it is,
+ * but has to look through Latin-1. */
 uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index) {
   size_t size;
   const char *text = lua_tolstring(L, index, &size);
@@ -40,7 +42,7 @@ uint32_t lcp__out_string(lua_State *L, struct lcp__out *out, int index) {
     return 0;
   }
   uint32_t objects = 0;
-  if (lcp__scan_ascii(text, size) == size) {
+  if (size < LCP__OUT_LONG && lcp__scan_ascii(text, size) == size) {
     lcp__out_byte(out, V8_ONE_BYTE);
   } else if (lcp__utf8_prefix(text, size) == size) {
     lcp__out_byte(out, V8_UTF8);

@@ -38,6 +38,17 @@ local function jstype(value)
 end
 
 describe('a value that goes from Lua to Lua', function()
+  it(
+    'is UTF-8 if it is a long text, and otherwise what JavaScript has in memory',
+    function()
+      local short, long = ('x'):rep(16383), ('x'):rep(16384)
+      assert.equal('\xff\x0f"\xff\x7f' .. short, encode(short))
+      assert.equal('\xff\x0fS\x80\x80\x01' .. long, encode(long))
+      assert.equal(long, there_and_back(long))
+      assert.equal(short, there_and_back(short))
+    end
+  )
+
   it('keeps integers and floats apart', function()
     local numbers = { 0, 1, -1, 63, 64, -65, 2 ^ 31 | 0, -2 ^ 31 | 0, 2 ^ 32 | 0 }
     local more = { 2 ^ 53 | 0, -2 ^ 53 | 0, (2 ^ 53 | 0) + 1, math.maxinteger }
