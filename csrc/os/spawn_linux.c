@@ -166,9 +166,12 @@ static int read_report(const struct lcp__launch *l, struct lcp__failure *why) {
   return n != 0;
 }
 
-/* The child has failed, or its report could not be read: then it may still run. */
-static void discard(pid_t pid, int *pidfd) {
-  kill(pid, SIGKILL);
+/* The child has failed, or its report could not be read: then it may still run.  One that
+ * shared our memory has ended, and where the host reaps all children its number may be
+ * another's by now. */
+static void discard(const struct lcp__launch *l, pid_t pid, int *pidfd) {
+  if (!l->shared)
+    kill(pid, SIGKILL);
   lcp__reap_wait(pid);
   lcp__fd_close(pidfd);
 }
@@ -194,9 +197,9 @@ static int launch_sharing(struct lcp__launch *l, int *pidfd) {
     lcp__handover_drain(h);
   if (pid < 0 || l->apart || !l->failed)
     return pid < 0 ? -1 : pid;
-  discard(pid, pidfd);
+  discard(l, pid, pidfd);
   lcp__table_refused(l->why.err);
-  l->failed = 0;
+  l->failed = l->shared = 0;
   return -1;
 }
 
@@ -234,7 +237,7 @@ static int launch_run(struct lcp__launch *l, struct lcp__proc *proc,
     return fail(
         why, pid == -EMFILE || pid == -ENFILE ? LCP__STAGE_STDIO : LCP__STAGE_FORK, pid);
   if (failed) {
-    discard(pid, &pidfd);
+    discard(l, pid, &pidfd);
     return -1;
   }
   err = lcp__proc_open(proc, pid, pidfd, (l->plan->flags & LCP__SPAWN_LEADS) != 0);

@@ -199,6 +199,7 @@ return {
   ['csrc/os/pump.c'] = { read_rest = RACE, reap = RACE },
   ['csrc/os/spawn_linux.c'] = {
     read_report = 'where clone does not share memory: valgrind, QEMU',
+    discard = 'where clone does not share memory: valgrind, QEMU',
   },
   ['csrc/os/waiter.c'] = {
     lcp__waiter_forget = 'copies of the process, which are not counted',
