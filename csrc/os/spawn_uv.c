@@ -105,10 +105,13 @@ static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) 
   uv_process_t process;
   struct sigaction before;
   sigaction(SIGCHLD, NULL, &before);
-  /* glibc's execvpe skips directories of PATH whose names are too long; if there are no
-   * others it leaves errno as it was, and libuv reports that. */
+  /* Directories of PATH whose names are too long are skipped.  If there are no others,
+   * glibc's execvpe leaves errno as it was, which libuv reports; and libuv that searches
+   * for itself (1.52) returns 1, its "nothing tried yet" with the sign changed. */
   errno = ENOENT;
   int rc = uv_spawn(loop, &process, o);
+  if (rc > 0)
+    rc = UV_ENOENT;
   *pid = process.pid;
   uv_close((uv_handle_t *)&process, NULL);
   uv_run(loop, UV_RUN_DEFAULT);
