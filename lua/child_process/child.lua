@@ -69,7 +69,7 @@ local function after_end(child)
   if not child._end_handled then
     child._end_handled = true
     channel.ended(child)
-    loop.nextTick(output.run_out, child)
+    loop.tick(output.run_out, 1, child)
     lending.give_back_soon(child._borrowed)
     count_down(child)
   end
@@ -321,7 +321,7 @@ local function set_up(child, plan, entries, handles, sinks, ipc, codec)
     open_channel(child, handles, ipc, codec, plan.launch)
   end
   if not plan.launch then
-    loop.nextTick(emit_spawn, child)
+    loop.tick(emit_spawn, 1, child)
   end
 end
 

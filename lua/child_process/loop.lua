@@ -47,9 +47,7 @@ local WIDTH = 4
 local FEW = 1000 * WIDTH
 
 local function run_tick(fn, count, a, b)
-  if count == 1 then
-    fn(a)
-  elseif count == 0 then
+  if count == 0 then
     fn()
   elseif count == 2 then
     fn(a, b)
@@ -61,7 +59,7 @@ end
 -- Called by the core after each outermost callback, and again if it raised: a tick is
 -- removed from the queue before it runs, so one that raises does not lose the others.
 --
--- Whatever allocates may run a finalizer, which may queue a tick: here and in nextTick,
+-- Whatever allocates may run a finalizer, which may queue a tick: here and in tick(),
 -- nothing is allocated between a look at `first` and `last` and what follows from it.
 local function drain_ticks()
   local fresh
@@ -70,7 +68,11 @@ local function drain_ticks()
     local count, a, b = ticks[i + 1], ticks[i + 2], ticks[i + 3]
     ticks[i], ticks[i + 2], ticks[i + 3] = false, false, false
     first = i + WIDTH
-    run_tick(fn, count, a, b)
+    if count == 1 then -- as nearly all
+      fn(a)
+    else
+      run_tick(fn, count, a, b)
+    end
     if first > last and last > FEW and not fresh then
       fresh = {} -- do not keep the large table of a burst
     end
@@ -80,20 +82,28 @@ end
 
 core.on_ticks(drain_ticks)
 
---- cp.nextTick(fn, …): runs `fn(…)` once the current callback has returned.
--- Node: process.nextTick.  Raises ERR_INVALID_ARG_TYPE.
-function M.nextTick(fn, ...)
-  check_callback(fn)
-  local count = select('#', ...)
-  local a, b = ...
-  if count > 2 then
-    a, b = { ... }, nil
-  end
+--- loop.tick(fn, count, a, b): nextTick for our own functions: unchecked, with `count`
+-- arguments, at most two.
+local function tick(fn, count, a, b)
   local i = last
   ticks[i + 1], ticks[i + 2], ticks[i + 3], ticks[i + 4] = fn, count, a, b
   last = i + WIDTH
   if i < first then
     want_ticks()
+  end
+end
+
+M.tick = tick
+
+--- cp.nextTick(fn, …): runs `fn(…)` once the current callback has returned.
+-- Node: process.nextTick.  Raises ERR_INVALID_ARG_TYPE.
+function M.nextTick(fn, ...)
+  check_callback(fn)
+  local count = select('#', ...)
+  if count > 2 then
+    tick(fn, count, { ... })
+  else
+    tick(fn, count, ...)
   end
 end
 

@@ -25,7 +25,7 @@ local has = events.has
 
 local M = {}
 
-local nextTick = loop.nextTick
+local nextTick, tick = loop.nextTick, loop.tick
 
 local FIELDS = 24 -- of a stream that has closed: its table need not grow meanwhile
 
@@ -321,7 +321,7 @@ function Stream:destroy(err)
     nextTick(lost.fail_pending, self)
   end
   close_handle(self)
-  nextTick(emit_error, self, err)
+  tick(emit_error, 2, self, err)
   loop.setImmediate(emit_close, self, err and true or false)
   call_hook(self, 'destroyed', err)
   return self

@@ -20,7 +20,7 @@ local methods = {}
 M.methods = methods
 
 local emitter = events.methods
-local nextTick = loop.nextTick
+local nextTick, tick = loop.nextTick, loop.tick
 
 -- Flowing and paused --------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ function methods:resume()
     readable.goes_on(self)
     if not self._resume_scheduled then
       self._resume_scheduled = true
-      nextTick(resume_now, self)
+      tick(resume_now, 1, self)
     end
   end
   self._paused = false

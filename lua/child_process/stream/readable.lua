@@ -22,7 +22,7 @@ local has = events.has
 
 local M = {}
 
-local nextTick = loop.nextTick
+local nextTick, tick = loop.nextTick, loop.tick
 
 local MAX_HIGH_WATER_MARK = 1 << 30
 
@@ -176,7 +176,7 @@ end
 local function end_soon(self)
   if not self._end_scheduled and not self.readableEnded then
     self._end_scheduled = true
-    nextTick(emit_end, self)
+    tick(emit_end, 1, self)
   end
 end
 
@@ -210,7 +210,7 @@ local function emit_readable_soon(self)
   self._need_readable = false
   if not self._emitted_readable then
     self._emitted_readable = true
-    nextTick(emit_readable, self)
+    tick(emit_readable, 1, self)
   end
 end
 
