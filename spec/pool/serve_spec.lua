@@ -183,14 +183,25 @@ describe('a pool', function()
       local cp = require 'child_process'
       local pool = cp.pool(arg[1], { arg[2] }, { size = 1 })
       assert(pool:run(1) == 1)
+      local reply
+      local thread = cp.async(function() reply = pool:run(5) end)
       local pid = forking.fork()
       if pid == 0 then
         local ok, err = pcall(pool.run, pool, 2)
         pool:close()
+        local called
+        pool:close(function() called = true end)
         do local _ <close> = pool end
-        os.exit(not ok and err.code == 'ERR_POOL_CLOSED' and 0 or 1, true)
+        assert(coroutine.close(thread))
+        pool = nil
+        collectgarbage()
+        collectgarbage()
+        cp.run 'nowait'
+        os.exit(called and not ok and err.code == 'ERR_POOL_CLOSED' and 0 or 1, true)
       end
       assert(forking.wait(pid) == 0)
+      while not reply do cp.run 'once' end
+      assert(reply == 5)
       assert(pool:run(3) == 3)
       pool:close()
       print 'whole' ]]):format(forking)
