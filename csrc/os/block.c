@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static int is_aligned(const void *block) {
   return (uintptr_t)block % LCP__BLOCK_PAGE == 0;
@@ -39,4 +40,14 @@ void *lcp__block_resize(void *block, size_t used, size_t size) {
   memcpy(aligned, grown, used);
   free(grown);
   return aligned;
+}
+
+/* Linux 5.14, and headers that know it. */
+void lcp__block_touch(void *from, size_t size) {
+#ifdef MADV_POPULATE_WRITE
+  uintptr_t into_page = (uintptr_t)from % LCP__BLOCK_PAGE;
+  madvise((char *)from - into_page, size, MADV_POPULATE_WRITE);
+#else
+  (void)from, (void)size;
+#endif
 }

@@ -10,6 +10,9 @@
 /* An empty queue larger than this frees its memory. */
 enum { KEEP = 16 * 1024 };
 
+/* A queue of BULK bytes is likely to need the next AHEAD too. */
+enum { BULK = 1024 * 1024, AHEAD = 256 * 1024 };
+
 /* Bytes move to the front only when at least as many have been taken before them, or when
  * the block grows anyway, so moving never costs more than appending did. realloc(3) moves
  * a large block by remapping its pages. */
@@ -38,7 +41,21 @@ static int reserve(struct lcp__buf *b, size_t more, int at_page) {
 
 int lcp__buf_reserve(struct lcp__buf *b, size_t more) { return reserve(b, more, 0); }
 
-int lcp__buf_room(struct lcp__buf *b, size_t more) { return reserve(b, more, 1); }
+static void touch(struct lcp__buf *b, size_t more) {
+  size_t left = b->cap - b->end;
+  if (b->end < BULK || b->end + more <= b->touched)
+    return;
+  left = left < AHEAD ? left : AHEAD;
+  lcp__block_touch(b->data + b->end, left);
+  b->touched = b->end + left;
+}
+
+int lcp__buf_room(struct lcp__buf *b, size_t more) {
+  int rc = reserve(b, more, 1);
+  if (rc == 0)
+    touch(b, more);
+  return rc;
+}
 
 void lcp__buf_take(struct lcp__buf *b, size_t n) {
   b->start += n;

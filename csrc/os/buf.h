@@ -16,6 +16,7 @@
 struct lcp__buf {
   char *data;
   size_t start, end, cap; /* the bytes are data[start .. end) */
+  size_t touched;         /* by lcp__buf_room: as far as the block has its pages */
 };
 
 /* Makes room for `more` bytes at the end.  0, or -ENOMEM and nothing has changed. */

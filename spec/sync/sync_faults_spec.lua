@@ -75,3 +75,26 @@ describe('a program that we are not allowed to kill', function()
     end
   end)
 end)
+
+describe('a large output', function()
+  -- How often pages are asked for, which the kernel refuses, while `size` bytes are read.
+  local function read(size)
+    local result
+    local refused = { name = 'madvise', errno = 'EINVAL', last = 0 }
+    local calls = faults.with(refused, function()
+      result = cp.spawnSync('head', { '-c', tostring(size), '/dev/zero' }, {
+        maxBuffer = math.huge,
+      })
+    end)
+    assert.is_true(result.stdout == ('\0'):rep(size))
+    return calls
+  end
+
+  it('comes without the pages that are asked for in advance', function()
+    assert.is_true(read(8 << 20) >= 16)
+  end)
+
+  it('has no pages in advance before it is large', function()
+    assert.equal(0, read(1 << 20))
+  end)
+end)
