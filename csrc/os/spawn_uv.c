@@ -119,6 +119,28 @@ static int spawn_on(uv_loop_t *loop, const uv_process_options_t *o, pid_t *pid) 
   return rc;
 }
 
+/* libuv that starts by posix_spawn(3), from 1.52 on, does not run scripts without #! as
+ * execvp(3) does.  A shell does; it also finds them in PATH. */
+static int spawn_script(uv_loop_t *loop, uv_process_options_t *o, pid_t *pid) {
+  static char shell[] = "/bin/sh", option[] = "-c", run[] = "exec \"$0\" \"$@\"";
+  size_t n = 1;
+  while (o->args[n] != NULL)
+    n++;
+  char **args = calloc(n + 4, sizeof *args);
+  if (args == NULL)
+    return -ENOMEM;
+  args[0] = shell;
+  args[1] = option;
+  args[2] = run;
+  args[3] = (char *)o->file;
+  memcpy(args + 4, o->args + 1, (n - 1) * sizeof *args);
+  o->file = shell;
+  o->args = args;
+  int rc = spawn_on(loop, o, pid);
+  free(args);
+  return rc;
+}
+
 static int spawn_pid(const struct lcp__spawn *plan, pid_t *pid) {
   uv_process_options_t options;
   uv_loop_t loop;
@@ -132,6 +154,8 @@ static int spawn_pid(const struct lcp__spawn *plan, pid_t *pid) {
   int rc = lcp__uvloop_init(&loop);
   if (rc == 0) {
     rc = spawn_on(&loop, &options, pid);
+    if (rc == -ENOEXEC)
+      rc = spawn_script(&loop, &options, pid);
     uv_loop_close(&loop);
   }
   free(options.stdio);

@@ -132,6 +132,16 @@ describe('a start that fails', function()
     end)
   end)
 
+  it('is not such a script in PATH, whose arguments stay as they are', function()
+    local folder = t.tmpdir()
+    t.write_file(folder .. '/script', 'printf "<%s>" "$0" "$@"\n', '+x')
+    local args = { '-c', '', "it's", 'a b', '$HOME' }
+    local result =
+      cp.spawnSync('script', args, { env = { PATH = '/nowhere:' .. folder } })
+    local expected = ("<%s/script><-c><><it's><a b><$HOME>"):format(folder)
+    assert.equal(expected, result.stdout)
+  end)
+
   it('has streams, which end and close before it does', function()
     local child = cp.spawn 'lcp_nope'
     child:on('error', function() end)

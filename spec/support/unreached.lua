@@ -84,6 +84,11 @@ return {
     ip6_with_zone = 'lua/ has looked at the address before',
     lcp__sock_set = 'lua/ knows the names, and the socket is open',
   },
+  ['csrc/os/spawn_uv.c'] = {
+    spawn_on = 'libuv from 1.52 on: scripts/with',
+    spawn_script = 'libuv from 1.52 on: scripts/with',
+    spawn_pid = 'libuv from 1.52 on: scripts/with',
+  },
   ['csrc/os/spawn_child.c'] = {
     child_give_up_privileges = 'a sandbox without prctl',
     child_bind_to_parent = 'a sandbox without prctl; a parent that dies meanwhile',
