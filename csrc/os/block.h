@@ -16,7 +16,8 @@ enum { LCP__BLOCK_PAGE = 4096, LCP__BLOCK_LARGE = 128 * 1024 };
 void *lcp__block_resize(void *block, size_t used, size_t size);
 
 /* Gets the pages of memory that is about to be written, all in one call: 1.3 us a page on
- * a virtual machine, where one fault for each takes 2.0.  Failure changes nothing else. */
+ * a virtual machine, where one fault for each takes 2.0.  Failure changes nothing else.
+ */
 void lcp__block_touch(void *from, size_t size);
 
 #endif

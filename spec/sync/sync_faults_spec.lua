@@ -81,13 +81,13 @@ describe('a large output', function()
   local function read(size)
     local result
     local refused = { name = 'madvise', errno = 'EINVAL', last = 0 }
-    local calls = faults.with(refused, function()
+    local asked = faults.with(refused, function()
       result = cp.spawnSync('head', { '-c', tostring(size), '/dev/zero' }, {
         maxBuffer = math.huge,
       })
     end)
     assert.is_true(result.stdout == ('\0'):rep(size))
-    return calls
+    return asked
   end
 
   it('comes without the pages that are asked for in advance', function()
