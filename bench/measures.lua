@@ -281,7 +281,7 @@ M.groups = {
     'Starting',
     { 'spawn', 'start `/bin/true`, three pipes, and reap it' },
     { 'spawn-1G', 'the same, 1 GiB resident in the parent' },
-    { 'spawn-open', 'the same, 10,000 descriptors open in the parent' },
+    { 'spawn-open', 'the same, 10,000 files open in the parent' },
     { 'exec', '`exec` of `true`, output collected' },
     { 'sync', '`spawnSync` of `/bin/true`' },
     { 'sync-1G', 'the same, 1 GiB resident in the parent' },

@@ -44,7 +44,7 @@ local function judge(measure, text, value, is_met)
     return text .. ': met'
   end
   counts.missed = counts.missed + 1
-  missed[#missed + 1] = ('%s: %s; it is %.2f'):format(measure.name, text, value)
+  missed[#missed + 1] = ('%s: %s; it is %.4g'):format(measure.name, text, value)
   return text .. ': MISSED'
 end
 
@@ -146,7 +146,7 @@ C is a plain C program without any library: what the machine can do.
 ]]
 
 local function print_goals()
-  local text = '\n%d goals are met, %d are missed%s'
+  local text = '\ngoals: %d met, %d missed%s'
   print(text:format(counts.met, counts.missed, #missed > 0 and ':' or ''))
   for _, goal in ipairs(missed) do
     print('  ' .. goal)

@@ -54,12 +54,21 @@ local function add_table(lines, group)
   end
 end
 
+local TEXT = [[
+Medians of %s rounds on %s: %s, %s, Node %s, luv %s; the load average was
+%s at the end.]]
+
 local function tables()
-  local text = 'Medians of %s rounds on %s: %s, %s, Node %s, luv %s.'
-  local machine = about.machine:gsub('%s+', ' ')
-  local node = about.Node:gsub('^v', '')
   local lines = {
-    text:format(about.rounds, about.date, machine, about.kernel, node, about.luv),
+    TEXT:format(
+      about.rounds,
+      about.date,
+      (about.machine:gsub('%s+', ' ')),
+      about.kernel,
+      about.Node:match '%d.*',
+      about.luv,
+      about.load:match '%S*'
+    ),
   }
   for _, group in ipairs(measures.groups) do
     add_table(lines, group)

@@ -11,7 +11,7 @@ end
 function M.read(text)
   local measures, current = {}, nil
   for line in text:gmatch '[^\n]+' do
-    local name = line:match '^(%S+)%s+%S+%s+%S+%s%s'
+    local name = line:match '^(%S+)%s+[%d-]+%s+%S+%s%s'
     if name then
       current = {}
       measures[name] = current
@@ -23,7 +23,7 @@ function M.read(text)
     end
   end
   local about = { rounds = text:match '(%d+) rounds' }
-  for _, name in ipairs { 'machine', 'kernel', 'date', 'Node', 'luv', 'ours' } do
+  for _, name in ipairs { 'machine', 'kernel', 'load', 'date', 'Node', 'luv', 'ours' } do
     about[name] = value_of(name, text)
   end
   return measures, about
