@@ -114,18 +114,39 @@ end)
 
 -- It reports over a pipe, whose number is among those that the child is to have.
 describe('the first start of a program', function()
-  it('may have more entries than descriptors are open', function()
-    local program = [[
-      local cp = require 'child_process'
-      local stdio = { 'ignore', 'pipe', 'ignore' }
-      for i = 4, 20 do stdio[i] = 'ignore' end
-      stdio[20] = 1
-      print(cp.spawnSync('sh', { '-c', 'ls /proc/self/fd' }, { stdio = stdio }).stdout)
-      print(cp.spawnSync('no-such-program', {}, { stdio = stdio }).error.stage) ]]
-    local file, args = t.lua(program)
+  local function run(code)
+    local file, args = t.lua([[
+        local cp = require 'child_process'
+        local stdio = { 'ignore', 'pipe', 'ignore' }
+        for i = 4, 20 do stdio[i] = 'ignore' end
+        stdio[20] = 1
+      ]] .. code, t.built 'fault.so')
     local result = t.cp.spawnSync(file, args)
     assert.equal('', result.stderr)
-    assert.equal('0\n1\n19\n2\n3\n\nexec\n', result.stdout) -- 3 is the folder
+    return result.stdout
+  end
+
+  sharing_it('may have more entries than descriptors are open', function()
+    local said = run [[
+      print(cp.spawnSync('sh', { '-c', 'ls /proc/self/fd' }, { stdio = stdio }).stdout) ]]
+    assert.equal('0\n1\n19\n2\n3\n\n', said) -- 3 is the folder
+  end)
+
+  it('reports a failure over a pipe that has been moved', function()
+    local said = run [[
+      print(cp.spawnSync('no-such-program', {}, { stdio = stdio }).error.stage) ]]
+    assert.equal('exec\n', said)
+  end)
+
+  sharing_it('reports that the pipe could not be moved', function()
+    local said = run [[
+      local fault = package.loadlib(arg[1], 'luaopen_fault')()
+      local rule = { name = 'fcntl', last = 1, errno = 38, which = 2 }
+      rule.only = fault.numbers.F_DUPFD_CLOEXEC
+      fault.arm('child_process/core.so', rule)
+      local err = cp.spawnSync('true', {}, { stdio = stdio }).error
+      print(err.code, err.stage) ]]
+    assert.equal('ENOSYS\tstdio\n', said)
   end)
 end)
 
