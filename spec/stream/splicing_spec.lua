@@ -492,6 +492,55 @@ describe('pipe() from child to child', function()
     end
   end)
 
+  it('brings all bytes in their order, whatever happens in between', function()
+    local from, to = cp.spawn('seq', { '300000' }), cp.spawn 'cat'
+    local src, dest, out = from.stdout, to.stdin, t.collect(to.stdout)
+    local function see() end
+    local changes = {
+      function()
+        src:on('data', see)
+      end,
+      function()
+        src:off('data', see)
+      end,
+      function()
+        src:pause()
+      end,
+      function()
+        src:resume()
+      end,
+      function()
+        src:unpipe(dest)
+        src:pipe(dest)
+      end,
+      function()
+        dest:cork()
+      end,
+      function()
+        dest:uncork()
+      end,
+    }
+    local count = 0
+    local function change()
+      if not src.readableEnded then
+        count = count + 1
+        changes[count % #changes + 1]()
+        cp.setTimeout(change, 1)
+      end
+    end
+    src:pipe(dest)
+    change()
+    t.once(to, 'close', function()
+      local numbers = {}
+      for i = 1, 300000 do
+        numbers[i] = i
+      end
+      assert.is_true(out() == table.concat(numbers, '\n') .. '\n')
+      assert.equal(#out(), src.bytesRead)
+      assert.equal(#out(), dest.bytesWritten)
+    end)
+  end)
+
   it('may stand when the program ends', function()
     local program = [[
       local cp = require 'child_process'
