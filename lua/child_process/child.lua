@@ -58,8 +58,9 @@ end
 
 -- One of the things `close` waits for is done.
 local function count_down(child)
-  child._open = child._open - 1
-  if child._open == 0 then
+  local open = child._open - 1
+  child._open = open
+  if open == 0 then
     ending.closed(child)
     child:emit('close', child.exitCode, child.signalCode)
   end
@@ -93,8 +94,9 @@ local function finish(child, code, signal, name, ...)
     trace.exit(child, ending.how(child))
   end
   ending.exited(child)
-  if child.stdin and child.stdin ~= child.pty then
-    child.stdin:destroy()
+  local stdin = child.stdin
+  if stdin and stdin ~= child.pty then
+    stdin:destroy()
   end
   local _ <close> = guard.new(child, after_end)
   if failure then

@@ -63,14 +63,14 @@ local function tell(self, name)
 end
 
 local function add(self, name, listener, prepend)
-  if list_of(self, 'newListener') then
-    -- before the listener is added, so a listener for 'newListener' does not see itself
-    self:emit('newListener', name, unwrap(listener))
-  end
   local events = self._events
   if not events then
     events = {}
     self._events = events
+  elseif events.newListener then
+    -- before the listener is added, so a listener for 'newListener' does not see itself
+    self:emit('newListener', name, unwrap(listener))
+    events = self._events
   end
   events[name] = listeners.with(events[name], listener, prepend)
   tell(self, name)

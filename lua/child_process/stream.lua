@@ -75,10 +75,11 @@ end
 local OPTIONAL = { 'errored', '_handle', '_failed', '_unread' }
 
 -- Nil if there is none of that name.
-local function call_hook(self, name, ...)
-  local hook = self._hooks and self._hooks[name]
+local function call_hook(self, name, value)
+  local hooks = self._hooks
+  local hook = hooks and hooks[name]
   if hook then
-    hook(self, ...)
+    hook(self, value)
   end
   return hook
 end
