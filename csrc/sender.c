@@ -29,7 +29,7 @@ static uint64_t now(void) {
 }
 
 int lcp__sender_waits(const struct lcp__sender *s) {
-  return !s->held && lcp__outbox_pending(&s->out) > 0;
+  return !s->held && !s->collecting && lcp__outbox_pending(&s->out) > 0;
 }
 
 int lcp__sender_flush(struct lcp__sender *s, const struct lcp__wire *wire) {

@@ -20,7 +20,8 @@ struct lcp__sender {
   int admits;          /* see l_admit */
 };
 
-/* Whether there are bytes that the wire is to take. */
+/* Whether there are bytes that the wire is to take once it can, as it could not before;
+ * those of this turn are not yet meant. */
 int lcp__sender_waits(const struct lcp__sender *s);
 
 /* What is to be done after a frame has been queued. */

@@ -493,27 +493,63 @@ describe('in a burst of send()', function()
     end)
   end)
 
-  it('a collection while one is encoded may send others', function()
-    local child = forked.run(COUNTING)
-    local before = 0
-    t.with_eager_gc(function()
-      child:send(1)
-      for _ = 1, 20 do
-        setmetatable({}, {
-          __gc = function()
-            before = before + 1
-            child:send 'collected'
-          end,
-        })
-        child:send { { {} }, {}, {} }
+  -- Sends deep messages, each of which needs memory to be encoded, until a collection in
+  -- the middle of that has called `fn()`; returns how many.
+  local function send_collecting(child, fn)
+    local deep, sending, found = {}, false, false
+    for _ = 1, 300 do
+      deep = { deep }
+    end
+    local function collected()
+      if sending and not found then
+        found = true
+        fn()
+      elseif not found then
+        setmetatable({}, { __gc = collected })
       end
+    end
+    setmetatable({}, { __gc = collected })
+    local count = 0
+    t.with_eager_gc(function()
+      repeat
+        count, sending = count + 1, true
+        child:send(deep)
+        sending = false
+      until found or count == 10000
     end)
-    collectgarbage()
+    assert(found, 'no collection in the middle')
+    return count
+  end
+
+  it('a collection while one is encoded may send others', function()
+    local child, before = forked.run(COUNTING), nil
+    child:send(1)
+    child:send(2)
+    local sent = send_collecting(child, function()
+      child:send 'collected'
+      before = true
+    end)
+    assert.is_true(before)
     child:send 'end'
     t.once(child, 'message', function(seen)
-      local collected = select(2, seen:gsub('collected', ''))
-      assert.equal(before, collected)
-      assert.equal(20, (select(2, seen:gsub('table', ''))))
+      local tables = select(2, seen:gsub('table: ', ''))
+      assert.equal(sent, tables)
+      assert.equal('1, 2, ', seen:sub(1, 6))
+      assert.truthy(seen:find('collected, table: %w+, end$'))
+    end)
+  end)
+
+  it('a collection that closes the channel while one is encoded loses it', function()
+    local child = forked.run [[
+      process:on('message', function() end)]]
+    child:send(1)
+    child:send(2)
+    send_collecting(child, function()
+      child:disconnect()
+      assert.is_nil(child.channel)
+    end)
+    t.once(child, 'error', function(err)
+      assert.equal('EPIPE', err.code)
     end)
   end)
 end)

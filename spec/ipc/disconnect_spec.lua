@@ -48,6 +48,19 @@ describe('disconnect', function()
     inside = false
   end)
 
+  it('closes the channel immediately where all that was sent can be written', function()
+    local child = run [[
+      local seen = {}
+      process:on('message', function(message) seen[#seen + 1] = message end)
+      process:on('disconnect', function() assert(table.concat(seen, ' ') == '1 2 3') end)]]
+    child:send(1)
+    child:send(2)
+    child:send(3)
+    child:disconnect()
+    assert.is_nil(child.channel)
+    t.once(child, 'disconnect')
+  end)
+
   it('by the child: what it has sent arrives before', function()
     local code = [[
       process:on('disconnect', function() print 'told' end)
