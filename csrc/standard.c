@@ -22,14 +22,12 @@ static int borrow(struct lcp__stream *s, int fd) {
   return 0;
 }
 
-/* In place of a descriptor that is closed. */
+/* In place of a descriptor that is closed; without one to be had it is not open. */
 static int adopt_null(struct lcp__stream *s) {
   int fd = lcp__fd_null();
-  if (fd < 0)
-    return fd;
   lcp__stream_borrow(s, fd, fd, LCP__FD_FILE);
   lcp__stream_adopt(s, fd, LCP__FD_FILE);
-  return 0;
+  return fd;
 }
 
 /* core.standard_stream(fd) -> stream | nil, errno: over a descriptor that stays the
