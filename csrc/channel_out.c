@@ -61,16 +61,21 @@ static int queue(struct lcp__channel *c, const struct iovec *parts, int fd) {
                            c->base.loop->turn);
 }
 
-/* stack: -> total bytes queued, bytes unsent, next, bytes of the payload | nil, errno.
+/* stack: -> total bytes queued, bytes unsent */
+static void push_totals(lua_State *L, const struct lcp__channel *c) {
+  size_t unsent = lcp__outbox_pending(&c->sender.out);
+  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + unsent));
+  lua_pushinteger(L, (lua_Integer)unsent);
+}
+
+/* stack: -> as push_totals(), next, bytes of the payload | nil, errno.
  * `next`: true: flush() now, if any are unsent; false: at the end of the turn; nil: that
  * is to come. */
 static int push_queued(lua_State *L, const struct lcp__channel *c, int next,
                        size_t size) {
   if (next < 0)
     return lcp__push_errno(L, next);
-  size_t unsent = lcp__outbox_pending(&c->sender.out);
-  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + unsent));
-  lua_pushinteger(L, (lua_Integer)unsent);
+  push_totals(L, c);
   if (next == LCP__SENDER_NOTHING)
     lua_pushnil(L);
   else
@@ -116,12 +121,9 @@ static int send_message(lua_State *L, struct lcp__channel *c, int curt) {
 /* channel:send(message): encodes and queues it, see send_message(). */
 static int l_send(lua_State *L) { return send_message(L, lcp__channel_self(L), 0); }
 
-/* channel:queued() -> total bytes queued, bytes unsent */
+/* channel:queued() -> see push_totals(). */
 static int l_queued(lua_State *L) {
-  const struct lcp__channel *c = lcp__channel_self(L);
-  size_t unsent = lcp__outbox_pending(&c->sender.out);
-  lua_pushinteger(L, (lua_Integer)(c->sender.out.sent + unsent));
-  lua_pushinteger(L, (lua_Integer)unsent);
+  push_totals(L, lcp__channel_self(L));
   return 2;
 }
 

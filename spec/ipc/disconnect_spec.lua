@@ -52,7 +52,9 @@ describe('disconnect', function()
     local child = run [[
       local seen = {}
       process:on('message', function(message) seen[#seen + 1] = message end)
-      process:on('disconnect', function() assert(table.concat(seen, ' ') == '1 2 3') end)]]
+      process:on('disconnect', function()
+        assert(table.concat(seen, ' ') == '1 2 3')
+      end)]]
     child:send(1)
     child:send(2)
     child:send(3)
