@@ -25,7 +25,6 @@ static uint64_t now(void) {
 #else
   return uv_hrtime();
 #endif
-  return uv_hrtime();
 }
 
 int lcp__sender_waits(const struct lcp__sender *s) {

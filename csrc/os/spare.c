@@ -35,8 +35,9 @@ static void keep_most(struct lcp__spare *spare) {
 }
 
 void lcp__spare_give(struct lcp__spare *spare, struct lcp__block block) {
+  /* of equal blocks, that which was used last and is still in the caches comes first */
   for (int i = 0; i < LCP__SPARES && block.room <= LCP__SPARE_MOST; i++) {
-    if (spare->block[i].room < block.room)
+    if (spare->block[i].room <= block.room)
       swap(&spare->block[i], &block);
   }
   free(block.bytes);

@@ -28,9 +28,9 @@ void lcp__wire_close(struct lcp__wire *w);
 ssize_t lcp__wire_receive(const struct lcp__wire *w, char *to, size_t room,
                           struct lcp__scm_fds *fds);
 
-/* Lets a socket take about 1 MiB that the peer has not read yet, if the system's limit
+/* Lets a socket take 800 KiB that the peer has not read yet, if the system's limit
  * (net.core.wmem_max) allows as much.  By default it is 200 KiB: then a message of 1 MB
- * wakes both sides ten times.  Costs nothing until it is used. */
+ * wakes both sides five times.  Costs nothing until it is used. */
 void lcp__wire_widen(const struct lcp__wire *w);
 
 /* How many bytes can be received at this moment. */
