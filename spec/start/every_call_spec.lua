@@ -151,7 +151,7 @@ describe('every call', function()
         { "'options.stdout[2]' is a second pipe", { stdout = { 'pipe', 'pipe' } } },
         { "'options.stdout[1]' cannot be one of several", { stdout = { 'stdout' } } },
         { "'options.stderr[1]' is missing", { stderr = { false } } },
-        { "'options.stderr' is invalid", { stderr = {} } },
+        { "'options.stderr' cannot be empty", { stderr = {} } },
       } do
         local err = refusal(run, 'true', case[2])
         assert.equal('ERR_INVALID_ARG_VALUE', err.code)
