@@ -8,6 +8,10 @@
  *
  * Places are counted from the stream's first byte, so that they stay valid when bytes
  * before them are taken.
+ *
+ * Whatever allocates may run a finalizer, and that may take bytes from the same stream.
+ * So nothing is allocated between a look at the queue and what follows from it; where a
+ * string has to be made first, `taken` says afterwards whether it is still the next one.
  * SPDX-License-Identifier: MIT */
 #include "chunks.h"
 
@@ -101,9 +105,10 @@ static size_t copy_from(lua_State *L, const struct chunks *q, int strings, struc
   }
 }
 
-/* Pushes the first `n` bytes; 0 < n <= size. */
-static void push_front(lua_State *L, const struct chunks *q, int strings, size_t n) {
-  size_t skip = (size_t)(q->taken - q->first.base);
+/* Pushes the first `n` bytes; 0 < n <= size.  0: they have been taken meanwhile. */
+static int push_front(lua_State *L, const struct chunks *q, int strings, size_t n) {
+  uint64_t place = q->taken;
+  size_t skip = (size_t)(place - q->first.base);
   luaL_Buffer b;
   if (skip == 0 && n == q->first.size) {
     lua_rawgeti(L, strings, q->head);
@@ -111,9 +116,10 @@ static void push_front(lua_State *L, const struct chunks *q, int strings, size_t
     lua_pushlstring(L, q->first.p + skip, n);
   } else {
     char *to = luaL_buffinitsize(L, &b, n);
-    copy_from(L, q, strings, q->first, q->taken, to, n);
+    n = q->taken == place ? copy_from(L, q, strings, q->first, place, to, n) : 0;
     luaL_pushresultsize(&b, n);
   }
+  return q->taken == place;
 }
 
 /* ---- looking for a delimiter ---- */
@@ -124,20 +130,20 @@ struct finding {
   int open; /* later bytes may turn it into a longer one */
 };
 
+/* Where the longest delimiter has room, see l_delimiters. */
+static char *room_behind(const struct lcp__delims *d) {
+  return (char *)d + lcp__delims_size(d->n);
+}
+
 /* Which delimiter is at byte `i` of `c`. */
 static enum lcp__match match_at(lua_State *L, const struct chunks *q, int strings,
                                 const struct lcp__delims *d, const struct chunk *c,
                                 size_t i, const struct lcp__delim **found) {
-  enum lcp__match match;
-  char *copy;
-  size_t n;
   if (c->size - i >= d->longest || c->index == q->tail)
     return lcp__delims_match(d, c->p + i, c->size - i, found);
-  copy = lua_newuserdatauv(L, d->longest, 0); /* it may go on in the next string */
-  n = copy_from(L, q, strings, *c, c->base + i, copy, d->longest);
-  match = lcp__delims_match(d, copy, n, found);
-  lua_pop(L, 1);
-  return match;
+  char *copy = room_behind(d); /* it may go on in the next string */
+  size_t n = copy_from(L, q, strings, *c, c->base + i, copy, d->longest);
+  return lcp__delims_match(d, copy, n, found);
 }
 
 /* Whether `match` at f->place decides the search: 1 found, -1 not before more bytes come,
@@ -227,16 +233,19 @@ static int l_append(lua_State *L) {
 /* chunks:take([n]) -> the first `n` bytes, which must be there; without `n`, all. */
 static int l_take(lua_State *L) {
   struct chunks *q = check_chunks(L, 1);
-  lua_Integer n = luaL_optinteger(L, 2, (lua_Integer)q->size);
-  luaL_argcheck(L, n >= 0 && (size_t)n <= q->size, 2, "more than there is");
-  lua_settop(L, 1);
+  lua_Integer n;
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, SLOT_STRINGS);
+  do {
+    lua_settop(L, 3);
+    n = luaL_optinteger(L, 2, (lua_Integer)q->size);
+    luaL_argcheck(L, n >= 0 && (size_t)n <= q->size, 2, "more than there is");
+  } while (n > 0 && !push_front(L, q, 3, (size_t)n));
   if (n == 0) {
     lua_pushliteral(L, "");
     return 1;
   }
-  lua_getiuservalue(L, 1, SLOT_STRINGS);
-  push_front(L, q, 2, (size_t)n);
-  drop(L, q, 2, (size_t)n);
+  drop(L, q, 3, (size_t)n);
   tell_owner(L, q);
   return 1;
 }
@@ -339,6 +348,7 @@ static int l_chunks(lua_State *L) {
  * for */
 static int l_delimiters(lua_State *L) {
   struct lcp__delim *list;
+  size_t longest = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
   int n = (int)lua_rawlen(L, 1);
   lua_settop(L, 1);
@@ -348,9 +358,10 @@ static int l_delimiters(lua_State *L) {
     lua_rawgeti(L, 1, i + 1);
     list[i].p = luaL_checklstring(L, -1, &list[i].size);
     luaL_argcheck(L, list[i].size > 0, 1, "an empty delimiter");
+    longest = list[i].size > longest ? list[i].size : longest;
     lua_rawseti(L, 3, i + 1);
   }
-  lcp__delims_init(lua_newuserdatauv(L, lcp__delims_size(n), 1), list, n);
+  lcp__delims_init(lua_newuserdatauv(L, lcp__delims_size(n) + longest, 1), list, n);
   lua_insert(L, 3);
   lua_setiuservalue(L, 3, 1); /* keeps the strings */
   luaL_setmetatable(L, DELIMS_CLASS);
@@ -361,20 +372,23 @@ static int l_delimiters(lua_State *L) {
 
 /* Pushes what lies before the first delimiter, and with `whole` that too, and takes both.
  * 0, and nothing taken: they do not end before the first string does, as nearly all do,
- * or all bytes that are taken must be seen. */
+ * or have been taken meanwhile, or all bytes that are taken must be seen. */
 static int take_line(lua_State *L, struct chunks *q, const struct lcp__delims *d,
                      int whole) {
   const char *p;
+  uint64_t place = q->taken;
   size_t skip, size, length, width;
   if (q->first.p == NULL || q->tapped)
     return 0;
-  skip = (size_t)(q->taken - q->first.base);
+  skip = (size_t)(place - q->first.base);
   p = q->first.p + skip;
   size = q->first.size - skip;
   length = lcp__delims_first(d, p, size, &width);
   if (length == size || length + width == size)
     return 0;
   lua_pushlstring(L, p, whole ? length + width : length);
+  if (q->taken != place)
+    return 0;
   q->taken += length + width;
   q->size -= length + width;
   return 1;

@@ -1,6 +1,7 @@
 --- The queue of strings behind a reading side (csrc/chunks.c), and the search for
 -- delimiters in it (csrc/delim.c).
 local core = require 'child_process.core'
+local t = require 'spec.helper'
 
 local function queue_of(...)
   local queue = core.chunks()
@@ -202,5 +203,85 @@ describe('the search for a delimiter', function()
       end
       assert.equal(expected(text, delims), (find(queue, delims, place, true)))
     end
+  end)
+end)
+
+-- Finalizers run wherever something is allocated, so they come in the middle of a call;
+-- in a program of its own, where the collector has little to do, they come often.
+describe('a queue of strings that finalizers take from, too', function()
+  local function run(program)
+    local file, args = t.lua([[
+      local core = require 'child_process.core'
+      local newline = core.delimiters { '\n' }
+      local queue, taken, stolen = core.chunks {}, 0, 0
+
+      local function take(text)
+        taken = taken + #(text or '')
+        return text
+      end
+
+      local thief = {}
+      function thief.__gc()
+        stolen = stolen + #(queue:line(newline, true) or '')
+        setmetatable({}, thief)
+      end
+
+      local function begin()
+        if _VERSION == 'Lua 5.4' then
+          collectgarbage('incremental', 1, 1000, 6)
+        else
+          collectgarbage('param', 'pause', 1)
+        end
+        collectgarbage()
+        setmetatable({}, thief)
+        return queue:size()
+      end
+
+      local function finish(size)
+        assert(stolen > 0, 'nothing has been stolen')
+        assert(taken + stolen == size, taken + stolen .. ' of ' .. size)
+        io.write 'good'
+      end
+    ]] .. program)
+    local result = t.cp.spawnSync(file, args)
+    assert.equal('', result.stderr)
+    assert.equal('good', result.stdout)
+  end
+
+  it('gives each line once', function()
+    run [[
+      for i = 1, 300 do queue:append((i .. '\n'):rep(100)) end
+      local size = begin()
+      while queue:size() > 0 do
+        if not take(queue:line(newline, true)) then take(queue:take()) end
+      end
+      finish(size) ]]
+  end)
+
+  it('gives each byte once, in however many strings it is', function()
+    run [[
+      for i = 1, 3000 do queue:append((i .. '\n'):rep(10)) end
+      local size, n = begin(), 0
+      while queue:size() > 0 do
+        n = n % 700 + 1
+        local ok, text = pcall(queue.take, queue, n)
+        take(ok and text or queue:take())
+      end
+      finish(size) ]]
+  end)
+
+  it('finds delimiters that two strings share', function()
+    run [[
+      for i = 1, 3000 do
+        for _, text in ipairs { 'a\na', 'xe', 'nd' } do queue:append(text) end
+      end
+      local delims, size = core.delimiters { 'end' }, begin()
+      while queue:size() > 0 do
+        local count = queue:find(delims, 0, true)
+        local ok, text = pcall(queue.take, queue, count or queue:size())
+        local _ = { text } -- the thief's turn
+        take(ok and text)
+      end
+      finish(size) ]]
   end)
 end)
