@@ -4,8 +4,13 @@ local t = require 'spec.helper'
 local cp = t.cp
 local it = t.wrap(it)
 
-local function has(command)
-  return cp.exec('command -v ' .. command .. ' >/dev/null'):wait().ok
+-- One for the C library that the build is for.
+local function has_cxx()
+  local command = 'c++ -x c++ - -o probe $(pkg-config --libs libuv)'
+  local program = 'extern "C" unsigned uv_version(); int main() { return !uv_version(); }'
+  local options = { input = program, shell = true, cwd = t.tmpdir() }
+  local result = cp.spawnSync(command, options)
+  return result.status == 0 and result.stderr == ''
 end
 
 -- Installs into `$prefix` and runs a script there that must succeed; its output.
@@ -128,7 +133,7 @@ describe('child_process.h', function()
   for _, first in ipairs { '', '#include <lua.hpp>' } do
     local order = first == '' and 'alone' or 'behind lua.hpp'
     it('is C++, ' .. order, function()
-      if not has 'c++' then
+      if not has_cxx() then
         pending 'no C++ compiler'
       end
       local out = consume([[

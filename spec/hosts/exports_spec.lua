@@ -16,13 +16,15 @@ local function declared()
   return names
 end
 
--- Names that a tool prints, one a line; those of the sanitizers' and gcov's own aside.
+-- Names that a tool prints, one a line; those of the sanitizers, gcov's own and those of
+-- musl's start files aside.
 local function names(command)
   local set = {}
   local options = { env = { BUILD = t.build, PATH = cp.process.env.PATH, LC_ALL = 'C' } }
   for name in cp.execSync(command, options):gmatch '[^\n]+' do
     local is_gcov = name:find '^__gcov' or name == 'mangle_path'
-    if not is_gcov and not name:find '^__odr_asan' then
+    local is_start = name == '_init' or name == '_fini'
+    if not is_gcov and not is_start and not name:find '^__odr_asan' then
       set[name] = true
     end
   end

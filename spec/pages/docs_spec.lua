@@ -26,7 +26,8 @@ end
 
 -- `lua5.4` and `cc` on a shell's path are those of the build, and so is pkg-config's.
 local function add_tools(folder)
-  local cc = ('#!/bin/sh\nexec /usr/bin/cc %s "$@"\n'):format(t.build_flags())
+  local compiler = cp.execSync('command -v cc', { encoding = 'utf8' }):match '%S+'
+  local cc = ('#!/bin/sh\nexec %s %s "$@"\n'):format(compiler, t.build_flags())
   local lua = ('#!/bin/sh\nexec "%s" "$@"\n'):format(t.lua_exe)
   assert(lfs.mkdir(folder .. '/.bin'))
   t.write_file(folder .. '/.bin/cc', cc, '+x')
