@@ -55,11 +55,22 @@ void lcp__handover_close(struct lcp__handover *h) {
   close_end(&h->out);
 }
 
+/* Moves an end to the lowest free number, if that is lower. */
+static void lower(struct lcp__handover_end *end) {
+  int copy = lcp__fd_copy(end->fd), old = end->fd;
+  if (copy < 0)
+    return;
+  end->fd = copy < old ? copy : old;
+  close(copy < old ? old : copy);
+}
+
 int lcp__handover_ready(struct lcp__handover *h) {
-  if (h->in.fd < LCP__HANDOVER_LOW && is_ours(&h->in) && is_ours(&h->out))
-    return 1;
-  lcp__handover_close(h);
-  return lcp__handover_open(h) == 0 && h->in.fd < LCP__HANDOVER_LOW;
+  if (!is_ours(&h->in) || !is_ours(&h->out)) {
+    lcp__handover_close(h);
+    lcp__handover_open(h);
+  } else if (h->in.fd >= LCP__HANDOVER_LOW)
+    lower(&h->in);
+  return h->in.fd >= 0 && h->in.fd < LCP__HANDOVER_LOW;
 }
 
 int lcp__handover_send(const struct lcp__handover *h, const int *fds, int n, pid_t by) {

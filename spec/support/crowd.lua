@@ -32,11 +32,13 @@ M.HEAD = [[
     end
     return n
   end
-  -- Calls of a function fail, or of syscall(2) with that number.
+  -- Calls of a function fail, or those of syscall(2) or fcntl(2) that have this name.
   local function arm(name, first, last, errno)
     local rule = { name = name, first = first, last = last, errno = errno }
     if fault.numbers[name] then
-      rule.name, rule.only, rule.which = 'syscall', fault.numbers[name], 1
+      local is_fcntl = name:find '^F_' ~= nil
+      rule.name, rule.which = is_fcntl and 'fcntl' or 'syscall', is_fcntl and 2 or 1
+      rule.only = fault.numbers[name]
     end
     fault.arm('child_process/core.so', rule)
   end
