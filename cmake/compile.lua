@@ -30,7 +30,7 @@ local function without_names(code)
   end
 
   local function read_number() -- seven bits a byte, the last one marked
-    local value, byte = 0, nil
+    local value, byte = 0
     repeat
       byte, at = code:byte(at), at + 1
       value = value << 7 | byte & 0x7F
