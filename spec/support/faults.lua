@@ -63,12 +63,27 @@ function M.imports()
   return load_fault().imports(CORE)
 end
 
+local is_import -- name -> true
+
+-- What the C library has no function for, in musl, is called by its number.
+local function as_called(name)
+  if not is_import then
+    is_import = {}
+    for _, import in ipairs(M.imports()) do
+      is_import[import] = true
+    end
+  end
+  local is_number = not is_import[name] and load_fault().numbers[name]
+  return is_number and 'syscall:' .. name or name
+end
+
 --- faults.rule(how) -> what fault.arm takes.  `how` is as for `with`; `fcntl:COMMAND` and
 -- `syscall:NAME` are one kind of call of that function.
 function M.rule(how)
   local errno = assert(ERRNO[how.errno], how.errno)
-  local name, kind = how.name:match '^([^:]+):(.+)$'
-  name = name or how.name
+  local called = how.library and how.name or as_called(how.name)
+  local name, kind = called:match '^([^:]+):(.+)$'
+  name = name or called
   return {
     name = name,
     first = how.first or 1,
