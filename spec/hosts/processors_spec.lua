@@ -50,6 +50,9 @@ describe('cp.availableParallelism', function()
   it('counts all of them where a sandbox does not say which', function()
     local words = { 'sched_getaffinity=EPERM' }
     local why = sandbox.obstacle(words)
+    if t.slurp('/proc/self/maps'):find('musl', 1, true) then
+      why = 'musl knows them by the same call'
+    end
     if why then
       return pending(why)
     end
