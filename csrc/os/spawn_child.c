@@ -4,10 +4,11 @@
  * named child_*, may write only to their own stack and to the launch, and may call
  * nothing that takes locks, allocates or reads thread state: only system calls.
  *
- * Order: table, signals, cgroup, session or group, descriptors, directory, limits, ids,
- * parent's death, exec.  The directory is entered, and limits are raised, before the ids
- * change, so with our rights, as libuv does.  Limits follow the descriptors, since a low
- * RLIMIT_NOFILE would keep these from being moved above the slots.
+ * Order: table, room for the slots, signals, cgroup, session or group, slots, directory,
+ * limits, ids, parent's death, exec.  The directory is entered, and limits are raised,
+ * before the ids change, so with our rights, as libuv does.  Limits follow the slots,
+ * which a low RLIMIT_NOFILE would keep from being filled.  Room for the slots comes
+ * early: what fails before `apart` is set is tried once more on a copy of the table.
  * SPDX-License-Identifier: MIT */
 #include "os/spawn_child.h"
 
@@ -76,7 +77,6 @@ LCP__NO_SANITIZE static void child_leave_table(struct lcp__launch *l) {
   int err = child_receive(l);
   if (err != 0)
     child_fail(l, LCP__STAGE_STDIO, err);
-  l->apart = 1;
 }
 
 /* All dispositions become the default first; the mask is emptied right before exec.  A
@@ -93,9 +93,9 @@ LCP__NO_SANITIZE static void child_reset_signals(struct lcp__launch *l) {
       child_fail(l, LCP__STAGE_FORK, errno);
 }
 
-/* First moves the sources above all slots, so that filling one slot cannot overwrite the
- * source of another; then fills the slots in order. */
-LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
+/* Moves the sources above all slots, so that filling one slot cannot overwrite the source
+ * of another. */
+LCP__NO_SANITIZE static void child_raise_fds(struct lcp__launch *l) {
   int n = l->plan->nfds;
   if (l->status_fd >= 0 && l->status_fd < n) {
     int high = fcntl(l->status_fd, F_DUPFD_CLOEXEC, n);
@@ -111,6 +111,11 @@ LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
         child_fail(l, LCP__STAGE_STDIO, errno);
     }
   }
+}
+
+/* Fills the slots in order. */
+LCP__NO_SANITIZE static void child_map_fds(struct lcp__launch *l) {
+  int n = l->plan->nfds;
   for (int i = 0; i < n; i++) {
     int rc = 0;
     if (l->from[i] == i)
@@ -305,6 +310,8 @@ LCP__NO_SANITIZE int lcp__child_main(void *arg) {
   const uint64_t empty[2] = {0, 0};
   l->shared = 1;
   child_leave_table(l);
+  child_raise_fds(l);
+  l->apart = 1;
   child_reset_signals(l);
   child_enter_cgroup(l);
   child_set_group(l);

@@ -21,7 +21,8 @@ struct lcp__launch {
   char **sh_argv;    /* /bin/sh, the candidate, argv[1..]; NULL at the end */
   /* set by the child; visible to us only if it really shares our memory */
   int shared, failed;
-  int apart; /* it has descriptors of its own; before that it has changed nothing */
+  int apart; /* it has its descriptors, above the slots; before that it has changed
+                nothing */
   struct lcp__failure why;
 };
 

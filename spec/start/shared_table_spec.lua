@@ -49,6 +49,30 @@ describe('a child that cannot leave our table', function()
     end)
   end
 
+  -- A limit below what is open.  On a copy, what it is to have is already above its slots.
+  it('is so as well where the limit leaves no room for what it receives', function()
+    local said = crowd.output [[
+      for i = 1, 14 do files[i]:close() end
+      local function limit(n)
+        local number = ('--nofile=%d:1024'):format(n)
+        local words = { '--pid', cp.process.pid, number }
+        assert(cp.spawnSync('prlimit', words, { stdio = 'ignore' }).ok)
+      end
+      assert(received(function() cp.spawnSync 'true' end) == 1)
+      local stdio = { 'ignore', 1, 2 }
+      for i = 4, 12 do stdio[i] = files[100 + i] end
+      for n = 16, 40 do
+        limit(n)
+        local result = cp.spawnSync('true', {}, { stdio = stdio })
+        limit(1024)
+        say(n, result.ok or result.error.code)
+      end ]]
+    for n, outcome in said:gmatch '(%d+)\t(%S+)\n' do
+      assert.same({ n, 'true' }, { n, outcome })
+    end
+    assert.is_truthy(said:find '^16\t' and said:find '\n40\t')
+  end)
+
   -- One of the calls before the child runs: of the first time, which finds out whether it
   -- works, or of one after that.  The sockets are made anew where they seem to be gone.
   for _, name in ipairs { 'fstat', 'sendmsg', 'clone', 'socketpair', 'waitpid' } do
