@@ -49,7 +49,7 @@ describe('a child that cannot leave our table', function()
     end)
   end
 
-  -- A limit below what is open.  On a copy, what it is to have is already above its slots.
+  -- A limit below what is open: on a copy, its sources lie above its slots already.
   it('is so as well where the limit leaves no room for what it receives', function()
     local said = crowd.output [[
       for i = 1, 14 do files[i]:close() end
