@@ -262,7 +262,7 @@ end
 function Pool:__gc()
   local pool = rawget(self, '_pool')
   if pool.pid == core.pid() then
-    dispatch.abandon(pool)
+    loop.nextTick(dispatch.abandon, pool)
   end
 end
 

@@ -32,6 +32,8 @@ describe('a method that is called with a dot', function()
     check('child:kill(…)', child.kill, 'SIGKILL')
     check('child:send(…)', child.send, 'a message')
     check('child:send(…)', child.send, { a = 'message' })
+    check('child:ref()', child.ref)
+    check('child:unref()', child.unref, {})
   end)
 
   it('is one of an emitter', function()

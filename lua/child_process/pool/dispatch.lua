@@ -161,7 +161,7 @@ end
 function M.abandon(pool)
   pool.abandoned = true
   if pool.pending == 0 then
-    loop.nextTick(on.unused, pool)
+    on.unused(pool)
   end
 end
 
