@@ -50,7 +50,6 @@ struct lcp__channel *lcp__channel_new(lua_State *L, const struct lcp__codec *cod
   c->base.ready = ready;
   c->allowed = SIZE_MAX;
   c->codec = codec;
-  lcp__frames_init(&c->frames, LCP__FRAME_NONE, LCP__FRAME_LIMIT);
-  c->frames.spare = &c->base.loop->spare;
+  lcp__frames_init(&c->frames, LCP__FRAME_NONE, LCP__FRAME_LIMIT, &c->base.loop->spare);
   return c;
 }

@@ -25,17 +25,17 @@
  * of any. */
 #define KEPT ((size_t)1 << 14)
 
-void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit) {
+void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit,
+                      struct lcp__spare *spare) {
   memset(f, 0, sizeof *f);
   f->framing = framing;
+  f->spare = spare;
   f->limit = limit < LCP__FRAME_LIMIT ? limit : LCP__FRAME_LIMIT;
 }
 
 void lcp__frames_free(struct lcp__frames *f) {
   free(f->held);
-  struct lcp__spare *spare = f->spare;
-  lcp__frames_init(f, f->framing, f->limit);
-  f->spare = spare;
+  lcp__frames_init(f, f->framing, f->limit, f->spare);
 }
 
 void lcp__frames_feed(struct lcp__frames *f, const char *bytes, size_t size) {
@@ -54,18 +54,9 @@ static void frames_skip(struct lcp__frames *f, size_t n) {
   f->size -= n;
 }
 
-static void put_aside(struct lcp__frames *f) {
-  if (f->spare != NULL)
-    lcp__spare_give(f->spare, (struct lcp__block){f->held, f->held_room});
-  else
-    free(f->held);
-}
-
 /* For a frame that does not fit into what is kept. */
 static void take_spare(struct lcp__frames *f, size_t certain) {
-  struct lcp__block block = {NULL, 0};
-  if (f->spare != NULL && certain > KEPT)
-    block = lcp__spare_take(f->spare, certain);
+  struct lcp__block block = lcp__spare_take(f->spare, certain);
   if (block.bytes == NULL)
     return;
   if (f->held_size > 0)
@@ -80,7 +71,7 @@ static void held_clear(struct lcp__frames *f) {
   f->delivered = 0;
   f->held_size = 0;
   if (f->held_room > KEPT) {
-    put_aside(f);
+    lcp__spare_give(f->spare, (struct lcp__block){f->held, f->held_room});
     f->held = NULL;
     f->held_room = 0;
   }
@@ -89,7 +80,7 @@ static void held_clear(struct lcp__frames *f) {
 /* Makes room for `certain` bytes in total and, within TRUSTED, for the `size` that are
  * expected. */
 static int held_reserve(struct lcp__frames *f, size_t size, size_t certain) {
-  if (certain > f->held_room)
+  if (certain > f->held_room && certain > KEPT)
     take_spare(f, certain);
   if (certain <= f->held_room)
     return 0;
@@ -181,10 +172,9 @@ static int length_next(struct lcp__frames *f, const char **frame, size_t *length
   if (rc <= 0)
     return rc;
   size_t size = PREFIX + length_at(f->held), missing = size - f->held_size;
-  if (held_add(f, f->size < missing ? f->size : missing, size) < 0)
-    return f->error;
-  if (f->held_size < size)
-    return 0;
+  rc = held_add(f, f->size < missing ? f->size : missing, size);
+  if (rc < 0 || f->held_size < size)
+    return rc;
   f->delivered = 1;
   *frame = f->held + PREFIX;
   *length = size - PREFIX;
@@ -197,9 +187,9 @@ char *lcp__frames_place(struct lcp__frames *f, size_t size, size_t *room) {
     return NULL;
   int by_line = f->framing == LCP__FRAME_LINE;
   size_t expected = by_line ? 2 * (f->held_size + PIECE) : PREFIX + length_at(f->held);
-  if (expected - f->held_size < PIECE)
-    return NULL;
-  if (f->held_room == f->held_size && held_reserve(f, expected, f->held_size + PIECE) < 0)
+  int is_full = f->held_room == f->held_size;
+  if (expected - f->held_size < PIECE ||
+      (is_full && held_reserve(f, expected, f->held_size + PIECE) < 0))
     return NULL;
   size_t end = expected < f->held_room ? expected : f->held_room;
   *room = by_line && size < end - f->held_size ? size : end - f->held_size;

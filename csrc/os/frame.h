@@ -2,7 +2,7 @@
  * libuv.
  *
  *   struct lcp__frames f;
- *   lcp__frames_init(&f, LCP__FRAME_LINE, LCP__FRAME_LIMIT);
+ *   lcp__frames_init(&f, LCP__FRAME_LINE, LCP__FRAME_LIMIT, &spare);
  *   for each read:
  *     lcp__frames_feed(&f, bytes, size);       // bytes must stay until next() says 0
  *     while ((rc = lcp__frames_next(&f, &frame, &length)) > 0)
@@ -40,7 +40,7 @@ enum lcp__framing {
 
 struct lcp__frames {
   enum lcp__framing framing;
-  struct lcp__spare *spare; /* for large frames, or NULL; lives longer */
+  struct lcp__spare *spare; /* for large frames; lives longer */
   size_t limit;             /* the longest frame accepted */
   const char *bytes;        /* fed but not yet consumed; the caller's */
   size_t size;
@@ -51,7 +51,8 @@ struct lcp__frames {
   int error;
 };
 
-void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit);
+void lcp__frames_init(struct lcp__frames *f, enum lcp__framing framing, size_t limit,
+                      struct lcp__spare *spare);
 void lcp__frames_free(struct lcp__frames *f);
 
 /* Only after next() has returned 0, or at the beginning. */

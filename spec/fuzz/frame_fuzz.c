@@ -82,8 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   unsigned mode = data[0], step = data[1];
   struct plain plain = {data + 2, size - 2, 0, limits[mode >> 1 & 7], mode & 1};
-  lcp__frames_init(&f, plain.by_line ? LCP__FRAME_LINE : LCP__FRAME_LENGTH, plain.limit);
-  f.spare = &spare;
+  lcp__frames_init(&f, plain.by_line ? LCP__FRAME_LINE : LCP__FRAME_LENGTH, plain.limit,
+                   &spare);
   if (plain.limit > LCP__FRAME_LIMIT)
     plain.limit = LCP__FRAME_LIMIT;
   while (rc == 0 && done < plain.size) {

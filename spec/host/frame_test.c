@@ -102,8 +102,7 @@ int main(int argc, char **argv) {
   if (argc < 4 || bytes == NULL)
     return 2;
   lcp__frames_init(&f, argv[1][1] == 'i' ? LCP__FRAME_LINE : LCP__FRAME_LENGTH,
-                   strtoul(argv[2], NULL, 10));
-  f.spare = &spare;
+                   strtoul(argv[2], NULL, 10), &spare);
   step = strtoul(argv[3], NULL, 10);
   if (step == 0)
     step = size;
