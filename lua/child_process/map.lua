@@ -99,6 +99,16 @@ local function with_stdin(opts)
   return opts
 end
 
+-- A command that runs: `scope`, `child`; `result`, when it has closed.  If its coroutine
+-- is closed it is ended as by the scope, which then does not do so again.
+local Command = {}
+
+function Command:__close()
+  if self.child and not self.result then
+    scopes.terminate(self.scope, self.child)
+  end
+end
+
 -- The function for the items of `list`, which become text.
 local function to_function(words, list, opts, scope)
   words = copy_words(words)
@@ -107,10 +117,12 @@ local function to_function(words, list, opts, scope)
   end
   return function(item)
     local line = insert_item(words, item)
-    local child = scope:spawn(line[1], table.move(line, 2, #line, 1, {}), opts)
-    local result = child:wait()
-    scopes.forget(scope, child)
-    return result
+    local args = table.move(line, 2, #line, 1, {})
+    local command <close> = setmetatable({ scope = scope }, Command)
+    command.child = scope:spawn(line[1], args, opts)
+    command.result = command.child:wait()
+    scopes.forget(scope, command.child)
+    return command.result
   end
 end
 

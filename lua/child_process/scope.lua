@@ -298,6 +298,11 @@ local function position(list, value)
   return i
 end
 
+--- scope.terminate(scope, child): begins to end one of its children before the others.
+function M.terminate(scope, child)
+  ending.terminate(child, scope._grace)
+end
+
 --- scope.forget(scope, child): one that has closed is no longer its child, and its result
 -- no longer kept.
 function M.forget(scope, child)

@@ -430,6 +430,43 @@ describe('cp.map with a command', function()
     assert.same({}, t.children())
   end)
 
+  it('leaves alone what a command that has ended has started', function()
+    local options = { killDescendants = true, stdio = { 'ignore', 'pipe', 'ignore' } }
+    local command = { 'sh', '-c', 'sleep 600 >&- & echo $!', '{}' }
+    local pid = tonumber(cp.map({ 'x' }, command, options)[1].stdout)
+    assert.is_true(cp.process:kill(pid, 'SIGKILL'))
+  end)
+
+  it('sends the commands that it ends one SIGTERM', function()
+    local folder = t.tmpdir()
+    local command = [[trap 'echo x >>signals; sleep 0.1; exit' TERM; [ $0 = 2 ] || >ready
+      while [ $0 = 1 ]; do sleep 0.01; done
+      until [ -e ready ]; do :; done; exit 3]]
+    local options = { limit = 2, stopOnError = true, cwd = folder }
+    assert.is_false(pcall(cp.map, { 1, 2 }, { 'sh', '-c', command }, options))
+    assert.equal('x\n', t.slurp(folder .. '/signals'))
+  end)
+
+  it('ends the command of a coroutine that is closed', function()
+    local methods, threads, children = cp.ChildProcess.prototype, {}, {}
+    local spawn, first = methods.spawn, nil
+    function methods.spawn(child, ...)
+      threads[#threads + 1], children[#children + 1] = coroutine.running(), child
+      if #children == 3 then
+        first = children[1].signalCode
+      end
+      return spawn(child, ...)
+    end
+    cp.setImmediate(function()
+      assert.is_true(coroutine.close(threads[1]))
+    end)
+    local results, errors = cp.map({ '600', '0.2', '0' }, { 'sleep' }, { limit = 1 })
+    methods.spawn = spawn
+    assert.equal('ECANCELED', errors[1].code)
+    assert.is_true(results[2].ok and results[3].ok)
+    assert.equal('SIGTERM', first)
+  end)
+
   it('keeps nothing of those that have ended but their results', function()
     local list, methods = {}, cp.ChildProcess.prototype
     for i = 1, 40 do
