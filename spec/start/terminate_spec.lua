@@ -167,6 +167,20 @@ describe('child:terminate()', function()
     assert.equal('spawn', cp.spawn('no-such'):terminate().reason)
   end)
 
+  it('is an error if nothing that we wait for keeps the loop alive', function()
+    local stdio = { 'pipe', 'pipe', 'ignore', 'pipe' }
+    local child = ready('cat <&3 & echo ready; exec sleep 600', { stdio = stdio })
+    child:unref()
+    child.stdout:unref()
+    child.stdin:destroy()
+    child.stdio[4]:unref()
+    local err = t.raises('ERR_WOULD_BLOCK', child.terminate, child, 10000)
+    assert.matches('^terminate%(%) would wait for ever', err.message)
+    child.stdout:ref()
+    child.stdio[4]:destroy()
+    assert.equal('SIGTERM', child:wait().signal)
+  end)
+
   it('sends nothing in a callback', function()
     local child = ready 'echo ready; exec cat'
     cp.setImmediate(t.expect(function()
