@@ -430,12 +430,14 @@ describe('cp.map with a command', function()
     assert.same({}, t.children())
   end)
 
-  it('leaves alone what a command that has ended has started', function()
-    local options = { killDescendants = true, stdio = { 'ignore', 'pipe', 'ignore' } }
-    local command = { 'sh', '-c', 'sleep 600 >&- & echo $!', '{}' }
-    local pid = tonumber(cp.map({ 'x' }, command, options)[1].stdout)
-    assert.is_true(cp.process:kill(pid, 'SIGKILL'))
-  end)
+  if t.backend() == 'linux' then
+    it('leaves alone what a command that has ended has started', function()
+      local options = { killDescendants = true, stdio = { 'ignore', 'pipe', 'ignore' } }
+      local command = { 'sh', '-c', 'sleep 600 >&- & echo $!', '{}' }
+      local pid = tonumber(cp.map({ 'x' }, command, options)[1].stdout)
+      assert.is_true(cp.process:kill(pid, 'SIGKILL'))
+    end)
+  end
 
   it('sends the commands that it ends one SIGTERM', function()
     local folder = t.tmpdir()
