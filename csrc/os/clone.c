@@ -4,6 +4,18 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+
+/* Of this process; a copy of it runs on the same system. */
+static atomic_int memory_shared;
+
+void lcp__clone_shared_memory(void) {
+  atomic_store_explicit(&memory_shared, 1, memory_order_relaxed);
+}
+
+int lcp__clone_shares_memory(void) {
+  return atomic_load_explicit(&memory_shared, memory_order_relaxed);
+}
 
 LCP__NO_SANITIZE static int clone_now(int (*main)(void *), void *arg, int flags,
                                       int *pidfd) {

@@ -22,4 +22,12 @@ enum { LCP__CHILD_STACK = 16 * 1024 };
  * with all signals blocked and calls nothing but system calls. */
 int lcp__clone(int (*main)(void *), void *arg, int flags, int *pidfd);
 
+/* Whether such a child is known to have run in our memory.  Valgrind, QEMU and WSL1 make
+ * a fork of the clone, and valgrind ends the program for flags that no C library uses:
+ * no others may be added before this is known. */
+int lcp__clone_shares_memory(void);
+
+/* To be called when a child's write to our memory has been seen. */
+void lcp__clone_shared_memory(void);
+
 #endif

@@ -112,7 +112,7 @@ static int open_null(struct lcp__launch *l) {
 
 static int open_report(struct lcp__launch *l) {
   int ends[2];
-  int err = lcp__memory_known_shared() ? 1 : lcp__fd_pipe(ends);
+  int err = lcp__clone_shares_memory() ? 1 : lcp__fd_pipe(ends);
   if (err == 0) {
     l->report_fd = ends[0];
     l->status_fd = ends[1];
@@ -180,7 +180,7 @@ static void discard(const struct lcp__launch *l, pid_t pid, int *pidfd) {
  * does where few descriptors are open. */
 static int may_share_table(const struct lcp__launch *l) {
   struct lcp__handover *h = l->plan->handover;
-  return lcp__memory_known_shared() && lcp__table_sharing_pays() &&
+  return lcp__clone_shares_memory() && lcp__table_sharing_pays() &&
          lcp__handover_ready(h) && lcp__table_sharing_works(h->in.fd);
 }
 
@@ -214,7 +214,7 @@ static int launch_copying(struct lcp__launch *l, int *pidfd) {
   int pid = clone_child(l, 0, pidfd);
   lcp__fd_close(&status);
   if (l->shared && *pidfd >= 0)
-    lcp__memory_is_shared();
+    lcp__clone_shared_memory();
   return pid;
 }
 

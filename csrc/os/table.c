@@ -15,17 +15,9 @@
  * which a child gets its own in another way (measured: 6 us, or 40 descriptors). */
 enum { MANY = 128, SAMPLES = 4 };
 
-/* Of this process; a copy of it runs on the same system. */
-static atomic_int memory_shared;
-static atomic_int sharing; /* 1: it works; -1: it does not; 0: not tried */
-
-void lcp__memory_is_shared(void) {
-  atomic_store_explicit(&memory_shared, 1, memory_order_relaxed);
-}
-
-int lcp__memory_known_shared(void) {
-  return atomic_load_explicit(&memory_shared, memory_order_relaxed);
-}
+/* 1: it works; -1: it does not; 0: not tried.  Of this process; a copy of it runs on the
+ * same system. */
+static atomic_int sharing;
 
 /* The kernel hands out the lowest free number, so where many are open, most of a few
  * neighbouring numbers are in use. */
@@ -75,8 +67,8 @@ LCP__NO_SANITIZE static int outer(void *arg) {
   _exit(0);
 }
 
-/* Not remembered if there is no process for it now.  The child ends without a signal:
- * nobody but us hears of it. */
+/* Not remembered if there is no process for it now.  The child ends without a signal, so
+ * that the host does not hear of it. */
 static int try_sharing(int fd) {
   struct trial t = {fd, 0, 0};
   int pid = lcp__clone(outer, &t, 0, NULL);

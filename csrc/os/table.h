@@ -13,14 +13,9 @@
 #define LCP__CLOSE_RANGE_UNSHARE 2u
 #define LCP__CLOSE_RANGE_CLOEXEC 4u
 
-/* A child has run in our memory, so CLONE_VM and CLONE_VFORK mean what they say.
- * Valgrind, QEMU and WSL1 make a fork of such a clone, and valgrind ends the program for
- * flags that no C library uses: nothing else is tried before this is known. */
-void lcp__memory_is_shared(void);
-int lcp__memory_known_shared(void);
-
 /* Whether sharing the table pays, and works here.  `fd` is an open descriptor below
- * LCP__HANDOVER_LOW.  Tried once in a process, at a moment that is expensive anyway. */
+ * LCP__HANDOVER_LOW.  Tried once in a process, at a moment that is expensive anyway; only
+ * after lcp__clone_shares_memory. */
 int lcp__table_sharing_pays(void);
 int lcp__table_sharing_works(int fd);
 
