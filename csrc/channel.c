@@ -15,7 +15,7 @@ static void release(struct lcp__handle *h) {
   lcp__wire_close(&c->wire);
   lcp__scm_close(&c->arrived);
   lcp__outbox_free(&c->sender.out);
-  c->sender.collecting = c->sender.admits = 0;
+  c->sender.collecting = c->admits = 0;
   if (!c->delivering)
     lcp__frames_free(&c->frames);
 }

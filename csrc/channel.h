@@ -45,6 +45,7 @@ struct lcp__channel {
   struct lcp__scm_fds arrived; /* descriptors not yet taken */
   /* what goes out: */
   struct lcp__sender sender;
+  int admits; /* the short way is open, see l_admit */
 };
 
 /* Pushes a channel without a wire.  `ready`: see handle.h. */

@@ -140,8 +140,7 @@ enum { UP_CHANNEL = 1, UP_OWNER, UP_SEND, UP_QUEUED, UPVALUES = UP_QUEUED };
 /* stack: self, message, ...  Whether it is a message alone, and nothing is in its way. */
 static int is_plain(lua_State *L, struct lcp__channel *c) {
   int type = lua_type(L, 2);
-  return c != NULL && c->sender.admits && lcp__handle_here(&c->base) &&
-         !c->base.loop->traced &&
+  return c != NULL && c->admits && lcp__handle_here(&c->base) && !c->base.loop->traced &&
          (type == LUA_TTABLE || type == LUA_TSTRING || type == LUA_TNUMBER ||
           type == LUA_TBOOLEAN) &&
          lua_isnoneornil(L, 3) && lua_isnoneornil(L, 4) && lua_isnoneornil(L, 5) &&
@@ -187,7 +186,7 @@ static int l_sender(lua_State *L) {
 /* channel:admit(boolean): opens or closes the short way, see l_sender. */
 static int l_admit(lua_State *L) {
   struct lcp__channel *c = lcp__channel_self(L);
-  c->sender.admits = lua_toboolean(L, 2) && !c->base.closing;
+  c->admits = lua_toboolean(L, 2) && !c->base.closing;
   return 0;
 }
 

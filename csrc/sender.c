@@ -8,12 +8,9 @@
 
 #include "os/fd.h"
 
-enum {
-  BATCH = 64 * 1024, /* bytes after which queued frames are sent without waiting for the
-                        callback's end */
-  PROMPT =
-      1000000 /* ns: nor does the sending wait for a callback much longer than this */
-};
+/* Queued frames wait for the end of the callback, but not beyond so many bytes, nor for
+ * much longer than so many ns. */
+enum { BATCH = 64 * 1024, PROMPT = 1000000 };
 
 /* ns, as exact as the system's ticks: it is asked for each frame, and a better clock
  * takes as long as all the rest of queueing one. */
@@ -47,6 +44,18 @@ static int goes_at_once(const struct lcp__sender *s, size_t size, unsigned turn)
   return size >= BATCH || (pending == 0 && s->turn != turn);
 }
 
+/* After a frame has been queued. */
+static enum lcp__sender_next next_step(struct lcp__sender *s, unsigned turn) {
+  int first = s->turn != turn;
+  s->turn = turn;
+  if (first || lcp__outbox_pending(&s->out) >= BATCH || now() - s->flushed_at > PROMPT)
+    return LCP__SENDER_FLUSH_NOW;
+  if (s->collecting)
+    return LCP__SENDER_NOTHING;
+  s->collecting = 1;
+  return LCP__SENDER_FLUSH_LATER;
+}
+
 /* Everything a frame needs is reserved up front, so that it is never sent in part; but
  * after the flush, which gives up memory.  What goes wrong there shows again at the next
  * one. */
@@ -55,7 +64,7 @@ int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
                       const struct iovec parts[LCP__FRAME_PARTS], int fd, unsigned turn) {
   char mark[LCP__FRAME_MARK];
   struct iovec pieces[LCP__FRAME_PIECES];
-  size_t size = lcp__parts_size(parts);
+  size_t size = lcp__frame_payload_size(parts);
   if (size > LCP__FRAME_LIMIT)
     return -EMSGSIZE;
   int at_once = goes_at_once(s, size, turn);
@@ -67,14 +76,7 @@ int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
   lcp__frame_cut(framing, parts, mark, pieces);
   size_t gone = at_once ? lcp__outbox_try(&s->out, wire, pieces, LCP__FRAME_PIECES) : 0;
   lcp__outbox_put(&s->out, pieces, LCP__FRAME_PIECES, gone);
-  int first = s->turn != turn;
-  s->turn = turn;
-  if (first || lcp__outbox_pending(&s->out) >= BATCH || now() - s->flushed_at > PROMPT)
-    return LCP__SENDER_FLUSH_NOW;
-  if (s->collecting)
-    return LCP__SENDER_NOTHING;
-  s->collecting = 1;
-  return LCP__SENDER_FLUSH_LATER;
+  return next_step(s, turn);
 }
 
 int lcp__sender_flush_blocking(struct lcp__sender *s, const struct lcp__wire *wire,

@@ -17,7 +17,6 @@ struct lcp__sender {
   unsigned turn;       /* the loop's turn in which the last frame was queued */
   uint64_t flushed_at; /* ns: when bytes were last written */
   int collecting;      /* a flush is to come at the end of this turn */
-  int admits;          /* see l_admit */
 };
 
 /* Whether there are bytes that the wire is to take once it can, as it could not before;

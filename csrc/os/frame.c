@@ -245,7 +245,7 @@ size_t lcp__frames_held(const struct lcp__frames *f) {
   return f->delivered ? 0 : f->held_size;
 }
 
-size_t lcp__parts_size(const struct iovec parts[LCP__FRAME_PARTS]) {
+size_t lcp__frame_payload_size(const struct iovec parts[LCP__FRAME_PARTS]) {
   size_t size = 0;
   for (int i = 0; i < LCP__FRAME_PARTS; i++)
     size += parts[i].iov_len;
@@ -257,7 +257,7 @@ void lcp__frame_cut(enum lcp__framing framing, const struct iovec parts[LCP__FRA
   struct iovec marked = {mark, 0};
   int is_first = framing == LCP__FRAME_LENGTH;
   if (is_first) {
-    size_t size = lcp__parts_size(parts);
+    size_t size = lcp__frame_payload_size(parts);
     for (int i = 0; i < PREFIX; i++)
       mark[i] = (char)(size >> (24 - 8 * i) & 0xff);
     marked.iov_len = PREFIX;

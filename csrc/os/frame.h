@@ -32,8 +32,7 @@
 #define LCP__FRAME_LIMIT ((size_t)1 << 30)
 
 enum lcp__framing {
-  LCP__FRAME_LINE,   /* ends with a newline, which follows the frame and is not part of it
-                      */
+  LCP__FRAME_LINE,   /* ends before a newline, which is not part of it */
   LCP__FRAME_LENGTH, /* begins with its length: 4 bytes, big-endian */
   LCP__FRAME_NONE    /* none yet: what is fed at once is a frame, as it is */
 };
@@ -82,6 +81,7 @@ enum { LCP__FRAME_MARK = 4, LCP__FRAME_PARTS = 3, LCP__FRAME_PIECES };
 void lcp__frame_cut(enum lcp__framing framing, const struct iovec parts[LCP__FRAME_PARTS],
                     char mark[LCP__FRAME_MARK], struct iovec pieces[LCP__FRAME_PIECES]);
 
-size_t lcp__parts_size(const struct iovec parts[LCP__FRAME_PARTS]);
+/* Bytes of the payload. */
+size_t lcp__frame_payload_size(const struct iovec parts[LCP__FRAME_PARTS]);
 
 #endif
