@@ -21,6 +21,11 @@ enum { SHORT = 64, STEP = 128, WIDES = STEP / sizeof(wide) };
 
 #define HIGH UINT64_C(0x8080808080808080)
 
+/* All ones where a byte is not plain.  With bit 1 flipped, the quotation mark comes right
+ * behind the control characters; with bit 7 as well, one signed comparison finds both. */
+#define SPECIAL(type, signed_type, b)                                                    \
+  ((type)((signed_type)((b) ^ 0x82) < (signed char)(0x21 - 0x80)) | (type)((b) == '\\'))
+
 /* ---- steps ---- */
 
 #define INLINE static inline __attribute__((always_inline))
@@ -45,12 +50,7 @@ INLINE uint64_t wide_any(wide b) {
   return words[0] | words[1] | words[2] | words[3];
 }
 
-/* All ones where a byte is not plain.  With bit 1 flipped, the quotation mark comes right
- * behind the control characters; with bit 7 as well, one signed comparison finds both. */
-INLINE wide wide_special(wide b) {
-  wide low = (wide)((signed_wide)(b ^ 0x82) < (signed char)(0x21 - 0x80));
-  return low | (wide)(b == '\\');
-}
+INLINE wide wide_special(wide b) { return SPECIAL(wide, signed_wide, b); }
 
 /* From `i` on in whole steps, as long as it is plain. */
 INLINE size_t plain_steps(const char *text, size_t i, size_t size, unsigned *high) {
@@ -81,11 +81,11 @@ INLINE size_t ascii_steps(const char *text, size_t i, size_t size) {
   return i;
 }
 
-static size_t plain_plainly(const char *text, size_t i, size_t size, unsigned *high) {
+static size_t plain_baseline(const char *text, size_t i, size_t size, unsigned *high) {
   return plain_steps(text, i, size, high);
 }
 
-static size_t ascii_plainly(const char *text, size_t i, size_t size) {
+static size_t ascii_baseline(const char *text, size_t i, size_t size) {
   return ascii_steps(text, i, size);
 }
 
@@ -109,10 +109,7 @@ static uint64_t block_any(block b) {
   return halves[0] | halves[1];
 }
 
-static block block_special(block b) {
-  block low = (block)((signed_block)(b ^ 0x82) < (signed char)(0x21 - 0x80));
-  return low | (block)(b == '\\');
-}
+static block block_special(block b) { return SPECIAL(block, signed_block, b); }
 
 static size_t plain_blocks(const char *text, size_t i, size_t size, unsigned *high) {
   for (block b; size - i >= sizeof b; i += sizeof b) {
@@ -127,7 +124,7 @@ static size_t plain_blocks(const char *text, size_t i, size_t size, unsigned *hi
 size_t lcp__scan_plain(const char *text, size_t size, unsigned *high) {
   size_t i = plain_blocks(text, 0, size < STEP ? size : SHORT, high);
   if (i == SHORT && size >= STEP)
-    i = HAS_AVX2 ? plain_avx2(text, i, size, high) : plain_plainly(text, i, size, high);
+    i = HAS_AVX2 ? plain_avx2(text, i, size, high) : plain_baseline(text, i, size, high);
   i = plain_blocks(text, i, size, high);
   unsigned seen = 0;
   for (; i < size && is_plain(text[i]); i++)
@@ -151,7 +148,7 @@ static size_t ascii_words(const char *text, size_t i, size_t size) {
 size_t lcp__scan_ascii(const char *text, size_t size) {
   size_t i = ascii_words(text, 0, size < STEP ? size : SHORT);
   if (i == SHORT && size >= STEP)
-    i = HAS_AVX2 ? ascii_avx2(text, i, size) : ascii_plainly(text, i, size);
+    i = HAS_AVX2 ? ascii_avx2(text, i, size) : ascii_baseline(text, i, size);
   i = ascii_words(text, i, size);
   while (i < size && (unsigned char)text[i] < 0x80)
     i++;

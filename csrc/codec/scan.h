@@ -1,4 +1,4 @@
-/* scan.h - how far a text is of a kind, many bytes at a time.
+/* scan.h - how far a text is plain, or ASCII, many bytes at a time.
  * No Lua, no libuv.
  * SPDX-License-Identifier: MIT */
 #ifndef LCP_SCAN_H

@@ -191,9 +191,9 @@ static int open_error(struct writer *w, const struct lcp__v8_error_class *class)
   return put_value(w);
 }
 
-/* Whether the first key is a string: then the table is an object or a Map, and which is
- * seen while it is written.  Only after the `n` of a packed list
- * may positions follow. */
+/* Whether the first key is a string.  Then the table is an object or a Map, and which of
+ * them is seen while it is written.  Only the `n` of a packed list may come before
+ * positions. */
 static int begins_with_name(lua_State *L, int table) {
   lua_pushnil(L);
   if (!lua_next(L, table))
