@@ -61,7 +61,7 @@ local function run_once(measure, options, contestant, args)
   return value
 end
 
--- Another contestant begins in each round: nobody always follows the same neighbour.
+-- Another contestant begins in each round: none always follows the same neighbour.
 local function run_measure(round, measure, options, result)
   local who = measure.who
   for i = 0, #who - 1 do

@@ -1,4 +1,4 @@
---- What the figures of bench/run mean: medians, ratios within a round, goals.
+--- What the figures of bench/run mean: medians, and ratios within a round.
 -- SPDX-License-Identifier: MIT
 local M = {}
 

@@ -95,15 +95,15 @@ end
 --- harness.main(api): runs the measure that the command line names.
 -- `api.now()` is in nanoseconds, `api.run()` runs the loop; `api.spawn(done)` and
 -- `api.exec(done)` are operations, `api.open(path)` opens a file, `api.read(bytes, file,
--- done)` and the like are flows;
--- `api.sync` are operations that are over when they return, `api.talks` are measures of
--- forked children, each `fn(count, mode, size, print)`.
+-- done)` and the like are flows; `api.sync` are operations that are over when they
+-- return; `api.own` are measures that take the time themselves, each `fn(count, mode,
+-- size, print)`.
 function M.main(api)
   local name, count, second, third, fourth = table.unpack(arg)
   count, third = tonumber(count), tonumber(third or 0)
   local blocks, files
-  if api.talks and api.talks[name] then
-    api.talks[name](count, second, third, print_value)
+  if api.own and api.own[name] then
+    api.own[name](count, second, third, print_value)
   elseif api.sync and api.sync[name] then
     blocks = make_resident(third)
     measure_sync(api, api.sync[name], count)

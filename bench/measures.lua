@@ -2,10 +2,9 @@
 --
 -- `args` are what the programs get, `quick` replaces the count in them.  `who` are the
 -- contestants of `program` (processes), if not all; `other_args`, what one of them gets
--- instead.  The goals: `goals`, how many times
--- as fast as another contestant ours must be at least; `within`, an upper bound of our
--- time, in times of what we need with other arguments right before and after; `at_most`,
--- of our time itself.
+-- instead.  The goals: `goals`, how many times as fast as another contestant ours must be
+-- at least; `within`, an upper bound of our time, in times of what we need with other
+-- arguments right before and after; `at_most`, of our time itself.
 -- SPDX-License-Identifier: MIT
 local FILE_MIB, QUICK_FILE_MIB = 512, 128
 local LINES, QUICK_LINES = 1000000, 300000

@@ -103,9 +103,10 @@ function api.pipe(bytes, _, done)
   head.stdout:pipe(start_count(bytes, closed).stdin)
 end
 
--- Lines -----------------------------------------------------------------------------
+-- Measures that take the time themselves
+local own = {}
 
-local talks = {}
+-- Lines ---------------------------------------------------------------------------------
 
 local function file_of_lines(count)
   local path = os.tmpname()
@@ -126,13 +127,13 @@ local function time_lines(count, open, report)
   os.remove(path)
 end
 
-function talks.lines(count, _, _, report)
+function own.lines(count, _, _, report)
   time_lines(count, function(command)
     return cp.spawn('sh', { '-c', command }).stdout:lines()
   end, report)
 end
 
-function talks.popen(count, _, _, report)
+function own.popen(count, _, _, report)
   time_lines(count, function(command)
     return io.popen(command):lines()
   end, report)
@@ -155,7 +156,7 @@ local function fork(mode, role, ready, answered)
   return child
 end
 
-function talks.trip(count, mode, _, report)
+function own.trip(count, mode, _, report)
   local left, begin = count + count // 10, nil
   local function send(child)
     child:send { id = left, body = 'twenty bytes of text' }
@@ -190,7 +191,7 @@ local function send_many(child, count, body)
   more()
 end
 
-function talks.oneway(count, mode, size, report)
+function own.oneway(count, mode, size, report)
   local body, begin = ('x'):rep(size), nil
   fork(mode, 'count', function(child)
     send_many(child, count // 10, body)
@@ -221,7 +222,7 @@ local function one_by_one(count, look, done)
   end)
 end
 
-function talks.fork(count, _, _, report)
+function own.fork(count, _, _, report)
   local total = 0
   one_by_one(2, ignore, function()
     one_by_one(count, function(_, nanoseconds)
@@ -232,7 +233,7 @@ function talks.fork(count, _, _, report)
   end)
 end
 
-function talks.memory(count, _, _, report)
+function own.memory(count, _, _, report)
   local total = 0
   one_by_one(count, function(child)
     local file <close> = assert(io.open(('/proc/%d/status'):format(child.pid)))
@@ -242,6 +243,6 @@ function talks.memory(count, _, _, report)
   end)
 end
 
-api.talks = talks
+api.own = own
 
 harness.main(api)

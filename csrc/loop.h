@@ -36,7 +36,7 @@ struct lcp__loop {
   lua_State *L;              /* where they run now: the thread inside run() */
   struct lcp__origin origin; /* the process it belongs to */
   struct lcp__handover handover; /* for its starts */
-  struct lcp__handle *handles; /* handle.c's list; how it is emptied at the end, */
+  struct lcp__handle *handles;   /* handle.c's list; how it is emptied at the end, */
   void (*close_handles)(struct lcp__loop *loop);
   void (*adapt_handles)(struct lcp__loop *loop); /* and adapted in a copy */
   struct lcp__hub *hub;                          /* the loop's own uv handles */

@@ -1,8 +1,8 @@
 /* splice.c - see splice.h.
  *
- * Only what goes well is done here.  At the end of the source, after EPIPE, and with a
- * kernel, gVisor or seccomp profile that lacks splice(2) nothing has been moved, and
- * whoever reads and writes instead meets the same and reports it.
+ * Nothing is reported from here.  At the end of the source, after EPIPE, and with a
+ * kernel, gVisor or seccomp profile that lacks splice(2) nothing has been moved; the
+ * caller then reads and writes, meets the same, and reports it.
  * SPDX-License-Identifier: MIT */
 #include "splice.h"
 

@@ -169,11 +169,11 @@ end
 
 local function do_nothing() end
 
--- A coroutine of the crew, to its end: `job`, `item`: the number of the one in progress.
+-- A coroutine of the crew: `job`; `item`, the number of the one in progress, or nil.
 local Member = {}
 
--- Whoever closes it from outside ends the item, and not the call: another coroutine takes
--- its place.
+-- Also where its coroutine is closed from outside: that ends the item, not the call, and
+-- another coroutine takes its place.
 function Member:__close(err)
   local job, i = self.job, self.item
   if i then

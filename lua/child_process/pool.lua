@@ -258,7 +258,7 @@ function Pool:__close()
   end
 end
 
--- Nobody can make requests any more.
+-- Without this object no more requests can be made.
 function Pool:__gc()
   local pool = rawget(self, '_pool')
   if pool.pid == core.pid() then

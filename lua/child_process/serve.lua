@@ -107,8 +107,8 @@ local function answer(server, message)
   end
 end
 
--- The coroutine, to its end.  It ends only if somebody closes it, such as a request its
--- own from a timer: that request fails, and another coroutine goes on.
+-- The time that one coroutine serves.  It ends only when that is closed, for instance by
+-- the request in progress, from a timer: the request fails, and a new coroutine goes on.
 local Shift = {}
 
 local function serve_all(server)

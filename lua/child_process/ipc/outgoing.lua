@@ -426,7 +426,7 @@ end
 function M.fail(out)
   M.shut(out)
   if out.first > out.last and not M.has_more(out) then
-    return -- as mostly: nobody needs the error, and with its place it is expensive
+    return -- as mostly: the error, which records its place, is expensive
   end
   local err = errors.coded 'ERR_IPC_CHANNEL_CLOSED'
   local entry = out.unanswered

@@ -156,8 +156,8 @@ function on.unused(pool)
   end
 end
 
---- dispatch.abandon(pool): nobody can make requests any more.  It is closed when all have
--- been answered.
+--- dispatch.abandon(pool): no more requests will be made.  It is closed when all of them
+-- have been answered.
 function M.abandon(pool)
   pool.abandoned = true
   if pool.pending == 0 then
@@ -322,8 +322,8 @@ local function withdraw(pool, request)
   end
 end
 
---- dispatch.withdraw(pool, list): nobody waits for these requests any more, as far as
--- they are not answered: they do not begin, or their reply is ignored.
+--- dispatch.withdraw(pool, list): the caller no longer waits for these requests.  Those
+-- without an answer do not begin, or their reply is ignored.
 function M.withdraw(pool, list)
   local is_changed = false
   for i = pool.pid == core.pid() and #list or 0, 1, -1 do

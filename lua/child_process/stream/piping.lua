@@ -56,7 +56,8 @@ end
 
 local pass
 
--- `link.diverts`: whether the handle of the source calls `pass`: false, true or 'never'.
+-- `link.diverts`: whether the handle of the source calls `pass`; 'never': the kernel has
+-- refused, and it is not tried again.
 local function divert(link, diverts)
   link.diverts = diverts
   link.src._handle:instead(diverts == true and pass or nil)
@@ -68,8 +69,8 @@ function pass(src)
   local link = links[1]
   if not link then
     src._handle:instead(nil)
-  end
-  if not link or links[2] or not splicing.is_possible(src, link.dest, link.on_data) then
+    return false
+  elseif links[2] or not splicing.is_possible(src, link.dest, link.on_data) then
     return false
   end
   local moved = splicing.move(src, link.dest)
@@ -188,8 +189,14 @@ function methods:pipe(dest, options)
     return dest
   end
   local keep = options and (options.finish == false or options['end'] == false)
-  local link = { src = self, dest = dest, round = false, broken = false, listeners = {} }
-  link.diverts = false
+  local link = {
+    src = self,
+    dest = dest,
+    round = false,
+    broken = false,
+    diverts = false,
+    listeners = {},
+  }
   self._pipes = rawget(self, '_pipes') or {}
   table.insert(self._pipes, link)
   listen_to_src(link, not keep and not dest._is_standard and not dest._is_raw)
