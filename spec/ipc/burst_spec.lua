@@ -240,7 +240,7 @@ describe('in the middle of a burst', function()
     end)
   end)
 
-  it('an internal message is none of the listener', function()
+  it('an internal message does not go to the listener', function()
     local internal = { cmd = 'NODE_X', n = 3 }
     local child, order = burst { 1, { cmd = 'NODE_' }, internal, { cmd = 'x' } }, {}
     for _, name in ipairs { 'message', 'internalMessage' } do
@@ -368,7 +368,7 @@ describe('in a burst of send()', function()
     end)
   end)
 
-  it('arguments that say nothing change nothing', function()
+  it('arguments that are nil, false or too many change nothing', function()
     sends('1, 2, 3, 4, 5', function(child)
       assert.is_true(child:send(1, nil))
       assert.is_true(child:send(2, nil, nil))

@@ -101,7 +101,7 @@ describe('a broken frame', function()
     t.once(child, 'disconnect')
   end)
 
-  it('at the end is none, however large', function()
+  it('at the end is no message, however large', function()
     local half = ('x'):rep(700000)
     local WAYS = { json = '"' .. half, advanced = length(1 << 20) .. '\xff\x0f"' .. half }
     for serialization, bytes in pairs(WAYS) do

@@ -250,7 +250,7 @@ describe('pool:close with a callback', function()
   end)
 end)
 
-describe('a pool that nobody has any more', function()
+describe('a pool without any reference to it', function()
   local function collect()
     collectgarbage()
     collectgarbage()
@@ -264,7 +264,7 @@ describe('a pool that nobody has any more', function()
     end)
   end)
 
-  it('answers its requests before', function()
+  it('answers its requests first', function()
     local replies = 0
     do
       local pool = pools.new(WORK)

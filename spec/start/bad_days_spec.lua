@@ -132,7 +132,7 @@ describe('a start that fails', function()
     end)
   end)
 
-  it('is not such a script in PATH, whose arguments stay as they are', function()
+  it('is not a script without #! in PATH, whose arguments stay as they are', function()
     local folder = t.tmpdir()
     t.write_file(folder .. '/script', 'printf "<%s>" "$0" "$@"\n', '+x')
     local args = { '-c', '', "it's", 'a b', '$HOME' }

@@ -40,7 +40,7 @@ describe('with many descriptors open, a start', function()
     assert.equal('four\ntwo\none\nthree\n', said)
   end)
 
-  it('hands on the standard ones', function()
+  it('hands on the standard descriptors', function()
     local said = crowd.output [[
       cp.spawnSync('sh', { '-c', 'echo through' }, { stdio = 'inherit' }) ]]
     assert.equal('through\n', said)
@@ -69,7 +69,7 @@ describe('with many descriptors open, a start', function()
     assert.equal('ENOENT\texec\nENOENT\tchdir\n0\n', said)
   end)
 
-  sharing_it('may have a terminal', function()
+  sharing_it('may give the child a terminal', function()
     local said = crowd.output [[
       local child = cp.spawn('sh', { '-c', 'test -t 0 && tty' }, { pty = true })
       local text = ''
@@ -79,7 +79,7 @@ describe('with many descriptors open, a start', function()
     assert.equal('true\n', said)
   end)
 
-  it('may have a channel', function()
+  it('may give the child a channel', function()
     local said = crowd.output [[
       local file = os.tmpname()
       io.open(file, 'w'):write(
@@ -93,7 +93,7 @@ describe('with many descriptors open, a start', function()
     assert.equal('hello\n', said)
   end)
 
-  it('may be in a copy of the process', function()
+  it('works in a copy of the process', function()
     local said = crowd.output [[
       local forking = require 'forking'
       for _, raw in ipairs { false, true } do

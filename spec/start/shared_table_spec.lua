@@ -41,7 +41,7 @@ describe('a child that cannot leave our table', function()
   end
 
   for _, errno in ipairs { 'ENOMEM', 'EPERM', 'EAGAIN' } do
-    it('is so as well where it receives nothing: ' .. errno, function()
+    it('starts on a copy where it receives nothing: ' .. errno, function()
       crowd.output(STARTS .. [[
         assert(received(function() cp.spawnSync 'true' end) == 1)
         arm('recvmsg', 1, 2, tonumber(arg[2]))
@@ -50,7 +50,7 @@ describe('a child that cannot leave our table', function()
   end
 
   -- A limit below what is open: on a copy, its sources lie above its slots already.
-  it('is so as well where the limit leaves no room for what it receives', function()
+  it('starts on a copy where the limit leaves no room for what it receives', function()
     local said = crowd.output [[
       for i = 1, 14 do files[i]:close() end
       local function limit(n)
