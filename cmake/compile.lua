@@ -18,81 +18,110 @@ local function compile(path)
   return code
 end
 
+-- Leaving names out ---------------------------------------------------------------------
+
+-- A chunk that is being read, as ldump.c of Lua 5.4 writes it: `code`; `at`, the place;
+-- `kept`, the parts that stay, and `from`, where the next one begins; the bytes of an
+-- `instruction`, an `integer` and a `number`.
+local function open_chunk(code)
+  local instruction, integer, number = code:byte(13, 15)
+  return {
+    code = code,
+    at = HEAD + 1,
+    kept = {},
+    from = 1,
+    instruction = instruction,
+    integer = integer,
+    number = number,
+  }
+end
+
+local function skip(chunk, size)
+  chunk.at = chunk.at + size
+end
+
+-- Seven bits a byte, the last one marked.
+local function read_number(chunk)
+  local value = 0
+  local byte
+  repeat
+    byte = chunk.code:byte(chunk.at)
+    skip(chunk, 1)
+    value = value << 7 | byte & 0x7F
+  until byte >= 0x80
+  return value
+end
+
+local function skip_two_numbers(chunk)
+  read_number(chunk)
+  read_number(chunk)
+end
+
+local function skip_string(chunk)
+  skip(chunk, math.max(0, read_number(chunk) - 1))
+end
+
+local function skip_list(chunk, size)
+  skip(chunk, read_number(chunk) * size)
+end
+
+local function skip_each(chunk, skip_one)
+  for _ = 1, read_number(chunk) do
+    skip_one(chunk)
+  end
+end
+
+-- The list becomes an empty one.
+local function drop_each(chunk, skip_one)
+  local kept = chunk.kept
+  kept[#kept + 1] = chunk.code:sub(chunk.from, chunk.at - 1) .. '\x80'
+  skip_each(chunk, skip_one)
+  chunk.from = chunk.at
+end
+
+local function skip_constant(chunk)
+  local kind = chunk.code:byte(chunk.at)
+  skip(chunk, 1)
+  if kind == 0x03 or kind == 0x13 then
+    skip(chunk, kind == 0x03 and chunk.integer or chunk.number)
+  elseif kind & 0x0F == 4 then
+    skip_string(chunk)
+  end
+end
+
+local function skip_variable(chunk)
+  skip_string(chunk)
+  skip_two_numbers(chunk) -- where it begins and ends
+end
+
+local function skip_function(chunk)
+  skip_string(chunk) -- its source
+  skip_two_numbers(chunk) -- first and last line
+  skip(chunk, 3)
+  skip_list(chunk, chunk.instruction)
+  skip_each(chunk, skip_constant)
+  skip_list(chunk, 3) -- upvalues
+  skip_each(chunk, skip_function)
+  skip_list(chunk, 1) -- lines
+  skip_each(chunk, skip_two_numbers)
+  drop_each(chunk, skip_variable)
+  drop_each(chunk, skip_string) -- names of upvalues
+end
+
 -- Without the names of local variables and upvalues: hundreds a file, each a string to be
 -- made at a start, that only serve texts like "(local 'name')".  Files and lines stay.
--- Lua 5.4 writes no names where there are none (ldump.c); other formats stay as they are.
+-- Lua 5.4 writes no names where there are none; other formats stay as they are.
 local function without_names(code)
-  local kept, from, at = {}, 1, HEAD + 1
-  local instruction, integer, number = code:byte(13, 15)
-
-  local function skip(size)
-    at = at + size
-  end
-
-  local function read_number() -- seven bits a byte, the last one marked
-    local value, byte = 0
-    repeat
-      byte, at = code:byte(at), at + 1
-      value = value << 7 | byte & 0x7F
-    until byte >= 0x80
-    return value
-  end
-
-  local function skip_string()
-    skip(math.max(0, read_number() - 1))
-  end
-
-  local function skip_each(skip_one)
-    for _ = 1, read_number() do
-      skip_one()
-    end
-  end
-
-  local function drop_each(skip_one)
-    kept[#kept + 1] = code:sub(from, at - 1) .. '\x80'
-    skip_each(skip_one)
-    from = at
-  end
-
-  local function skip_two_numbers()
-    read_number()
-    read_number()
-  end
-
-  local function skip_constant()
-    local kind = code:byte(at)
-    skip(1)
-    if kind == 0x03 or kind == 0x13 then
-      skip(kind == 0x03 and integer or number)
-    elseif kind & 0x0F == 4 then
-      skip_string()
-    end
-  end
-
-  local function skip_function()
-    skip_string() -- its source
-    skip_two_numbers() -- first and last line
-    skip(3)
-    skip(read_number() * instruction)
-    skip_each(skip_constant)
-    skip(read_number() * 3) -- upvalues
-    skip_each(skip_function)
-    skip(read_number()) -- lines
-    skip_each(skip_two_numbers)
-    drop_each(function()
-      skip_string()
-      skip_two_numbers()
-    end)
-    drop_each(skip_string)
-  end
-
   if code:byte(5) ~= 0x54 then
     return code
   end
-  skip_function()
-  assert(at == #code + 1, 'another format')
-  return table.concat(kept) .. code:sub(from)
+  local chunk = open_chunk(code)
+  skip_function(chunk)
+  assert(chunk.at == #code + 1, 'another format')
+  return table.concat(chunk.kept) .. code:sub(chunk.from)
 end
+
+-- The tables ----------------------------------------------------------------------------
 
 local function rotate(word)
   return word << 29 | word >> 35
