@@ -5,6 +5,7 @@
  * close-on-exec leak into the child.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #ifdef __linux__
 #include "os/rawid.h"
 #endif
+#include "os/fd.h"
 #include "os/spawn.h"
 #include "uvloop.h"
 
@@ -141,14 +143,40 @@ static int spawn_script(uv_loop_t *loop, uv_process_options_t *o, pid_t *pid) {
   return rc;
 }
 
+static int becomes_standard(const struct lcp__spawn *plan, int fd) {
+  int found = 0;
+  for (int i = 0; i < plan->nfds && i <= STDERR_FILENO; i++)
+    found |= plan->fds[i] == fd;
+  return found;
+}
+
+/* libuv from 1.52 on makes every descriptor that a child gets blocking, for us as well;
+ * before, only those that become its standard ones.  We go on to use the others: a pool
+ * its tickets, the host its sockets. */
+static void note_nonblocking(const struct lcp__spawn *plan, char *nonblocking) {
+  for (int i = STDERR_FILENO + 1; i < plan->nfds; i++) {
+    int fd = plan->fds[i];
+    int flags = fd < 0 || becomes_standard(plan, fd) ? 0 : fcntl(fd, F_GETFL);
+    nonblocking[i] = flags > 0 && (flags & O_NONBLOCK);
+  }
+}
+
+static void restore_nonblocking(const struct lcp__spawn *plan, const char *nonblocking) {
+  for (int i = STDERR_FILENO + 1; i < plan->nfds; i++)
+    if (nonblocking[i])
+      lcp__fd_nonblock(plan->fds[i], 1);
+}
+
 static int spawn_pid(const struct lcp__spawn *plan, pid_t *pid) {
   uv_process_options_t options;
   uv_loop_t loop;
   size_t slots = plan->nfds > 0 ? (size_t)plan->nfds : 1;
   memset(&options, 0, sizeof options);
-  options.stdio = calloc(slots, sizeof *options.stdio);
+  options.stdio = calloc(slots, sizeof *options.stdio + 1);
   if (options.stdio == NULL)
     return -ENOMEM;
+  char *nonblocking = (char *)(options.stdio + slots);
+  note_nonblocking(plan, nonblocking);
   fill_stdio(plan, options.stdio);
   fill_options(plan, &options);
   int rc = lcp__uvloop_init(&loop);
@@ -158,6 +186,7 @@ static int spawn_pid(const struct lcp__spawn *plan, pid_t *pid) {
       rc = spawn_script(&loop, &options, pid);
     uv_loop_close(&loop);
   }
+  restore_nonblocking(plan, nonblocking);
   free(options.stdio);
   return rc;
 }

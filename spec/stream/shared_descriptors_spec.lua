@@ -3,7 +3,9 @@
 -- blocks would stop the whole program, so each of these is one of its own.
 local faults = require 'spec.support.faults'
 local machine = require 'spec.support.machine'
+local stream = require 'child_process.stream'
 local t = require 'spec.helper'
+local targets = require 'spec.support.targets'
 local cp = t.cp
 local terminal_it = machine.wrap('terminals', it, pending)
 local it = t.wrap(it)
@@ -262,6 +264,19 @@ describe('a socket', function()
       cp.run()]],
       'false\ngoes on'
     )
+  end)
+end)
+
+describe('a descriptor that a child gets above 2', function()
+  it('stays as it is for us', function()
+    local cat = cp.spawn 'cat'
+    local fd = stream.handle(cat.stdin):fileno()
+    assert.is_true(targets.is_nonblocking(fd))
+    local stdio = { 'ignore', 'ignore', 'ignore', fd }
+    assert.equal(0, cp.spawnSync('true', { stdio = stdio }).status)
+    assert.is_true(targets.is_nonblocking(fd))
+    cat.stdin:finish()
+    cat:wait()
   end)
 end)
 
