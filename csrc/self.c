@@ -109,13 +109,38 @@ static int l_isatty(lua_State *L) {
   return 1;
 }
 
+static size_t environ_size(void) {
+  size_t size = 0;
+  for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
+    size += strlen(*entry) + 1;
+  return size;
+}
+
+/* Pushes a block with all entries, one behind the other, and returns its end.  Whatever
+ * allocates may run a finalizer, and one that sets a variable moves the list. */
+static const char *push_entries(lua_State *L) {
+  size_t size = environ_size();
+  char *to = lua_newuserdatauv(L, size, 0);
+  if (environ_size() > size) {
+    lua_pop(L, 1);
+    return push_entries(L);
+  }
+  for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+    size = strlen(*entry) + 1;
+    memcpy(to, *entry, size);
+    to += size;
+  }
+  return to;
+}
+
 /* core.environ() -> table name -> value: a copy */
 static int l_environ(lua_State *L) {
+  const char *end = push_entries(L), *entry = lua_touserdata(L, -1);
   lua_newtable(L);
-  for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-    const char *eq = strchr(*entry, '=');
+  for (; entry < end; entry += strlen(entry) + 1) {
+    const char *eq = strchr(entry, '=');
     if (eq != NULL) {
-      lua_pushlstring(L, *entry, (size_t)(eq - *entry));
+      lua_pushlstring(L, entry, (size_t)(eq - entry));
       lua_pushstring(L, eq + 1);
       lua_rawset(L, -3);
     }
@@ -128,11 +153,12 @@ static int l_environ(lua_State *L) {
 static int l_environ_list(lua_State *L) {
   size_t size;
   const char *prefix = luaL_checklstring(L, 1, &size);
+  const char *end = push_entries(L), *entry = lua_touserdata(L, -1);
   lua_Integer count = 0;
   lua_newtable(L);
-  for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
-    if (strncmp(*entry, prefix, size) != 0) {
-      lua_pushstring(L, *entry);
+  for (; entry < end; entry += strlen(entry) + 1)
+    if (strncmp(entry, prefix, size) != 0) {
+      lua_pushstring(L, entry);
       lua_rawseti(L, -2, ++count);
     }
   return 1;

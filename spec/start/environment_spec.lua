@@ -201,3 +201,38 @@ describe('the rules for names and values', function()
     end
   end)
 end)
+
+-- Such as one that puts back a variable which was set for a while.
+describe('cp.process.env', function()
+  it('is copied whole while a finalizer sets and removes variables', function()
+    local file, args = t.lua [[
+      local cp = require 'child_process'
+      local env = cp.process.env
+      for i = 1, 200 do env['STAYS' .. i] = 'value' .. i end
+      local times, setter = 0, {}
+      function setter.__gc()
+        times = times + 1
+        env['COMES' .. times % 100] = ('x'):rep(times % 90)
+        env['COMES' .. (times + 50) % 100] = nil
+        setmetatable({}, setter)
+      end
+      if _VERSION == 'Lua 5.4' then
+        collectgarbage('incremental', 1, 1000, 6)
+      else
+        collectgarbage('param', 'pause', 1)
+      end
+      setmetatable({}, setter)
+      collectgarbage()
+      for round = 1, 100 do
+        local copy = {}
+        for name, value in pairs(env) do copy[name] = value end
+        for i = 1, 200 do assert(copy['STAYS' .. i] == 'value' .. i, i) end
+      end
+      assert(times > 0)
+      io.write(cp.spawnSync('printenv', { 'STAYS200' }, { env = { A = '1' } }).stdout,
+        cp.spawnSync('printenv', { 'STAYS200' }).stdout) ]]
+    local result = cp.spawnSync(file, args)
+    assert.equal('', result.stderr)
+    assert.equal('value200\n', result.stdout)
+  end)
+end)
