@@ -191,10 +191,7 @@ local function raise_unhandled(value)
   error(errors.new('Error', 'ERR_UNHANDLED_ERROR', text, { context = value }), 0)
 end
 
-local function nobody_listens(self, events, name, ...)
-  if not events and type(self) ~= 'table' then
-    errors.check_self(self, 'emitter:emit(…)', 'emit')
-  end
+local function nobody_listens(name, ...)
   if name == 'error' then
     raise_unhandled((...))
   end
@@ -207,10 +204,13 @@ end
 -- string, table or userdata, otherwise ERR_UNHANDLED_ERROR with the value as `context`.
 -- Node: emitter.emit.
 function methods:emit(name, ...)
+  if type(self) ~= 'table' then
+    errors.check_self(self, 'emitter:emit(…)', 'emit')
+  end
   local events = self._events
   local list = events and events[name]
   if not list then
-    return nobody_listens(self, events, name, ...)
+    return nobody_listens(name, ...)
   end
   local first, last = list.first or 1, list.last
   if first == last then

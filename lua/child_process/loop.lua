@@ -213,14 +213,17 @@ local function set_ref(immediate, refed)
 end
 
 function Immediate:ref()
+  errors.check_self(self, 'immediate:ref()', 'hasRef')
   return set_ref(self, true)
 end
 
 function Immediate:unref()
+  errors.check_self(self, 'immediate:unref()', 'hasRef')
   return set_ref(self, false)
 end
 
 function Immediate:hasRef()
+  errors.check_self(self, 'immediate:hasRef()', 'hasRef')
   return self.fn ~= nil and self.refed
 end
 

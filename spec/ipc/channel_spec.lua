@@ -365,6 +365,27 @@ describe('send', function()
     child:disconnect()
   end)
 
+  it('raises at once for a callback that is no function, and sends nothing', function()
+    local child = echo()
+    child:send 'first' -- so that another would be sent at the end of the turn
+    for _, callback in ipairs { 5, 'x', {}, true } do
+      for _, options in ipairs { false, { keepOpen = true } } do
+        local call = { child, 'lost', nil, options or nil, callback }
+        local err = t.raises('ERR_INVALID_ARG_TYPE', child.send, table.unpack(call, 1, 5))
+        assert.truthy(err.message:find('"callback"', 1, true))
+      end
+    end
+    child:send('last', nil, nil, false)
+    messages(child, function(list)
+      assert.same({ n = 2, 'first', 'last' }, list)
+    end)
+    child:on('message', function(message)
+      if message == 'last' then
+        child:disconnect()
+      end
+    end)
+  end)
+
   it('raises for options that are no table, and for what is no handle', function()
     local child = echo()
     for _, options in ipairs { 'foo', '', 0, 0 / 0, true, cp.null } do

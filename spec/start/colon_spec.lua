@@ -32,6 +32,7 @@ describe('a method that is called with a dot', function()
     check('child:kill(…)', child.kill, 'SIGKILL')
     check('child:send(…)', child.send, 'a message')
     check('child:send(…)', child.send, { a = 'message' })
+    check('child:send(…)', child.send, nil, 'a message')
     check('child:ref()', child.ref)
     check('child:unref()', child.unref, {})
   end)
@@ -44,6 +45,24 @@ describe('a method that is called with a dot', function()
     end
     check('emitter:on(…)', child.stdout.on, 'data', print)
     check('emitter:on(…)', cp.process.on, 'SIGINT', print)
+    check('emitter:emit(…)', child.emit)
+    check('emitter:emit(…)', child.stdout.emit, 5, 'data')
+  end)
+
+  it('is one of a channel', function()
+    local child = cp.spawn('true', { stdio = { 'ignore', 'ignore', 'ignore', 'ipc' } })
+    for name in ('ref unref hasRef'):gmatch '%a+' do
+      check(('channel:%s()'):format(name), child.channel[name])
+    end
+    child:wait()
+  end)
+
+  it('is one of an immediate', function()
+    local immediate = cp.setImmediate(print)
+    for name in ('ref unref hasRef'):gmatch '%a+' do
+      check(('immediate:%s()'):format(name), immediate[name], 5)
+    end
+    immediate:close()
   end)
 
   it('is one of a stream', function()

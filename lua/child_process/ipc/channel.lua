@@ -54,18 +54,21 @@ end
 
 --- channel:ref(): the channel keeps the loop alive, with or without listeners.
 function Control:ref()
+  errors.check_self(self, 'channel:ref()', 'hasRef')
   self.explicit = true
   apply_ref(self)
 end
 
 --- channel:unref(): it does not keep the loop alive.
 function Control:unref()
+  errors.check_self(self, 'channel:unref()', 'hasRef')
   self.explicit = false
   apply_ref(self)
 end
 
 --- channel:hasRef() -> boolean
 function Control:hasRef()
+  errors.check_self(self, 'channel:hasRef()', 'hasRef')
   return self.handle ~= nil and self.handle:has_ref()
 end
 
@@ -271,8 +274,7 @@ end
 
 local SENDABLE = { string = true, table = true, number = true, boolean = true }
 
-local function refuse_message(self, message)
-  errors.check_self(self, 'child:send(…)', 'send')
+local function refuse_message(message)
   if message == nil then
     error(errors.coded('ERR_MISSING_ARGS', 'message'), 0)
   elseif message ~= core.null then
@@ -281,9 +283,11 @@ local function refuse_message(self, message)
   end
 end
 
-local function check_options(options)
+local function check_options(options, callback)
   if options ~= nil and type(options) ~= 'table' then
     error(errors.invalid_arg_type('options', 'of type table', options), 0)
+  elseif callback and type(callback) ~= 'function' then
+    error(errors.invalid_arg_type('callback', 'of type function', callback), 0)
   end
 end
 
@@ -308,17 +312,17 @@ end
 -- ERR_INVALID_ARG_TYPE, ERR_INVALID_HANDLE_TYPE, and errors of the codec.
 -- Node: subprocess.send.
 function methods:send(message, handle, options, callback)
+  errors.check_self(self, 'child:send(…)', 'send')
   if not SENDABLE[type(message)] then
-    refuse_message(self, message)
+    refuse_message(message)
   end
   if handle ~= nil or options ~= nil or callback ~= nil then
     handle, options, callback = sort_out(handle, options, callback)
-    check_options(options)
+    check_options(options, callback)
   end
   local ipc = self._ipc
   local out = ipc and ipc.out
   if not out or out.shut then
-    errors.check_self(self, 'child:send(…)', 'send')
     outgoing.lose({ owner = self }, channel_closed(), callback)
     return false
   end
