@@ -194,11 +194,10 @@ end
 -- wait for.
 -- @param what string: the caller's name, for the message
 function M.check(what)
-  if not coroutine.isyieldable() then
-    if core.running() then
-      raise(errors.coded('ERR_WOULD_BLOCK', what))
-    end
-  elseif is_of_copas(coroutine.running()) then
+  local can_yield = coroutine.isyieldable()
+  if not can_yield and core.running() then
+    raise(errors.coded('ERR_WOULD_BLOCK', what))
+  elseif can_yield and is_of_copas(coroutine.running()) then
     local text = what .. ' cannot wait in a coroutine of copas: call it in cp.async'
     raise(errors.new('Error', 'ERR_WOULD_BLOCK', text))
   end

@@ -264,6 +264,35 @@ describe('fork with a launcher', function()
     end)
   end)
 
+  it('shows in cp.active() what nobody takes of its stderr', function()
+    local code = [[
+      local cp = require 'child_process'
+      local file, exe = ...
+      local worker = "io.stderr:write(('x'):rep(200000)) process:send('all')"
+      local child = cp.fork(file, { worker }, {
+        launcher = { 'sh', '-c', 'exec "$@"', 'sh' }, execPath = exe })
+      child:on('message', function()
+        for _, entry in ipairs(cp.active()) do
+          if entry.name == 'stderr' and not entry.reading then
+            print(entry.pid == child.pid, entry.unwritten > 0)
+          end
+        end
+        io.stdout:flush()
+      end)
+      cp.run()
+    ]]
+    local exe, args = t.lua(code, t.fixture 'program.lua', t.lua_exe)
+    local child = cp.spawn(exe, args)
+    child.stderr:pause()
+    t.on_line(child.stdout, function(line)
+      assert.equal('true\ttrue', line)
+      child.stderr:resume()
+    end)
+    t.once(child, 'close', function(exit_code)
+      assert.equal(0, exit_code)
+    end)
+  end)
+
   it("discards stderr with stderr = 'ignore'", function()
     local child =
       fork(SHELL, "print(('x'):rep(300000)) process:send(1)", { stderr = 'ignore' })

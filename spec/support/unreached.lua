@@ -149,11 +149,14 @@ return {
     deliver_handle = 'a handle that comes behind the end of its channel',
     close = 'closed from two sides in one turn',
   },
+  ['lua/child_process/ipc/handles.lua'] = {
+    ['Arrived:rebuild'] = 'the first socket comes when no file can be opened any more',
+  },
   ['lua/child_process/ipc/sockets.lua'] = {
     ['Counted:__gc'] = 'Lua counts no lines in finalizers',
   },
   ['lua/child_process/lazy.lua'] = {
-    absolute = 'the files have another name where their path is relative',
+    ['M.absolute'] = 'the files have another name where their path is relative',
     chunk_of = 'the files are elsewhere where one is missing',
     earlier_templates = 'lua/ comes first where lines are counted',
     is_file = 'package.path leads to the files where lines are counted',
