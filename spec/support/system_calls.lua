@@ -136,11 +136,11 @@ M.fails = {
 M.safe = {
   ['Lua: spec/hosts/memory_spec.lua has memory end'] = 'lua*',
   ['only looks at or changes memory'] = [[
-    __cmsg_nxthdr __ctype_b_loc __environ __errno_location __isoc99_sscanf atoi cfmakeraw
-    dirfd environ fileno free frexp getenv htonl htons inet_ntop inet_pton memchr memcmp
-    memcpy memmove memset ntohs sigaddset sigemptyset sigfillset sigismember snprintf
-    strchr strcmp strcspn strlen strncmp strnlen strrchr strspn strstr strtod strtol
-    unsetenv]],
+    __cmsg_nxthdr __ctype_b_loc __environ __errno_location __isoc99_sscanf atoi
+    cfmakeraw dirfd environ fileno free frexp getenv htonl htons inet_ntop inet_pton
+    memchr memcmp memcpy memmove memset ntohs sigaddset sigemptyset sigfillset
+    sigismember snprintf sscanf strchr strcmp strcspn strlen strncmp strnlen strrchr
+    strspn strstr strtod strtol unsetenv]],
   ['cannot fail, or only with a wrong argument'] = [[
     _exit clock_gettime closedir getegid geteuid getgid getpid getppid getuid
     munmap pthread_attr_* pthread_mutex_* pthread_once pthread_setcancelstate
@@ -152,7 +152,7 @@ M.safe = {
     uv_signal_init uv_stop uv_strerror uv_strerror_r uv_thread_join uv_timer_* uv_unref
     uv_update_time]],
   ["libuv's own calls fail in spec/start/faults_spec.lua"] = 'uv_spawn',
-  ['is called once, when the module is loaded'] = '__register_atfork',
+  ['is called once, when the module is loaded'] = '__register_atfork pthread_atfork',
   ['only chooses between two answers'] = 'access',
   ['costs a better figure (processors.c), and no more'] = [[
     __sched_cpualloc __sched_cpucount __sched_cpufree fgets fopen getline __getdelim
