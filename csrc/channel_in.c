@@ -39,7 +39,7 @@ static ssize_t read_some(struct lcp__channel *c, char *to, size_t room) {
   return n == 0 || n == -ECONNRESET ? UV_EOF : n;
 }
 
-/* -> whether it is valid; pushes the message, or the reason why it is none */
+/* Whether the frame is valid.  Pushes the message, or the reason why it is not one. */
 static int decode(lua_State *L, const struct lcp__channel *c, const struct event *e) {
   if (c->frames.framing != LCP__FRAME_NONE)
     return c->codec->decode(L, e->data, e->size);
@@ -82,7 +82,7 @@ static int push_listener(lua_State *L, const struct lcp__channel *c) {
   return direct;
 }
 
-/* stack: event, userdata, message, or the reason why it is none */
+/* stack: event, userdata, message, or the reason why it is not one */
 static void call_onframe(lua_State *L, const struct event *e, int valid) {
   lua_getiuservalue(L, 2, LCP__CHANNEL_ONFRAME);
   lua_getiuservalue(L, 2, LCP__CHANNEL_OWNER);

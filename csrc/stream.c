@@ -29,8 +29,8 @@ enum {
   SLOT_ONREAD,
   SLOT_ONWRITTEN,
   SLOT_PENDING,
-  SLOT_INSTEAD,
-  SLOTS = SLOT_INSTEAD
+  SLOT_PASS,
+  SLOTS = SLOT_PASS
 };
 
 struct lcp__stream {
@@ -43,7 +43,7 @@ struct lcp__stream {
                    per turn, so that others get the rest; and writes to it complete at
                    once */
   int reading, has_read;
-  int diverted;            /* SLOT_INSTEAD is set */
+  int diverted;            /* SLOT_PASS is set */
   uint64_t heard;          /* ms: when the last byte came, or reading was resumed */
   int grown;               /* the pipe has been enlarged */
   size_t bytes_read;       /* see lcp__stream_came */
@@ -155,25 +155,25 @@ static int l_end(lua_State *L) {
   return call_onread(L, e, e->end < 0 ? e->end : 0);
 }
 
-struct divert_event {
+struct pass_event {
   struct lcp__stream *s;
   int is_done;
 };
 
-static int l_instead(lua_State *L) {
-  struct divert_event *e = lua_touserdata(L, 1);
+static int l_pass(lua_State *L) {
+  struct pass_event *e = lua_touserdata(L, 1);
   lcp__handle_push(L, &e->s->base);
-  lua_getiuservalue(L, 2, SLOT_INSTEAD);
+  lua_getiuservalue(L, 2, SLOT_PASS);
   lua_getiuservalue(L, 2, SLOT_OWNER);
   lua_call(L, 1, 1);
   e->is_done = lua_toboolean(L, -1);
   return 0;
 }
 
-/* Whether there is nothing to be read any more. */
-static int divert(struct lcp__stream *s) {
-  struct divert_event e = {s, 0};
-  lcp__enter(s->base.loop, l_instead, &e);
+/* Lets the function of l_divert have the bytes.  Whether nothing is to be read then. */
+static int pass(struct lcp__stream *s) {
+  struct pass_event e = {s, 0};
+  lcp__enter(s->base.loop, l_pass, &e);
   return e.is_done || s->base.closing || !s->reading;
 }
 
@@ -185,7 +185,7 @@ void lcp__stream_came(struct lcp__stream *s, size_t size) {
 }
 
 static void readable(struct lcp__stream *s) {
-  if (s->diverted && divert(s))
+  if (s->diverted && pass(s))
     return;
   struct read_event e = {s, NULL, 0, 0};
   struct lcp__loop *loop = s->base.loop;
@@ -349,13 +349,13 @@ static int l_bind(lua_State *L) {
   return 0;
 }
 
-/* stream:instead(fn | nil): before each read fn(owner) is called; if it returns true,
- * nothing is read.  An error in it reads. */
-static int l_instead_of_reading(lua_State *L) {
+/* stream:divert(fn | nil): before each read fn(owner) is called; if it returns true,
+ * nothing is read.  If it raises, the bytes are read. */
+static int l_divert(lua_State *L) {
   struct lcp__stream *s = self(L);
   lua_settop(L, 2);
   s->diverted = !lua_isnil(L, 2);
-  lua_setiuservalue(L, 1, SLOT_INSTEAD);
+  lua_setiuservalue(L, 1, SLOT_PASS);
   return 0;
 }
 
@@ -470,12 +470,10 @@ static int l_fileno(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"bind", l_bind},           {"read_start", l_read_start},
-    {"read_stop", l_read_stop}, {"instead", l_instead_of_reading},
-    {"drain", l_drain},         {"quiet", l_quiet},
-    {"hear", l_hear},           {"write", l_write},
-    {"shutdown", l_shutdown},   {"fileno", l_fileno},
-    {"share", l_share},         {NULL, NULL}};
+    {"bind", l_bind},     {"read_start", l_read_start}, {"read_stop", l_read_stop},
+    {"divert", l_divert}, {"drain", l_drain},           {"quiet", l_quiet},
+    {"hear", l_hear},     {"write", l_write},           {"shutdown", l_shutdown},
+    {"fileno", l_fileno}, {"share", l_share},           {NULL, NULL}};
 
 int lcp__stream_open(lua_State *L) {
   lcp__handle_class(L, STREAM_CLASS, methods);

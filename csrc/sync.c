@@ -247,8 +247,7 @@ static int run(struct sync *s, struct lcp__plan *plan, struct lcp__failure *why)
 /* Pushes the array of outputs; each buffer is freed as soon as it has become a string.
  * Lua 5.5 could take the buffer over (lua_pushexternalstring), but its collector does not
  * count such memory: of ten outputs of 40 MiB, dropped one after the other, nine were
- * still there.  Below 32 MiB the copy is quicker besides, into memory that malloc kept.
- */
+ * still there.  Below 32 MiB the copy is also quicker, into memory that malloc kept. */
 static void push_output(lua_State *L, struct sync *s, int nfds) {
   lua_createtable(L, nfds, 1);
   lua_pushinteger(L, nfds);

@@ -347,7 +347,7 @@ function AbortSignal.timeout(ms)
   return signal
 end
 
--- The number of positions that a table has; nil if it has other keys, or is none.
+-- The number of positions that a table has; nil if it has other keys, or is not a table.
 local function count_positions(list)
   local n = type(list) == 'table' and 0 or nil
   for key in next, n and list or {} do

@@ -24,7 +24,7 @@ local BACKLOG = 128 * 1024 -- bytes from which send() returns false, as in Node
 -- The most bytes of answers queued for a peer that asks but does not read.
 local MOST_ANSWERS = 1024 * 1024
 
--- The core queues a message by itself unless it is to be refused, or held back.
+-- The core queues a message without us unless it has to be refused, or held back.
 local function update_admission(out)
   out.handle:admit(not out.shut and not out.unanswered)
 end

@@ -60,7 +60,7 @@ local pass
 -- refused, and it is not tried again.
 local function divert(link, diverts)
   link.diverts = diverts
-  link.src._handle:instead(diverts == true and pass or nil)
+  link.src._handle:divert(diverts == true and pass or nil)
 end
 
 -- Called in place of reading; true if the bytes have been passed on, or are not to be.
@@ -68,7 +68,7 @@ function pass(src)
   local links = src._pipes
   local link = links[1]
   if not link then
-    src._handle:instead(nil)
+    src._handle:divert(nil)
     return false
   elseif links[2] or not splicing.is_possible(src, link.dest, link.on_data) then
     return false

@@ -1,8 +1,8 @@
 --- Bytes that only pass through, from one pipe of ours to another: the kernel moves them
 -- (csrc/splice.c), and they never come here.
 --
--- That is decided anew each time when some have come: so whatever ends it, a listener, a
--- write to the destination, an encoding, need not know of it.
+-- That is decided each time some have come, so whatever ends it (a listener, a write to
+-- the destination, an encoding) need not know of it.
 local core = require 'child_process.core'
 local events = require 'child_process.events'
 local readable = require 'child_process.stream.readable'
