@@ -112,7 +112,9 @@ static int open_null(struct lcp__launch *l) {
 
 static int open_report(struct lcp__launch *l) {
   int ends[2];
-  int err = lcp__clone_shares_memory() ? 1 : lcp__fd_pipe(ends);
+  if (lcp__clone_shares_memory())
+    return 0;
+  int err = lcp__fd_pipe(ends);
   if (err == 0) {
     l->report_fd = ends[0];
     l->status_fd = ends[1];
@@ -195,8 +197,10 @@ static int launch_sharing(struct lcp__launch *l, int *pidfd) {
   l->in_fd = -1;
   if (!l->apart)
     lcp__handover_drain(h);
-  if (pid < 0 || l->apart || !l->failed)
-    return pid < 0 ? -1 : pid;
+  if (pid < 0)
+    return -1;
+  if (!l->failed || l->apart)
+    return pid;
   discard(l, pid, pidfd);
   lcp__table_refused(l->why.err);
   l->failed = l->shared = 0;
@@ -218,24 +222,30 @@ static int launch_copying(struct lcp__launch *l, int *pidfd) {
   return pid;
 }
 
+/* The child's pid or a negative errno. */
+static int launch(struct lcp__launch *l, int *pidfd) {
+  int pid = may_share_table(l) ? launch_sharing(l, pidfd) : -1;
+  return pid < 0 ? launch_copying(l, pidfd) : pid;
+}
+
+/* EMFILE and ENFILE: there is no descriptor for the pidfd. */
+static int stage_of(int err) {
+  return err == -EMFILE || err == -ENFILE ? LCP__STAGE_STDIO : LCP__STAGE_FORK;
+}
+
 /* Owned on the way: both ends of the report, then the child. */
 static int launch_run(struct lcp__launch *l, struct lcp__proc *proc,
                       struct lcp__failure *why) {
-  int pidfd = -1, pid = -1, failed;
-  int err = open_null(l);
+  int pidfd = -1, err = open_null(l);
   if (err == 0)
     err = open_report(l);
   if (err < 0)
     return fail(why, LCP__STAGE_STDIO, err);
-  if (may_share_table(l))
-    pid = launch_sharing(l, &pidfd);
-  if (pid < 0)
-    pid = launch_copying(l, &pidfd);
-  failed = pid >= 0 && read_report(l, why);
+  int pid = launch(l, &pidfd);
+  int failed = pid >= 0 && read_report(l, why);
   lcp__fd_close(&l->report_fd);
   if (pid < 0)
-    return fail(
-        why, pid == -EMFILE || pid == -ENFILE ? LCP__STAGE_STDIO : LCP__STAGE_FORK, pid);
+    return fail(why, stage_of(pid), pid);
   if (failed) {
     discard(l, pid, &pidfd);
     return -1;
