@@ -59,7 +59,7 @@ static struct chunk chunk_at(lua_State *L, int strings, lua_Integer index,
 }
 
 /* stack: chunks at index 1 */
-static void tell_owner(lua_State *L, const struct chunks *q) {
+static void update_owner(lua_State *L, const struct chunks *q) {
   if (!q->owned)
     return;
   lua_getiuservalue(L, 1, SLOT_OWNER);
@@ -226,7 +226,7 @@ static int l_append(lua_State *L) {
   if (q->tail == q->head)
     q->first = chunk_at(L, 3, q->head, q->taken);
   q->size += size;
-  tell_owner(L, q);
+  update_owner(L, q);
   return 0;
 }
 
@@ -246,7 +246,7 @@ static int l_take(lua_State *L) {
     return 1;
   }
   drop(L, q, 3, (size_t)n);
-  tell_owner(L, q);
+  update_owner(L, q);
   return 1;
 }
 
@@ -400,7 +400,7 @@ static int l_line(lua_State *L) {
   const struct lcp__delims *d = luaL_checkudata(L, 2, DELIMS_CLASS);
   if (!take_line(L, q, d, lua_toboolean(L, 3)))
     return 0;
-  tell_owner(L, q);
+  update_owner(L, q);
   return 1;
 }
 

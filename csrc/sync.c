@@ -266,7 +266,7 @@ static void push_output(lua_State *L, struct sync *s, int nfds) {
 
 /* Each of these sets fields of the table on top of the stack. */
 
-static void tell_end(lua_State *L, const struct sync *s) {
+static void report_end(lua_State *L, const struct sync *s) {
   lcp__exit_push(L, &s->pump.how);
   lua_setfield(L, -3, "signal");
   lua_setfield(L, -2, "code");
@@ -276,7 +276,7 @@ static void tell_end(lua_State *L, const struct sync *s) {
   lua_setfield(L, -2, "usage");
 }
 
-static void tell_limits(lua_State *L, const struct lcp__pump *p) {
+static void report_limits(lua_State *L, const struct lcp__pump *p) {
   if (p->err != 0) {
     lua_pushinteger(L, p->err);
     lua_setfield(L, -2, "errno");
@@ -294,7 +294,7 @@ static void tell_limits(lua_State *L, const struct lcp__pump *p) {
 }
 
 /* The first target that broke. */
-static void tell_broken(lua_State *L, const struct sync *s) {
+static void report_broken(lua_State *L, const struct sync *s) {
   for (int i = 0; i < s->pump.npipes; i++)
     for (int at = 0; at < s->pump.pipes[i].noutlets; at++) {
       int err = s->pump.pipes[i].outlets[at].err;
@@ -339,13 +339,13 @@ static int l_spawn_sync(lua_State *L) {
   lua_setfield(L, -2, "pid");
   push_output(L, s, plan->spawn.nfds);
   lua_setfield(L, -2, "output");
-  tell_end(L, s);
-  tell_limits(L, &s->pump);
+  report_end(L, s);
+  report_limits(L, &s->pump);
   if (s->pump.truncated) {
     lcp__holders_push(L, &s->pump.holders);
     lua_setfield(L, -2, "heldBy");
   }
-  tell_broken(L, s);
+  report_broken(L, s);
   return 1;
 }
 

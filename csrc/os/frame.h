@@ -34,7 +34,7 @@
 enum lcp__framing {
   LCP__FRAME_LINE,   /* ends before a newline, which is not part of it */
   LCP__FRAME_LENGTH, /* begins with its length: 4 bytes, big-endian */
-  LCP__FRAME_NONE    /* none yet: what is fed at once is a frame, as it is */
+  LCP__FRAME_NONE    /* none yet: each piece that is fed is a frame */
 };
 
 struct lcp__frames {

@@ -55,7 +55,7 @@ M.LISTENING = {}
 
 -- Calls the owner's LISTENING method, if it has one, at every change, even if the user
 -- removes all listeners.
-local function tell(self, name)
+local function notify(self, name)
   local listening = self[M.LISTENING]
   if listening then
     listening(self, name)
@@ -73,7 +73,7 @@ local function add(self, name, listener, prepend)
     events = self._events
   end
   events[name] = listeners.with(events[name], listener, prepend)
-  tell(self, name)
+  notify(self, name)
   return self
 end
 
@@ -128,7 +128,7 @@ function methods:off(name, listener)
     self._events[name], found = listeners.without(list, listener)
   end
   if found then
-    tell(self, name)
+    notify(self, name)
     if self._events.removeListener then
       self:emit('removeListener', name, unwrap(listener))
     end
@@ -143,7 +143,7 @@ local function remove_list(self, name)
   local list = list_of(self, name)
   if list and not list_of(self, 'removeListener') then
     self._events[name] = nil
-    tell(self, name)
+    notify(self, name)
     return
   end
   local entries = self:rawListeners(name)

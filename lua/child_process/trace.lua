@@ -50,7 +50,7 @@ local function ms_since(start)
   return (core.hrtime() - start) / NS
 end
 
-local function tell(name, event)
+local function report(name, event)
   event.event, event.process, event.time = name, core.pid(), ms_since(loaded_at)
   M.on(event)
 end
@@ -98,22 +98,22 @@ local function new_start(plan, child)
   }
 end
 
-local function tell_of(start, name, fields)
+local function report_of(start, name, fields)
   fields.pid, fields.sync, fields.at = start.pid, start.sync, start.at
   fields.file, fields.args, fields.cwd = start.file, start.args, start.cwd
   fields.pty = start.pty
-  tell(name, fields)
+  report(name, fields)
 end
 
 --- A child has been started.
 function M.spawn(child, plan)
   child._traced = new_start(plan, child)
-  tell_of(child._traced, 'spawn', {})
+  report_of(child._traced, 'spawn', {})
 end
 
 --- It could not be started; `how`: see ending.how.
 function M.failed(child, plan, how)
-  tell_of(new_start(plan, child), 'exit', how)
+  report_of(new_start(plan, child), 'exit', how)
 end
 
 --- It has ended.  Less is known of a child started before tracing was on.
@@ -121,20 +121,20 @@ function M.exit(child, how)
   local start = child._traced
     or { pid = child.pid, file = child.spawnfile, args = child.spawnargs }
   how.duration = how.duration or start.since and ms_since(start.since)
-  tell_of(start, 'exit', how)
+  report_of(start, 'exit', how)
 end
 
 --- A Sync call is about to start a program.  Returns the argument for `exit_sync`.
 function M.spawn_sync(plan)
   local start = new_start(plan)
-  tell_of(start, 'spawn', {})
+  report_of(start, 'spawn', {})
   return start
 end
 
 --- It is over; `result` is that of cp.spawnSync.
 function M.exit_sync(start, result)
   start.pid = result.pid ~= 0 and result.pid or nil
-  tell_of(start, 'exit', {
+  report_of(start, 'exit', {
     code = result.code,
     signal = result.signal,
     reason = result.reason,
@@ -148,7 +148,7 @@ end
 -- @param pid integer|nil: nil if the process was never started
 -- @param reason string|nil: why the library sent it: `timeout`, `maxBuffer`, `abort`
 function M.kill(pid, signo, errno, reason)
-  tell('kill', {
+  report('kill', {
     pid = pid,
     signal = signals.name(signo),
     delivered = errno == nil,
@@ -184,7 +184,7 @@ end
 --- A channel is open.
 function M.connect(ipc)
   sent[ipc.owner] = { worker = 0, parent = 0 }
-  tell('connect', { pid = M.peer(ipc), serialization = ipc.codec.name })
+  report('connect', { pid = M.peer(ipc), serialization = ipc.codec.name })
 end
 
 --- A message is about to be sent, at `trace.sending_since` (hrtime): the peer may have it
@@ -195,7 +195,7 @@ end
 
 --- A message of `size` bytes was sent; `pending`: the unwritten bytes.
 function M.send(ipc, size, pending)
-  tell('send', {
+  report('send', {
     pid = M.peer(ipc),
     size = size,
     pending = pending,
@@ -205,24 +205,24 @@ end
 
 --- A message was lost.
 function M.lost(ipc, err)
-  tell('send', { pid = M.peer(ipc), error = err })
+  report('send', { pid = M.peer(ipc), error = err })
 end
 
 --- A message of `size` bytes has come.
 function M.receive(ipc, size)
-  tell('receive', { pid = M.peer(ipc), size = size, id = message_id(ipc.owner, false) })
+  report('receive', { pid = M.peer(ipc), size = size, id = message_id(ipc.owner, false) })
 end
 
 --- The channel is closed.
 function M.disconnect(ipc, err)
   local reason = err and 'error' or ipc.disconnecting and 'local' or 'peer'
-  tell('disconnect', { pid = M.peer(ipc), reason = reason, error = err })
+  report('disconnect', { pid = M.peer(ipc), reason = reason, error = err })
 end
 
 --- A passed handle has changed its state: `sent`, `waiting` (behind another one),
 -- `acknowledged`, `refused` or `received`.
 function M.handle(ipc, kind, state)
-  tell('handle', { pid = M.peer(ipc), type = kind, state = state })
+  report('handle', { pid = M.peer(ipc), type = kind, state = state })
 end
 
 return M

@@ -40,7 +40,7 @@ function M.resolve(self, host, callback)
 end
 
 --- Passes an error to the callback, if there is one, or emits it.
-function M.tell(self, callback, err)
+function M.report(self, callback, err)
   if callback then
     callback(err)
   else

@@ -25,7 +25,7 @@ local function sent(item, errno)
     return callback and callback(nil, #item.data)
   end
   local err = errors.on_address(errno, 'send', item.address, item.port)
-  base.tell(item.socket, callback, err)
+  base.report(item.socket, callback, err)
 end
 
 -- Sends waiting datagrams until the kernel takes no more.
@@ -70,7 +70,7 @@ local function send_to(self, item)
   end
   base.resolve(self, item.address, function(err, address)
     if err then
-      return base.tell(self, item.callback, err)
+      return base.report(self, item.callback, err)
     end
     item.address = address
     transmit(self, item)
@@ -174,7 +174,7 @@ end
 
 local function connect_failed(self, callback, err)
   self._connected = false
-  base.tell(self, callback, err)
+  base.report(self, callback, err)
 end
 
 local function connect_to(self, address, port, callback)

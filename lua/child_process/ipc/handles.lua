@@ -25,7 +25,7 @@ function M.new(out)
     out = out,
     lists = sockets.new(out),
     short = false, -- the last one could not be received for lack of descriptors
-    told = false, -- that has been reported as an `error`
+    reported = false, -- that, as an `error`
   }
 end
 
@@ -167,8 +167,8 @@ end
 local function fall_short(state, errno)
   local owner = state.out.owner
   core.shortage(errno, true)
-  if state.short and not state.told then
-    state.told = true
+  if state.short and not state.reported then
+    state.reported = true
     nextTick(owner.emit, owner, 'error', errors.system(errno, 'recvmsg'))
   end
   state.short = true

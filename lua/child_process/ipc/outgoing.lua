@@ -244,7 +244,7 @@ end
 -- `type`, `carried`, the object with its descriptor, `release()`, called when the peer
 -- has it or never will, `at`, the total bytes sent by then, and `retries`.
 
-local function tell(out, entry, state)
+local function trace_handle(out, entry, state)
   if trace.on then
     trace.handle(out, entry.type, state)
   end
@@ -271,7 +271,7 @@ local function send_carried(out, entry)
   end
   entry.at = total
   set_unanswered(out, entry)
-  tell(out, entry, 'sent')
+  trace_handle(out, entry, 'sent')
   return queued(out, nil, total, unsent, next, size)
 end
 
@@ -287,7 +287,7 @@ local function hold_back(out, entry)
   list.last = list.last + 1
   list[list.last] = entry
   if entry.carried then
-    tell(out, entry, 'waiting')
+    trace_handle(out, entry, 'waiting')
   end
   return list.first == list.last
 end
@@ -340,7 +340,7 @@ end
 local function settle(out, state, err)
   local entry = out.unanswered
   set_unanswered(out, nil)
-  tell(out, entry, state)
+  trace_handle(out, entry, state)
   let_go(entry)
   if entry.callback then
     nextTick(entry.callback, err)
@@ -367,7 +367,7 @@ local function resend(out, entry)
     return give_up(out, errors.system(unsent, 'write'))
   end
   entry.at = total
-  tell(out, entry, 'refused')
+  trace_handle(out, entry, 'refused')
   queued(out, nil, total, unsent, next, size)
 end
 

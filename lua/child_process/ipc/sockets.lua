@@ -73,7 +73,7 @@ end
 local Counted = { __name = 'child_process.CountedSocket' }
 Counted.__index = Counted
 
-local function tell_empty(lists, key)
+local function report_empty(lists, key)
   if not lists.over then
     outgoing.answer(lists.out, { cmd = 'NODE_SOCKET_ALL_CLOSED', key = key })
   end
@@ -88,7 +88,7 @@ function Counted:close()
   if list.open == 0 then
     lists.received[key] = nil
     if list.asked then
-      tell_empty(lists, key)
+      report_empty(lists, key)
     end
   end
 end
@@ -119,7 +119,7 @@ local questions = {
     if list then
       list.asked = true
     else
-      tell_empty(lists, key)
+      report_empty(lists, key)
     end
   end,
 }
