@@ -22,7 +22,7 @@ static int borrow(struct lcp__stream *s, int fd) {
   return 0;
 }
 
-/* In place of a descriptor that is closed; without one to be had it is not open. */
+/* In place of a descriptor that is closed.  If that fails the stream is not open. */
 static int adopt_null(struct lcp__stream *s) {
   int fd = lcp__fd_null();
   lcp__stream_borrow(s, fd, fd, LCP__FD_FILE);

@@ -59,13 +59,14 @@ local function outcome(span)
   return args.error or args.signal or ''
 end
 
--- A command without the folders of its program, or the name of a process of ours.
+-- A command without the folders of its files, or the name of a process of ours.
 local function label_of(span)
   local argv = span.args and span.args.argv
   if not argv then
     return span.name .. ': its own time'
   end
   local text = span.name .. ' ' .. table.concat(argv, ' ', 2)
+  text = text:gsub(' /%S*/', ' ')
   return #text <= 30 and text or text:sub(1, 29) .. '…'
 end
 
