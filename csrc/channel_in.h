@@ -8,7 +8,7 @@
 
 #include "channel.h"
 
-/* Its wire may be read. */
+/* To be called with the events of its wire: reads, and reports what has come. */
 void lcp__channel_in_ready(struct lcp__channel *c, int events);
 
 extern const luaL_Reg lcp__channel_in_methods[];

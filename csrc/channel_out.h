@@ -7,7 +7,7 @@
 
 #include "channel.h"
 
-/* Its wire may be written. */
+/* To be called with the events of its wire: writes what is unsent. */
 void lcp__channel_out_ready(struct lcp__channel *c, int events);
 
 extern const luaL_Reg lcp__channel_out_methods[];

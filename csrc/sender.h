@@ -19,8 +19,8 @@ struct lcp__sender {
   int collecting;      /* a flush is to come at the end of this turn */
 };
 
-/* Whether there are bytes that the wire is to take once it can, as it could not before;
- * those of this turn are not yet meant. */
+/* Whether unsent bytes wait for the wire to take more.  Those that are collected for the
+ * end of this turn do not. */
 int lcp__sender_waits(const struct lcp__sender *s);
 
 /* What is to be done after a frame has been queued. */

@@ -35,7 +35,7 @@ static int l_splice(lua_State *L) {
   int source = lcp__stream_pipe_fd(from), dest = lcp__stream_pipe_fd(to);
   ssize_t moved = source < 0 || dest < 0 ? -EINVAL : move(source, dest, to);
   if (moved > 0) {
-    lcp__stream_came(from, (size_t)moved);
+    lcp__stream_note_read(from, (size_t)moved);
     lua_pushinteger(L, (lua_Integer)moved);
   } else if (moved == -EAGAIN) {
     lua_pushinteger(L, 0);

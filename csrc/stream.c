@@ -46,7 +46,7 @@ struct lcp__stream {
   int diverted;            /* SLOT_PASS is set */
   uint64_t heard;          /* ms: when the last byte came, or reading was resumed */
   int grown;               /* the pipe has been enlarged */
-  size_t bytes_read;       /* see lcp__stream_came */
+  size_t bytes_read;       /* see lcp__stream_note_read */
   struct lcp__pieces rest; /* of the pending write: parts of strings in SLOT_PENDING */
   int awaits_room;         /* a pending write of nothing, see lcp__stream_await_room */
 };
@@ -177,7 +177,7 @@ static int pass(struct lcp__stream *s) {
   return e.is_done || s->base.closing || !s->reading;
 }
 
-void lcp__stream_came(struct lcp__stream *s, size_t size) {
+void lcp__stream_note_read(struct lcp__stream *s, size_t size) {
   s->bytes_read += size;
   s->heard = uv_now(s->base.loop->uv);
   if (s->bytes_read > LCP__FD_BULK)
@@ -194,7 +194,7 @@ static void readable(struct lcp__stream *s) {
     e.end = -ENOMEM;
   else
     e.size = read_all(s, buffer, &e.end);
-  lcp__stream_came(s, e.size);
+  lcp__stream_note_read(s, e.size);
   e.data = buffer;
   if (e.size > 0)
     lcp__enter(loop, l_data, &e);

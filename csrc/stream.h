@@ -44,8 +44,8 @@ int lcp__stream_pipe_fd(const struct lcp__stream *s);
 /* Gives its pipe more room, unless it has been given that before.  1: it was tried. */
 int lcp__stream_grow(struct lcp__stream *s);
 
-/* So many bytes have been taken from its descriptor. */
-void lcp__stream_came(struct lcp__stream *s, size_t size);
+/* Counts bytes that were taken from its descriptor. */
+void lcp__stream_note_read(struct lcp__stream *s, size_t size);
 
 /* Has `onwritten` called when its pipe takes bytes again, as after a write.  `index`: the
  * userdata.  0 or a libuv error. */

@@ -17,9 +17,9 @@ struct lcp__deferred {
  * of ours is on the stack.  Never raises: libuv's callbacks call it. */
 void lcp__enter(struct lcp__loop *loop, lua_CFunction fn, void *event);
 
-/* For a callback in which several things are reported: counts what has been as a turn of
- * its own, unless something is to be done before the next one, which then needs a new
- * lcp__enter.  1, or 0. */
+/* For a callback that reports several things: 1, and a new turn has begun for the next of
+ * them; or 0: ticks come first, so the callback returns, and the next needs a new
+ * lcp__enter. */
 int lcp__turn_next(struct lcp__loop *loop);
 
 /* A callback for the sake of the ticks alone. */

@@ -14,8 +14,8 @@
  *   or lcp__out_parts(&out, parts)            // if it borrows
  *   lcp__out_end(&out);                       // the userdata may be used again
  *
- * To borrow: one long string of a message is not copied, but a part of its own. Its place
- * on the stack, above the userdata, keeps it alive until out_end.
+ * Borrowing: one long string of a message is not copied, but becomes a part of its own.
+ * Its place on the stack, above the userdata, keeps it alive until lcp__out_end.
  * SPDX-License-Identifier: MIT */
 #ifndef LCP_OUT_H
 #define LCP_OUT_H

@@ -30,7 +30,7 @@ int lcp__handover_open(struct lcp__handover *h);
 /* Closes what is still ours. */
 void lcp__handover_close(struct lcp__handover *h);
 
-/* Whether it can be used: open, ours, and low.  If it is not, that is tried first. */
+/* Whether it can be used: open, ours, and low.  Opens or moves it first if need be. */
 int lcp__handover_ready(struct lcp__handover *h);
 
 /* Sends those of the `n` descriptors that are not -1, with the sender's pid.  0 or a

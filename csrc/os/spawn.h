@@ -87,8 +87,8 @@ struct lcp__failure {
 int lcp__spawn(const struct lcp__spawn *plan, struct lcp__proc *proc,
                struct lcp__failure *why);
 
-/* Opens what starts from now on will use, if they use it; call it early.  The caller
- * closes it. */
+/* Opens a handover for later starts, if this implementation uses one: early, since it
+ * needs a low number.  The caller closes it. */
 void lcp__spawn_reserve(struct lcp__handover *h);
 
 /* For the implementations: whether the child would get other ids but keep our

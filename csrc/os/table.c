@@ -40,8 +40,8 @@ struct trial {
 };
 
 /* Shares the table of `outer`, and leaves it.  Before Linux 6.11, and the stable kernels
- * of that time, the new table has words of its bitmap for full that were full in the old
- * one, so that numbers are missing in it for good. */
+ * of that time, words of the bitmap that were full in the old table stay marked as full
+ * in the new one, whose free numbers there can then never be used. */
 LCP__NO_SANITIZE static int inner(void *arg) {
   struct trial *t = arg;
   if (syscall(SYS_close_range, t->fd + 1, ~0u, LCP__CLOSE_RANGE_UNSHARE) == 0)
