@@ -16,6 +16,7 @@
 
 #include "os/buf.h"
 #include "os/fd.h"
+#include "os/platform.h"
 
 void lcp__cgroup_close(struct lcp__cgroup *g) {
   lcp__fd_close(&g->procs);
@@ -24,13 +25,6 @@ void lcp__cgroup_close(struct lcp__cgroup *g) {
 }
 
 #ifdef __linux__
-
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
 
 /* ---- opening ---- */
 

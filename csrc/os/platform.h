@@ -19,6 +19,14 @@
 #ifdef __linux__
 #include <sys/syscall.h>
 
+/* Linux 5.1 and 5.3; older headers lack them. */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
 /* Linux 6.18; the headers of older C libraries lack it. */
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x00000100

@@ -18,13 +18,6 @@
 #include "os/waiter.h"
 
 #ifdef __linux__
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-
 /* <linux/pidfd.h> of Linux 6.15; the C library's header is older. */
 struct pidfd_info {
   uint64_t mask, cgroupid;
