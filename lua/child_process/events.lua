@@ -191,7 +191,10 @@ local function raise_unhandled(value)
   error(errors.new('Error', 'ERR_UNHANDLED_ERROR', text, { context = value }), 0)
 end
 
-local function nobody_listens(name, ...)
+local function nobody_listens(self, events, name, ...)
+  if not events and type(self) ~= 'table' then
+    errors.check_self(self, 'emitter:emit(…)', 'emit')
+  end
   if name == 'error' then
     raise_unhandled((...))
   end
@@ -204,13 +207,10 @@ end
 -- string, table or userdata, otherwise ERR_UNHANDLED_ERROR with the value as `context`.
 -- Node: emitter.emit.
 function methods:emit(name, ...)
-  if type(self) ~= 'table' then
-    errors.check_self(self, 'emitter:emit(…)', 'emit')
-  end
-  local events = self._events
+  local events = self and self._events -- a check of its own is too much for each event
   local list = events and events[name]
   if not list then
-    return nobody_listens(name, ...)
+    return nobody_listens(self, events, name, ...)
   end
   local first, last = list.first or 1, list.last
   if first == last then

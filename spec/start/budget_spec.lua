@@ -39,7 +39,7 @@ describe('the calls of functions that a start costs are bounded:', function()
   end)
 
   it('spawn without pipes', function()
-    costs_at_most(225, function()
+    costs_at_most(220, function()
       cp.spawn('/bin/true', { stdio = 'ignore' }):on('close', noop)
       cp.run()
     end)

@@ -46,7 +46,7 @@ describe('a method that is called with a dot', function()
     check('emitter:on(…)', child.stdout.on, 'data', print)
     check('emitter:on(…)', cp.process.on, 'SIGINT', print)
     check('emitter:emit(…)', child.emit)
-    check('emitter:emit(…)', child.stdout.emit, 5, 'data')
+    check('emitter:emit(…)', child.stdout.emit, 'data', 5)
   end)
 
   it('is one of a channel', function()
