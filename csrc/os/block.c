@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "os/platform.h"
 
 static int is_aligned(const void *block) {
   return (uintptr_t)block % LCP__BLOCK_PAGE == 0;
@@ -42,7 +43,7 @@ void *lcp__block_resize(void *block, size_t used, size_t size) {
   return aligned;
 }
 
-/* Linux 5.14, and headers that know it. */
+/* Before Linux 5.14 the call fails, and the pages come one by one. */
 void lcp__block_touch(void *from, size_t size) {
 #ifdef MADV_POPULATE_WRITE
   uintptr_t into_page = (uintptr_t)from % LCP__BLOCK_PAGE;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 /* Linux 5.1 and 5.3; older headers lack them. */
@@ -25,6 +26,11 @@
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
+#endif
+
+/* Linux 5.14; musl 1.2.3 lacks it. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 /* Linux 6.18; the headers of older C libraries lack it. */
