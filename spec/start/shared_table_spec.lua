@@ -49,6 +49,17 @@ describe('a child that cannot leave our table', function()
     end)
   end
 
+  it('is started on a copy where the kernel refuses to share', function()
+    crowd.output(STARTS .. [[
+        assert(received(function() cp.spawnSync 'true' end) == 1)
+        for _ = 1, 3 do
+          arm('clone', 1, 1, tonumber(arg[2]))
+          assert(cp.spawnSync 'true'.ok)
+          assert(fault.disarm() == 2) -- clones
+        end
+        check_starts() ]], faults.errno 'ENOMEM')
+  end)
+
   -- A limit below what is open: on a copy, its sources lie above its slots already.
   it('starts on a copy where the limit leaves no room for what it receives', function()
     local said = crowd.output [[

@@ -48,6 +48,7 @@ return {
   },
   ['csrc/ipc.c'] = { l_pipe_channel = 'the stream is new, and open' },
   ['csrc/loop.c'] = { lcp_set_loop = 'a host that takes its loop back in a callback' },
+  ['csrc/splice.c'] = { l_splice = 'another process reads from the same pipe' },
   ['csrc/tickets.c'] = {
     l_put = 'only in a copy of the process, in which pools take no requests',
     make = 'out of descriptors, without which the worker cannot be started either',
@@ -152,6 +153,9 @@ return {
   ['lua/child_process/ipc/handles.lua'] = {
     ['Arrived:rebuild'] = 'the first socket comes when no file can be opened any more',
   },
+  ['lua/child_process/ipc/outgoing.lua'] = {
+    ['M.send_payload'] = 'a worker that answers a request whose handle it has not taken',
+  },
   ['lua/child_process/ipc/sockets.lua'] = {
     ['Counted:__gc'] = 'Lua counts no lines in finalizers',
   },
@@ -203,6 +207,7 @@ return {
   },
   ['csrc/os/procfs.c'] = {
     lcp__procfs_writers = 'asked for pipes only',
+    read_text = RACE,
     read_command = RACE,
     is_live_member = RACE,
     each_process = '/proc cannot be read',

@@ -441,8 +441,8 @@ function M.push(owner)
   return not out.blocked
 end
 
---- channel.when_written(owner, fn): calls `fn` when everything queued has been written,
--- or never will be.
+--- channel.when_written(owner, fn): after push() has returned false: calls `fn` when
+-- everything queued has been written, or never will be.
 function M.when_written(owner, fn)
   outgoing.when_sent(owner._ipc.out, fn)
 end

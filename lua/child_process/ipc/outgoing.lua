@@ -386,15 +386,11 @@ function M.refused(out)
   end
 end
 
---- outgoing.when_sent(out, fn): calls `fn` on a later tick, when all that is queued has
--- been sent, or with an error.
+--- outgoing.when_sent(out, fn): while it is `blocked`: calls `fn` on a later tick, when
+-- all that is queued has been sent, or with an error.
 function M.when_sent(out, fn)
-  local total, unsent = out.handle:queued()
-  if unsent == 0 then
-    return nextTick(fn)
-  end
   out.last = out.last + 1
-  out.waiting[out.last] = { at = total, fn = fn }
+  out.waiting[out.last] = { at = out.handle:queued(), fn = fn }
 end
 
 --- outgoing.has_more(out) -> boolean: something is waiting for the peer's answer.
@@ -425,6 +421,7 @@ end
 -- of a handle sent and not refused, which counts as sent like any message.
 function M.fail(out)
   M.shut(out)
+  set_blocked(out, false)
   if out.first > out.last and not M.has_more(out) then
     return -- as mostly: the error, which records its place, is expensive
   end
