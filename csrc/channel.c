@@ -35,7 +35,7 @@ int lcp__channel_update(lua_State *L, struct lcp__channel *c, int index) {
 void lcp__channel_push(lua_State *L, const struct lcp__channel *c,
                        enum lcp__channel_slot callback) {
   lcp__handle_push(L, &c->base);
-  lua_getiuservalue(L, 2, callback);
+  lua_getiuservalue(L, 2, (int)callback);
   lua_getiuservalue(L, 2, LCP__CHANNEL_OWNER);
 }
 

@@ -76,7 +76,7 @@ int lcp__sender_queue(struct lcp__sender *s, const struct lcp__wire *wire,
   lcp__frame_cut(framing, parts, mark, pieces);
   size_t gone = at_once ? lcp__outbox_try(&s->out, wire, pieces, LCP__FRAME_PIECES) : 0;
   lcp__outbox_put(&s->out, pieces, LCP__FRAME_PIECES, gone);
-  return next_step(s, turn);
+  return (int)next_step(s, turn);
 }
 
 int lcp__sender_flush_blocking(struct lcp__sender *s, const struct lcp__wire *wire,
