@@ -379,11 +379,11 @@ describe('pipe() from child to child', function()
   end)
 
   -- Whether SIGPIPE is pending, before and after a program that blocks it has an EPIPE.
-  local function pending(before)
+  local function pending_signals(before)
     local program = before
       .. [[
       local cp = require 'child_process'
-      local function pending()
+      local function is_pending()
         local status = io.open('/proc/self/status'):read 'a'
         for set in status:gmatch '%u%l+Pnd:%s*(%x+)' do
           if tonumber(set, 16) & 1 << 12 ~= 0 then
@@ -392,13 +392,13 @@ describe('pipe() from child to child', function()
         end
         return false
       end
-      local first = pending()
+      local first = is_pending()
       local from = cp.spawn('head', { '-c', '5000000', '/dev/zero' })
       local script = 'head -c 1000000 >/dev/null; exec <&-; read go <&3'
       local four = { 'pipe', 'pipe', 'pipe', 'pipe' }
       local to = cp.spawn('sh', { '-c', script }, { stdio = four })
       to.stdin:on('error', function(err)
-        print(first, err.code, pending())
+        print(first, err.code, is_pending())
         to.stdio[4]:finish()
         from.stdout:resume()
       end)
@@ -409,7 +409,7 @@ describe('pipe() from child to child', function()
   end
 
   it('leaves no signal pending for a host that blocks it', function()
-    assert.equal('false\tEPIPE\tfalse\n', pending '')
+    assert.equal('false\tEPIPE\tfalse\n', pending_signals '')
   end)
 
   it('leaves a signal pending that was pending before', function()
@@ -418,7 +418,7 @@ describe('pipe() from child to child', function()
       while file:write 'x' and file:flush() do
       end
       file:close()]]
-    assert.equal('true\tEPIPE\ttrue\n', pending(raise))
+    assert.equal('true\tEPIPE\ttrue\n', pending_signals(raise))
   end)
 
   it('counts as a sign of life of the source', function()
