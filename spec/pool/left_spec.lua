@@ -27,6 +27,20 @@ local function let_go(folder)
   t.write_file(folder .. '/go', '')
 end
 
+-- -> a pool, and the pid of its worker, which has begun a request whose coroutine is
+-- closed since
+local function begin_and_close(folder, options)
+  local pool = pools.new(WORK, { size = 1 })
+  local pid = pool:run(0)
+  local request = { mark = folder .. '/mark', go = folder .. '/go' }
+  local thread = cp.async(pool.run, pool, request, options)
+  pools.until_true(function()
+    return t.slurp(folder .. '/mark')
+  end)
+  assert.is_true(coroutine.close(thread))
+  return pool, pid
+end
+
 describe('a request whose coroutine is closed', function()
   it('never runs if it has not begun, and gives its place back', function()
     local folder = t.tmpdir()
@@ -94,14 +108,7 @@ describe('a request whose coroutine is closed', function()
 
   it('goes on if it has begun, and the worker with it', function()
     local folder = t.tmpdir()
-    local pool = pools.new(WORK, { size = 1 })
-    local pid = pool:run(0)
-    local request = { mark = folder .. '/mark', go = folder .. '/go' }
-    local thread = cp.async(pool.run, pool, request)
-    pools.until_true(function()
-      return t.slurp(folder .. '/mark')
-    end)
-    assert.is_true(coroutine.close(thread))
+    local pool, pid = begin_and_close(folder)
     assert.equal(0, pool.idle)
     let_go(folder)
     cp.run()
@@ -112,14 +119,7 @@ describe('a request whose coroutine is closed', function()
 
   it('still ends at its time limit, if it has begun', function()
     local folder = t.tmpdir()
-    local pool = pools.new(WORK, { size = 1 })
-    local pid = pool:run(0)
-    local request = { mark = folder .. '/mark', go = folder .. '/go' }
-    local thread = cp.async(pool.run, pool, request, { timeout = 200 })
-    pools.until_true(function()
-      return t.slurp(folder .. '/mark')
-    end)
-    assert.is_true(coroutine.close(thread))
+    local pool, pid = begin_and_close(folder, { timeout = 200 })
     cp.run()
     assert.not_equal(pid, pool:run(0))
     pool:close()
